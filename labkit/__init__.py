@@ -1,0 +1,1 @@
+"""A crash lab for long-lived agents."""

@@ -1,0 +1,126 @@
+"""The crash lab: kill a real process at every point where the outside world could tell the difference.
+
+`sweep` is the instrument, `Report.replay` the microscope, `Report.assert_survives` the judge, `trial` a single run.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labkit.crash.child import Job, Observation
+from labkit.crash.client import CLIENT, CrashLabError, pickled
+from labkit.crash.explore import Programs
+from labkit.crash.report import DidNotSurviveError, Effect, Line, Point, Replay, Report, parse_line, parse_point
+from labkit.crash.trace import Stop
+from labkit.world import Call, World
+
+__all__ = [
+    "CrashLabError",
+    "DidNotSurviveError",
+    "Effect",
+    "Line",
+    "Observation",
+    "Point",
+    "Replay",
+    "Report",
+    "Stop",
+    "Trial",
+    "sweep",
+    "trial",
+]
+
+SECONDS = 10.0
+"""Real time that one child may take before it counts as hung."""
+
+
+def sweep(
+    run: Callable[[], Any],
+    recover: Callable[[], Any],
+    invariant: Callable[[Observation], None],
+    setup: Callable[[], Any] | None = None,
+    *,
+    name: str = "",
+    limit: int = 2000,
+) -> Report:
+    """Kill `run` at every crash point; each time `recover` in a fresh process, then ask `invariant` in a third.
+
+    All four work in an empty folder of their own, in which `setup` has run, and against a world of their own.
+    `invariant` gets an Observation and fails by raising. More than `limit` effects are not explored, and the report
+    says so. CrashLabError if the instrument itself fails.
+    """
+    programs = Programs(
+        pickled(run), pickled(recover), pickled(invariant), pickled(setup) if setup else None, tuple(sys.path)
+    )
+    limits = {"seconds": SECONDS, "limit": limit}
+    told = CLIENT.ask("sweep", programs=programs, limits=limits)
+    effects = [Effect(effect["op"], effect["target"], parse_line(effect["lines"])) for effect in told["effects"]]
+    points = [parse_point(point) for point in told["points"]]
+
+    def replay(k: int) -> Replay:
+        """Do crash point k again and show everything."""
+        if not 0 <= k < len(points):
+            raise ValueError(f"there is no crash point {k}: choose 0 to {len(points) - 1}")
+        seen = CLIENT.ask("replay", programs=programs, k=k, limits=limits)
+        point = parse_point(seen)
+        verdict = "survives" if point.survives else f"breaks: {point.reason}"
+        ledger = [Call(**call) for call in seen["ledger"]]
+        return Replay(f"crash point {k}. {report.killed(k)}", seen["before"], seen["after"], ledger, seen["output"], verdict)
+
+    report = Report(name or run.__name__, effects, points, told["problem"], replay)
+    return report
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a single run in a process of its own went."""
+
+    how: str
+    """returned, raised, stopped (and killed), died, or hung."""
+    value: Any
+    """What it returned, as plain data."""
+    failure: str
+    """How it failed, as the predicate of a sentence."""
+    error: str
+    """The type of the exception it raised."""
+    line: Line | None
+    """Where it raised."""
+    effects: list[str]
+    files: dict[str, str | None]
+    world: World
+    output: str
+
+
+def trial(
+    run: Callable[[], Any],
+    setup: Callable[[], Any] | None = None,
+    *,
+    stop: Stop | None = None,
+    folder: Path | None = None,
+    world: World | None = None,
+) -> Trial:
+    """Run `run` once in a fresh process, to its end or to `stop`, in `folder` or in an empty one."""
+    path = tuple(sys.path)
+    told = CLIENT.ask(
+        "trial",
+        job=Job("run", pickled(run), stop=stop or Stop(), path=path),
+        setup=Job("setup", pickled(setup), path=path) if setup else None,
+        memory=(world or World()).to_json(),
+        sandbox=folder,
+        limits={"seconds": SECONDS, "limit": 2000},
+    )
+    if "problem" in told:
+        raise CrashLabError(told["problem"])
+    last = told["last"]
+    return Trial(
+        told["how"],
+        last.get("value"),
+        told["failure"],
+        last.get("error", ""),
+        parse_line(last.get("lines", [])),
+        told["labels"],
+        told["files"],
+        World().restore(told["memory"]),
+        told["output"],
+    )

@@ -1,0 +1,118 @@
+"""The kernel's side: start the zygote when it is first needed, ask it, and leave nothing behind."""
+
+import atexit
+import io
+import os
+import pickle
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from labkit.crash.trace import LIBRARY
+from labkit.world import hear
+
+START = "from labkit.crash.explore import main; main()"
+SHIPPED = ("labkit.", "pydantic", "pydantic_core")
+NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
+
+
+class CrashLabError(RuntimeError):
+    """The crash lab itself failed, not the code under test."""
+
+
+class Client:
+    """A zygote that is started on the first request and lives as long as this process."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._turn = threading.Lock()
+
+    def ask(self, action: str, **request: Any) -> dict[str, Any]:
+        """Have the zygote do something. CrashLabError if it cannot; whatever interrupts the wait ends the zygote."""
+        with self._turn:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            try:
+                self._channel.send_bytes(pickle.dumps({"action": action, "preload": preloaded(), **request}))
+                return hear(self._channel)
+            except (EOFError, BrokenPipeError):
+                said = (self._folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
+                self.close()
+                raise CrashLabError(f"the crash lab's own process ended: {' '.join(said) or 'killed'}") from None
+            except BaseException:
+                self.close()
+                raise
+
+    def _start(self) -> None:
+        self.close()
+        memory = Path("/dev/shm")  # noqa: S108 - where there is one, fsync costs next to nothing there
+        self._folder = Path(tempfile.mkdtemp(prefix="labkit-", dir=memory if os.access(memory, os.W_OK) else None))
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
+        with theirs, open(self._folder / "log", "wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(self._folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[theirs.fileno()],
+                start_new_session=True, cwd=self._folder, env=environment,
+            )  # fmt: skip
+        self._channel = Connection(ours.detach())
+
+    def close(self) -> None:
+        """End the zygote and remove its folder."""
+        if self._process is None:
+            return
+        self._channel.close()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def preloaded() -> list[str]:
+    """The modules that children would otherwise each import: ours and pydantic, as far as this process has them."""
+    return [name for name in sys.modules if name.startswith(SHIPPED) and not name.startswith(NOT_FOR_CHILDREN)]
+
+
+class _Pickler(cloudpickle.Pickler):
+    def reducer_override(self, thing: Any) -> Any:
+        # IPython puts an `open` of its own into every notebook; it would pass the children's traced one by.
+        if getattr(thing, "__name__", "") == "_modified_open" and callable(thing):
+            return getattr, (__import__("builtins"), "open")
+        return super().reducer_override(thing)
+
+
+def pickled(function: Callable[..., Any]) -> bytes:
+    """`function` as it travels to a child: by value if it was defined in a notebook, a script or a test."""
+    module = sys.modules.get(function.__module__)
+    by_value = module is not None and module.__name__ != "__main__" and not is_library(module.__name__)
+    if by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        buffer = io.BytesIO()
+        _Pickler(buffer).dump(function)
+        return buffer.getvalue()
+    finally:
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def is_library(module: str) -> bool:
+    """Whether a module is labkit's, Python's or an installed package's."""
+    origin = getattr(sys.modules[module], "__file__", None) or ""
+    return module.startswith("labkit.") or not origin or origin.startswith(LIBRARY)
+
+
+CLIENT = Client()
+atexit.register(CLIENT.close)

@@ -1,0 +1,87 @@
+"""Inside a child: tell the parent each effect as it happens, and stop at the crash point to be killed there.
+
+An effect is anything that the world outside this process could notice: a file system call, a tool call, an
+acknowledgement, the return. A crash point is the gap before an effect. The child never kills itself: it stops and waits.
+"""
+
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any, TypeVar
+
+from labkit.world import hear, tell
+
+T = TypeVar("T")
+LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
+OURS = ("labkit.crash", "labkit.world")
+Line = tuple[str, str, int]
+"""File, function and line number of a frame."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a child stops: before its effect number `at`, or after or before the first effect whose label has a text."""
+
+    at: int | None = None
+    after: str | None = None
+    before: str | None = None
+
+
+@dataclass
+class Trace:
+    """The child's side of a recording."""
+
+    channel: Connection
+    stop: Stop = field(default_factory=Stop)
+    count: int = 0
+
+    def effect(self, op: str, target: str, perform: Callable[[], T], **details: Any) -> T:
+        """Perform an effect unless this is where the child stops. One that raises has had no effect."""
+        label = f"{op} {target}".strip()
+        if self.count == self.stop.at or (self.stop.before and self.stop.before in label):
+            self.wait_for_death()
+        result = perform()
+        if isinstance(result, int):
+            details["result"] = result
+        self.note("effect", op=op, target=target, lines=lines_under_test(_frames()), **details)
+        self.count += 1
+        if self.stop.after and self.stop.after in label:
+            self.wait_for_death()
+        return result
+
+    def note(self, event: str, **details: Any) -> None:
+        """Tell the parent something."""
+        tell(self.channel, {"event": event, **details})
+
+    def end(self) -> None:
+        """Nothing follows: the last crash point is here."""
+        if self.count == self.stop.at:
+            self.wait_for_death()
+
+    def wait_for_death(self) -> None:
+        """Stop for good. The parent answers with SIGKILL."""
+        self.note("stopped", count=self.count)
+        while True:
+            hear(self.channel)
+
+
+def lines_under_test(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
+    """The frames that are not Python's, a package's or the crash lab's."""
+    return [
+        (frame.f_code.co_filename, frame.f_code.co_name, line) for frame, line in frames if _is_under_test(frame)
+    ]
+
+
+def _frames() -> Iterable[tuple[FrameType, int]]:
+    return traceback.walk_stack(sys._getframe(1))
+
+
+def _is_under_test(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__") or ""
+    if module.startswith("labkit."):
+        return not module.startswith(OURS)
+    return not frame.f_code.co_filename.startswith(LIBRARY)

@@ -1,0 +1,65 @@
+"""Time, chance and process id of a child: the same at every run, so that a verdict is, too.
+
+Time is the world's and survives the child. Chance comes from a seed, and recovery gets another one than the run:
+a process that starts again draws other numbers. What hangs on os.urandom (secrets, uuid4, temporary names) follows.
+"""
+
+import os
+import random
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+import time_machine
+
+from labkit.clock import FakeClock
+from labkit.crash.calls import replace
+from labkit.world import RemoteWorld
+
+BOOT = 1000.0
+"""What time.monotonic shows when the world begins."""
+
+
+def install(channel: Connection, seed: int, pid: int) -> RemoteWorld:
+    """Make this process live in the world at the other end of `channel`: its time, its chance, its process id."""
+    world = RemoteWorld(channel)
+    _install_time(world)
+    _install_chance(seed)
+    _install_pid(pid)
+    return world
+
+
+def _install_time(world: RemoteWorld) -> None:
+    elapsed = world.elapsed()
+    start = FakeClock().now().timestamp()
+    traveller = time_machine.travel(start + elapsed, tick=False).start()
+
+    def move(now: float) -> None:
+        nonlocal elapsed
+        elapsed = now
+        traveller.move_to(start + now)
+
+    world.on_time = move
+    replace("sleep", world.sleep, time)
+    for name in ("monotonic", "perf_counter"):
+        replace(name, lambda: BOOT + elapsed, time)
+        replace(f"{name}_ns", lambda: int((BOOT + elapsed) * 1e9), time)
+
+
+def _install_chance(seed: int) -> None:
+    source = random.Random(seed)  # noqa: S311 - chance that must be repeatable
+    real_seed = random.Random.seed
+
+    def seeded(self: random.Random, a: Any = None, version: int = 2) -> None:
+        real_seed(self, source.random() if a is None else a, version)
+
+    replace("seed", seeded, random.Random)
+    replace("urandom", source.randbytes, os, __import__(os.name))
+    replace("_urandom", source.randbytes, random)
+    random.seed()
+
+
+def _install_pid(number: int) -> None:
+    real, real_kill = os.getpid(), os.kill
+    replace("getpid", lambda: number, os, __import__(os.name))
+    replace("kill", lambda pid, sig: real_kill(real if pid == number else pid, sig), os, __import__(os.name))

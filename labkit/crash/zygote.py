@@ -1,0 +1,146 @@
+"""The parent of every child: a clean interpreter with one thread that never loads the code under test.
+
+It forks a world and a child per job, kills the child where it stopped, and sees with its own eyes how it ended.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any
+
+from labkit.crash import child
+from labkit.world import World, hear, serve, tell
+
+MOST_FILES = 1024
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+Memory = dict[str, Any]
+"""What a world remembers: World.to_json."""
+
+
+@dataclass
+class Ending:
+    """How a child ended."""
+
+    how: str
+    """stopped (and was killed), returned, raised, died (by itself), hung, or flooded (too many effects)."""
+    events: list[dict[str, Any]]
+    """What it told, in order; the last one says how it ended."""
+    status: int = 0
+    """As in subprocess: −9 was killed by SIGKILL."""
+    memory: Memory = field(default_factory=dict)
+    output: str = ""
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """What it told last."""
+        return self.events[-1] if self.events else {}
+
+    @property
+    def effects(self) -> list[dict[str, Any]]:
+        """The effects it had, in order."""
+        return [event for event in self.events if event["event"] == "effect"]
+
+    @property
+    def labels(self) -> list[str]:
+        """The effects by name."""
+        return [f"{effect['op']} {effect['target']}".strip() for effect in self.effects]
+
+
+@dataclass
+class Zygote:
+    """Runs one job at a time. `seconds` of real time are what a child may take, and `limit` effects."""
+
+    folder: Path
+    seconds: float = 10.0
+    limit: int = 2000
+
+    def perform(self, job: child.Job, memory: Memory, sandbox: Path) -> Ending:
+        """Run a job in a fresh child in `sandbox`, against a world with this memory."""
+        control, world_control = Pipe()
+        client, world_client = Pipe()
+        channel, child_channel = Pipe()
+        world = _fork(
+            lambda: serve(World().restore(memory), world_control, world_client), [world_control, world_client]
+        )
+        output = self.folder / "output"
+        pid = _fork(
+            lambda: child.main(job, child_channel, client, sandbox), [child_channel, client], output=output
+        )
+        for end in (world_control, world_client, client, child_channel):
+            end.close()
+        try:
+            ending = self._listen(channel)
+            if ending.how in {"returned", "raised"}:
+                channel.poll(1.0)  # it is about to leave by itself
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)  # and whatever it started
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        tell(control, ["memory"])
+        ending.memory = hear(control)["value"]
+        control.close()
+        os.waitpid(world, 0)
+        ending.status = status
+        ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "")
+        return ending
+
+    def _listen(self, channel: Connection) -> Ending:
+        deadline = time.monotonic() + self.seconds
+        ending = Ending("died", [])
+        effects = 0
+        while ending.how == "died":
+            if not channel.poll(max(0.0, deadline - time.monotonic())):
+                ending.how = "hung"
+                break
+            try:
+                event = hear(channel)
+            except (EOFError, ValueError):
+                break
+            ending.events.append(event)
+            effects += event["event"] == "effect"
+            if event["event"] in {"stopped", "returned", "raised"}:
+                ending.how = event["event"]
+            elif effects > self.limit:
+                ending.how = "flooded"
+        return ending
+
+
+def _fork(function: Callable[[], None], keep: list[Connection], output: Path | None = None) -> int:
+    """Run `function` in a forked process that has no file of ours open but `keep`."""
+    pid = os.fork()
+    if pid:
+        with suppress(OSError):
+            os.setpgid(pid, pid)
+        return pid
+    try:
+        os.setpgid(0, 0)
+        if LIBC:
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if output:
+            _write_output_to(output)
+        low = 3
+        for fd in sorted(end.fileno() for end in keep):
+            os.closerange(low, fd)
+            low = fd + 1
+        os.closerange(low, MOST_FILES)
+        function()
+    finally:
+        os._exit(0)
+
+
+def _write_output_to(path: Path) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+    # A killed process loses what its buffers hold: write through, or a print before the crash is not seen.
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)

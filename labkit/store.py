@@ -1,0 +1,73 @@
+"""What a state store promises, whatever it is made of. Files keep the promise in chapter 1, PostgreSQL in chapter 5.
+
+A store keeps records of several kinds. Each record has a version; `save` is a compare-and-swap on it.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Protocol, Self, TypeVar
+
+
+class StoreError(Exception):
+    """A state store could not do what it was asked."""
+
+
+class AlreadyExistsError(StoreError):
+    """`insert` met a record with the same kind and id."""
+
+
+class NotFoundError(StoreError):
+    """There is no record of this kind and id to save over."""
+
+
+class VersionConflictError(StoreError):
+    """Another writer saved this record since it was read."""
+
+
+class CorruptState(StoreError):  # noqa: N818 - the name that the exercises use
+    """What is stored cannot be read. It is never the same as "nothing is stored"."""
+
+
+class UnsupportedSchemaError(StoreError):
+    """The record was written by another version of labkit, in a form this one does not know."""
+
+
+class Record(Protocol):
+    """What a store needs of a record. Pydantic models such as Task have the rest."""
+
+    kind: ClassVar[str]
+    id: str
+    state: str
+    version: int
+    updated_at: datetime
+
+    def check_follows(self, stored: Self) -> None:
+        """Raise unless this record may replace `stored`."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+class StateStore(Protocol):
+    """Versioned records of several kinds, named by (kind, id)."""
+
+    def insert(self, record: R) -> R:
+        """Store a new record and return it as stored (version 1). AlreadyExistsError if the id is taken.
+
+        Of several inserts of one id, in any processes, exactly one succeeds: the atomic claim of a key.
+        """
+
+    def save(self, record: R) -> R:
+        """Replace the record and return it as stored, its version one higher.
+
+        NotFoundError if it was never inserted, VersionConflictError if another writer was first, and whatever
+        `record.check_follows` raises. When `save` has returned, the record survives a crash.
+        """
+
+    def get(self, kind: type[R], record_id: str) -> R | None:
+        """The record, or None if there is none. CorruptState if there is one that cannot be read."""
+
+    def list_by_state(self, kind: type[R], state: str, *, after: str = "", limit: int = 100) -> list[R]:
+        """Up to `limit` records in `state` whose id is greater than `after`, in the order of their ids."""
+
+    def delete(self, kind: type[Record], record_id: str) -> None:
+        """Forget the record; no error if there is none."""
