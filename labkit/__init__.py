@@ -1,1 +1,58 @@
-"""A crash lab for long-lived agents."""
+"""A crash lab for long-lived AI agents: break them at every point where the world could notice, and mend them.
+
+What learners use is here; each name is loaded when it is first used. In a notebook, `import labkit` also turns on the
+`%%crash` and `%%restart` cells and lets `check` see which answer cells were run.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+_HOME = {
+    "AlreadyExistsError": "store",
+    "CorruptState": "store",
+    "FakeClock": "clock",
+    "FileStateStore": "files",
+    "NotFoundError": "store",
+    "StateStore": "store",
+    "SystemClock": "clock",
+    "Task": "task",
+    "TaskState": "task",
+    "VersionConflictError": "store",
+    "World": "world",
+    "ack": "world",
+    "attach": "world",
+    "check": "grading.session",
+    "hint": "grading.session",
+    "resume": "agent",
+    "resume_all": "agent",
+    "scratch": "crash.magic",
+    "sweep": "crash",
+    "tool": "world",
+    "trial": "crash",
+    "write_atomically": "files",
+}
+
+__all__ = [  # noqa: PLE0604 - ruff cannot see through the star
+    *sorted(_HOME),
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"labkit has no {name!r}")
+    return getattr(importlib.import_module(f"labkit.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _enter_notebook() -> None:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        importlib.import_module("labkit.grading.session").watch(shell)
+        importlib.import_module("labkit.crash.magic").register(shell)
+
+
+_enter_notebook()

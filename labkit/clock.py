@@ -41,19 +41,20 @@ class FakeClock:
     """A clock that stands still until someone sleeps on it."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, 9, tzinfo=UTC)) -> None:
-        self._start = start
+        self._start = self._now = start
         self._elapsed = 0.0
 
     def now(self) -> datetime:
         """`start` plus everything slept since."""
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._now
 
     def monotonic(self) -> float:
         """Seconds slept since `start`."""
         return self._elapsed
 
     def sleep(self, seconds: float) -> None:
-        """Advance by `seconds` at once; like time.sleep, ValueError if negative."""
-        if seconds < 0:
+        """Advance by `seconds` at once; like time.sleep, ValueError if negative or NaN, OverflowError if endless."""
+        if not seconds >= 0:  # NaN is not, either
             raise ValueError(f"cannot sleep {seconds} seconds: time does not go back")
-        self._elapsed += seconds
+        elapsed = self._elapsed + seconds
+        self._now, self._elapsed = self._start + timedelta(seconds=elapsed), elapsed

@@ -1,6 +1,6 @@
 """State in files that survive a crash: one file per record, replaced whole or not at all.
 
-    <root>/<kind>/<id>.json     {"schema": 1, "sha256": …, "record": …}
+    <root>/<kind>/<id>.json     {"schema": 1, "sha256": of schema and record, "record": …}; the same in every schema
     <root>/.lock                held by whoever is writing, in whichever process
 """
 
@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from filelock import FileLock
 from pydantic import ValidationError
@@ -26,6 +26,8 @@ from labkit.store import (
 )
 
 SCHEMA = 1
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+"""What stands for itself in a file name. Upper case does not: some file systems take "A" and "a" for one name."""
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -37,15 +39,15 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with open(temporary, "xb") as file:
-        try:
+    try:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_directory(path.parent)
 
 
@@ -60,6 +62,14 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it that are missing, so that their names survive a power cut."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_directory(path.parent)
+
+
 class FileStateStore:
     """A StateStore in a directory. Saving costs the same with ten records and with 100,000; listing reads them all.
 
@@ -70,25 +80,21 @@ class FileStateStore:
         """Open the store in `root`, which is made if need be. `clock` stamps `updated_at`."""
         self._root = Path(root)
         self._clock = clock or SystemClock()
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self._root / ".lock")
+        make_directory(self._root)
 
     def insert(self, record: R) -> R:
         """See StateStore.insert."""
         path = self._path(type(record), record.id)
-        with self._lock:
+        with self._writing():
             if path.exists():
                 raise AlreadyExistsError(f"{record.kind} {record.id} exists already")
-            if not path.parent.exists():
-                path.parent.mkdir()
-                sync_directory(self._root)
-            return self._write(path, record)
+            make_directory(path.parent)
+            return self._write(record, version=1)
 
     def save(self, record: R) -> R:
         """See StateStore.save."""
-        path = self._path(type(record), record.id)
-        with self._lock:
-            stored = self._read(type(record), path)
+        with self._writing():
+            stored = self.get(type(record), record.id)
             if stored is None:
                 raise NotFoundError(f"{record.kind} {record.id} was never inserted")
             if stored.version != record.version:
@@ -96,11 +102,18 @@ class FileStateStore:
                     f"{record.kind} {record.id}: version {record.version} was read, {stored.version} is stored"
                 )
             record.check_follows(stored)
-            return self._write(path, record)
+            return self._write(record, version=stored.version + 1)
 
     def get(self, kind: type[R], record_id: str) -> R | None:
         """See StateStore.get."""
-        return self._read(kind, self._path(kind, record_id))
+        path = self._path(kind, record_id)
+        try:
+            record = _parse(kind, path.name, path.read_bytes())
+        except FileNotFoundError:
+            return None
+        if record.id != record_id:
+            raise CorruptState(f"{path.name} cannot be read: it holds the {kind.kind} {record.id}")
+        return record
 
     def list_by_state(self, kind: type[R], state: str, *, after: str = "", limit: int = 100) -> list[R]:
         """See StateStore.list_by_state. Linear: reads every record of the kind whose id is greater than `after`."""
@@ -117,42 +130,45 @@ class FileStateStore:
     def delete(self, kind: type[Record], record_id: str) -> None:
         """See StateStore.delete."""
         path = self._path(kind, record_id)
-        with self._lock:
+        with self._writing():
             if path.exists():
                 path.unlink()
                 sync_directory(path.parent)
 
+    def _writing(self) -> FileLock:
+        return FileLock(self._root / ".lock")
+
     def _path(self, kind: type[Record], record_id: str) -> Path:
-        # Not every id may be a file name; "%2E" keeps ids such as ".." and ".lock" out of the hidden files.
-        name = quote(record_id, safe="").replace(".", "%2E")
+        # Not every id may be a file name. Without a plain "." none is hidden, and ".." leads nowhere.
+        name = "".join(c if c in PLAIN else "".join(f"%{byte:02x}" for byte in c.encode()) for c in record_id)
         return self._root / kind.kind / f"{name}.json"
 
-    def _write(self, path: Path, record: R) -> R:
-        stored = record.model_copy(update={"version": record.version + 1, "updated_at": self._clock.now()})
-        body = stored.model_dump(mode="json")
-        document = {"schema": SCHEMA, "sha256": _checksum(body), "record": body}
-        write_atomically(path, json.dumps(document, indent=1).encode())
+    def _write(self, record: R, version: int) -> R:
+        stamped = record.model_copy(update={"version": version, "updated_at": self._clock.now()})
+        body = stamped.model_dump(mode="json", warnings=False)
+        stored = type(record).model_validate(body)  # what could not be read back is refused before it is written
+        document = {"schema": SCHEMA, "sha256": _checksum(SCHEMA, body), "record": body}
+        path = self._path(type(record), record.id)
+        write_atomically(path, json.dumps(document, indent=1, allow_nan=False).encode())
         return stored
 
-    def _read(self, kind: type[R], path: Path) -> R | None:
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            document = json.loads(text)
-            schema, checksum, body = document["schema"], document["sha256"], document["record"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise CorruptState(f"{path.name} cannot be read: it is not a whole record") from error
-        if schema != SCHEMA:
-            raise UnsupportedSchemaError(f"{path.name} has schema {schema}; this labkit knows schema {SCHEMA}")
-        if checksum != _checksum(body):
-            raise CorruptState(f"{path.name} cannot be read: its checksum does not match its content")
-        try:
-            return kind.model_validate(body)
-        except ValidationError as error:
-            raise CorruptState(f"{path.name} cannot be read: it does not hold a {kind.kind}") from error
+
+def _parse(kind: type[R], name: str, data: bytes) -> R:
+    try:
+        document = json.loads(data)
+        schema, body = document["schema"], document["record"]
+        whole = document["sha256"] == _checksum(schema, body)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CorruptState(f"{name} cannot be read: it is not a whole record") from error
+    if not whole:
+        raise CorruptState(f"{name} cannot be read: its checksum does not match its content")
+    if schema != SCHEMA:
+        raise UnsupportedSchemaError(f"{name} has schema {schema}; this labkit knows schema {SCHEMA}")
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        raise CorruptState(f"{name} cannot be read: it does not hold a {kind.kind}") from error
 
 
-def _checksum(body: object) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+def _checksum(schema: object, body: object) -> str:
+    return hashlib.sha256(json.dumps([schema, body]).encode()).hexdigest()

@@ -7,8 +7,9 @@ applies and records a call before it replies. Its time is virtual: a tool of two
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import recv_handle
 from typing import Any, Protocol, Self
 
 from labkit.clock import FakeClock
@@ -42,6 +43,10 @@ TOOLS: Mapping[str, Tool] = {
     "configure_monitoring": Tool("{service} is watched"),
     "notify": Tool("team told that {service} is live"),
 }
+
+
+LONGEST = 2**24
+"""Bytes of one request. Whoever says more is not heard again."""
 
 
 class ToolError(ValueError):
@@ -105,9 +110,9 @@ class World:
     def to_json(self) -> dict[str, Any]:
         """Everything the world remembers, as plain data."""
         return {
-            "ledger": [vars(call) for call in self.ledger],
-            "calls": [vars(call) for call in self.calls],
-            "acknowledged": self.acknowledged,
+            "ledger": [asdict(call) for call in self.ledger],
+            "calls": [asdict(call) for call in self.calls],
+            "acknowledged": list(self.acknowledged),
             "elapsed": self.elapsed(),
         }
 
@@ -154,27 +159,36 @@ class RemoteWorld:
         return self._ask("elapsed")
 
 
-def serve(world: World, control: Connection, client: Connection) -> None:
-    """Be the world's process: answer `client` until `control` says goodbye. Only `control` may see or change all."""
-    listening = [control, client]
+def serve(control: Connection) -> None:
+    """Be the world's process until `control` is closed. Only `control` may see all that the world remembers.
+
+    `control` sends ["begin", memory] and a socket: a world with this memory, for whoever holds the other end.
+    """
+    world, client = World(), None
     while True:
-        for channel in wait(listening):
+        for channel in wait([control, client] if client else [control]):
+            if channel not in {control, client}:
+                continue  # a client of the world before, which has just ended
             try:
-                request, *arguments = hear(channel)
-                if channel is control and request == "memory":
+                request, *arguments = hear(channel, None if channel is control else LONGEST)
+                if channel is control and request == "begin":
+                    world.restore(*arguments)
+                    client = Connection(recv_handle(control))
+                    answer = {"value": None}
+                elif channel is control and request == "memory":
                     answer = {"value": world.to_json()}
                 elif request in {"call", "ack", "sleep", "elapsed"}:
                     answer = {"value": getattr(world, request)(*arguments)}
                 else:
                     answer = {"error": f"the world does not understand {request!r}"}
-            except EOFError:
+            except (EOFError, OSError):
                 if channel is control:
                     return
-                listening.remove(channel)
+                client = None
                 continue
-            except (ValueError, TypeError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a client says, the world goes on
                 answer = {"error": str(error)}
-            with suppress(BrokenPipeError):
+            with suppress(OSError):
                 tell(channel, {**answer, "elapsed": world.elapsed()})
 
 
@@ -183,10 +197,10 @@ def tell(channel: Connection, message: Any) -> None:
     channel.send_bytes(json.dumps(message).encode())
 
 
-def hear(channel: Connection) -> Any:
-    """Receive what `tell` sent. EOFError if the other end is gone."""
+def hear(channel: Connection, longest: int | None = None) -> Any:
+    """Receive what `tell` sent. EOFError if the other end is gone, OSError if in mid-sentence or too long a one."""
     try:
-        return json.loads(channel.recv_bytes())
+        return json.loads(channel.recv_bytes(longest))
     except ConnectionResetError:
         raise EOFError from None
 

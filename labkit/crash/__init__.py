@@ -33,6 +33,8 @@ __all__ = [
 
 SECONDS = 10.0
 """Real time that one child may take before it counts as hung."""
+LIMIT = 2000
+"""Effects that a run may have."""
 
 
 def sweep(
@@ -42,7 +44,7 @@ def sweep(
     setup: Callable[[], Any] | None = None,
     *,
     name: str = "",
-    limit: int = 2000,
+    limit: int = LIMIT,
 ) -> Report:
     """Kill `run` at every crash point; each time `recover` in a fresh process, then ask `invariant` in a third.
 
@@ -54,7 +56,7 @@ def sweep(
         pickled(run), pickled(recover), pickled(invariant), pickled(setup) if setup else None, tuple(sys.path)
     )
     limits = {"seconds": SECONDS, "limit": limit}
-    told = CLIENT.ask("sweep", programs=programs, limits=limits)
+    told = CLIENT.ask("sweep", programs=programs, **limits)
     effects = [Effect(effect["op"], effect["target"], parse_line(effect["lines"])) for effect in told["effects"]]
     points = [parse_point(point) for point in told["points"]]
 
@@ -62,7 +64,7 @@ def sweep(
         """Do crash point k again and show everything."""
         if not 0 <= k < len(points):
             raise ValueError(f"there is no crash point {k}: choose 0 to {len(points) - 1}")
-        seen = CLIENT.ask("replay", programs=programs, k=k, limits=limits)
+        seen = CLIENT.ask("replay", programs=programs, k=k, **limits)
         point = parse_point(seen)
         verdict = "survives" if point.survives else f"breaks: {point.reason}"
         ledger = [Call(**call) for call in seen["ledger"]]
@@ -108,7 +110,8 @@ def trial(
         setup=Job("setup", pickled(setup), path=path) if setup else None,
         memory=(world or World()).to_json(),
         sandbox=folder,
-        limits={"seconds": SECONDS, "limit": 2000},
+        seconds=SECONDS,
+        limit=LIMIT,
     )
     if "problem" in told:
         raise CrashLabError(told["problem"])

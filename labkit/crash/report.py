@@ -1,6 +1,7 @@
 """What a sweep found: which crash points break the program, why, and at which line of it."""
 
 import linecache
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,17 +122,28 @@ class Report:
             )
 
     def __str__(self) -> str:
-        lines = [self.verdict]
-        if not self.problem:
-            marks = ["·" if point.survives else "X" for point in self.points]
-            rows = [f"  {mark} {k:3}  {self.effects[k] if k < len(self.effects) else '(end)'}" for k, mark in enumerate(marks)]
-            lines += ["  killed before …  (X breaks it)", *rows]
-        if failed := self.counterexample():
-            lines += ["", failed.what, *filter(None, [failed.where])]
-        return "\n".join(lines)
+        return "\n".join(filter(None, [self.verdict, self.table(), self.words()]))
 
-    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, Any]:
-        return {"text/plain": str(self), "image/png": picture.timeline(self)}
+    def table(self) -> str:
+        """A line per crash point: what the picture shows, in text."""
+        following = [*map(str, self.effects), "(the end)"]
+        rows = [f"  {'·' if p.survives else 'X'} {p.k:3}  {following[p.k]}" for p in self.points]
+        return "\n".join(["  killed before … (X breaks it)", *rows]) if rows else ""
+
+    def words(self) -> str:
+        """The smallest counterexample in words; empty if there is none."""
+        failed = self.counterexample()
+        return "\n".join(filter(None, [failed.what, failed.where])) if failed else ""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import publish_display_data  # noqa: PLC0415 - only IPython calls this
+
+        text = f"{self.verdict}\n{self.table()}"
+        publish_display_data(
+            {"image/png": picture.timeline(self), "text/plain": text}, {"image/png": {"alt": self.verdict}}
+        )
+        if words := self.words():
+            print(words)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -188,7 +200,7 @@ def parse_point(told: Mapping[str, Any]) -> Point:
     if told["survives"]:
         return Point(told["k"], survives=True)
     line = parse_line(failure.get("lines", []))
-    text = failure["text"]
+    text = textwrap.shorten(failure["text"], 160, placeholder=" …")
     if told["role"] == "recover":
         reason = f"on restart, recovery raised {failure['error']}: {text}" if failure["error"] else f"recovery {text}"
     elif failure["error"] == "AssertionError":

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
+from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,29 @@ class Ending:
         return [f"{effect['op']} {effect['target']}".strip() for effect in self.effects]
 
 
+class WorldProcess:
+    """A world in a process of its own. Its control side stays with the zygote."""
+
+    def __init__(self) -> None:
+        self._control, theirs = Pipe()
+        _fork(lambda: serve(theirs), [theirs])
+        theirs.close()
+
+    def begin(self, memory: Memory) -> Connection:
+        """Become a world with this memory; returns the socket over which to reach it."""
+        ours, theirs = Pipe()
+        tell(self._control, ["begin", memory])
+        send_handle(self._control, theirs.fileno(), None)
+        theirs.close()
+        hear(self._control)
+        return ours
+
+    def memory(self) -> Memory:
+        """What it remembers now."""
+        tell(self._control, ["memory"])
+        return hear(self._control)["value"]
+
+
 @dataclass
 class Zygote:
     """Runs one job at a time. `seconds` of real time are what a child may take, and `limit` effects."""
@@ -61,21 +85,16 @@ class Zygote:
     folder: Path
     seconds: float = 10.0
     limit: int = 2000
+    world: WorldProcess = field(default_factory=WorldProcess)
 
     def perform(self, job: child.Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
-        control, world_control = Pipe()
-        client, world_client = Pipe()
-        channel, child_channel = Pipe()
-        world = _fork(
-            lambda: serve(World().restore(memory), world_control, world_client), [world_control, world_client]
-        )
         output = self.folder / "output"
-        pid = _fork(
-            lambda: child.main(job, child_channel, client, sandbox), [child_channel, client], output=output
-        )
-        for end in (world_control, world_client, client, child_channel):
-            end.close()
+        client = self.world.begin(memory)
+        channel, theirs = Pipe()
+        pid = _fork(lambda: child.main(job, theirs, client, sandbox), [theirs, client], output)
+        theirs.close()
+        client.close()
         try:
             ending = self._listen(channel)
             if ending.how in {"returned", "raised"}:
@@ -84,11 +103,9 @@ class Zygote:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)  # and whatever it started
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        tell(control, ["memory"])
-        ending.memory = hear(control)["value"]
-        control.close()
-        os.waitpid(world, 0)
+            channel.close()
         ending.status = status
+        ending.memory = self.world.memory()
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "")
         return ending
 

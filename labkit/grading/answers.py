@@ -1,0 +1,97 @@
+"""Finding a student's answers. An answer cell begins with the line `# answer: <name>`; all else is theirs to change."""
+
+import ast
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labkit.repository import UsageError
+
+MARKER = re.compile(r"\s*# answer: *(\w+) *(?:\n|$)")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell of a notebook."""
+
+    source: str
+    id: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str | None:
+        """The name of the answer in this cell, if it is an answer cell."""
+        match = MARKER.match(self.source)
+        return match[1] if match else None
+
+
+@dataclass
+class Submission:
+    """What a student handed in."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    """Answer name → source of its cell."""
+    elsewhere: set[str] = field(default_factory=set)
+    """Names that the student's other cells define. They do not exist for the judge."""
+    notes: list[str] = field(default_factory=list)
+    """What was odd about the notebook, for the report."""
+
+    def add(self, source: str) -> None:
+        """Take in a code cell; of two answers with one name the last counts."""
+        if name := Cell(source).answer:
+            self.answers[name] = source
+        else:
+            self.elsewhere |= names_defined(source)
+
+
+def read_notebook(path: Path) -> list[Cell]:
+    """The code cells of a notebook. UsageError if it is none."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [_cell(cell) for cell in cells if cell["cell_type"] == "code"]
+    except FileNotFoundError:
+        raise UsageError(f"there is no notebook {path}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not a notebook that can be read ({type(error).__name__}: {error})") from None
+
+
+def _cell(cell: dict[str, Any]) -> Cell:
+    metadata = cell.get("metadata", {})
+    source = cell["source"]
+    tags = tuple(metadata.get("tags", ()))
+    return Cell(source if isinstance(source, str) else "".join(source), cell.get("id") or metadata.get("id", ""), tags)
+
+
+def submission_from(cells: Iterable[Cell], answer_ids: dict[str, str]) -> Submission:
+    """A submission from a notebook's cells: by marker, else by the cell ids (`answer_ids`: id → answer name)."""
+    submission = Submission()
+    for cell in cells:
+        if cell.answer in submission.answers:
+            submission.notes.append(f"there are two cells `# answer: {cell.answer}`; the last one counts")
+        submission.add(cell.source)
+    for cell in cells:
+        name = answer_ids.get(cell.id)
+        if name and name not in submission.answers and cell.answer is None:
+            submission.notes.append(f"the line `# answer: {name}` is gone; its cell was found by its id")
+            submission.answers[name] = cell.source
+    return submission
+
+
+def names_defined(source: str) -> set[str]:
+    """The names that a cell defines at its top level; none if it does not parse."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name.partition(".")[0])
+    return names

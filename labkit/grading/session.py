@@ -1,0 +1,80 @@
+"""What a notebook has of the judge: `check` and `hint`, and the memory of which answer cells were run."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import Any
+
+from labkit.grading.__main__ import Request
+from labkit.grading.answers import Submission
+from labkit.grading.criteria import find
+from labkit.grading.judge import Result, Status
+from labkit.grading.reports import as_text
+from labkit.repository import UsageError
+
+_submission = Submission()
+_hints_given: Counter[str] = Counter()
+
+
+class CriteriaNotMet(AssertionError):  # noqa: N818 - the name that notebooks and graders see
+    """Not every case is met. The verdict has been shown; there is nothing to trace back."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"CriteriaNotMet: {self}"]
+
+
+class BadRequest(UsageError):  # noqa: N818 - reads as a sentence in the notebook
+    """A check or hint was asked for something that is not there."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def watch(shell: Any) -> None:
+    """Remember the source of every cell that this kernel runs from now on: the file may not be saved yet."""
+    shell.events.register("pre_run_cell", lambda info: _submission.add(info.raw_cell))
+
+
+def check(name: str) -> None:
+    """Judge the answers in this notebook and show the verdict. CriteriaNotMet unless every case is met.
+
+    `name` is an exercise or one of its cases: check("01"), check("01_file_storage"), check("01.saves_whole").
+    """
+    _find(name)
+    result = _judge_elsewhere(Request(name=name, submission=_submission))
+    print(as_text(result))
+    if result.met < len(result.verdicts):
+        todo = sum(verdict.status is Status.TODO for verdict in result.verdicts)
+        rest = f", {todo} still to do" if todo else ""
+        raise CriteriaNotMet(f"{result.met} of {len(result.verdicts)} cases met{rest}")
+
+
+def hint(name: str) -> None:
+    """Show the next hint for a case: hint("01.saves_whole"). Hints never cost marks."""
+    exercise, cases = _find(name)
+    if "." not in name:
+        raise BadRequest(f'name a case, as in hint("{exercise.number}.{cases[0].id}")')
+    hints = cases[0].hints
+    given = min(_hints_given[name], len(hints) - 1)
+    if os.environ.get("LABKIT_PROGRESS") != "off":
+        _hints_given[name] += 1
+    print(f"Hint {given + 1} of {len(hints)}: {hints[given]}")
+
+
+def _find(name: str) -> Any:
+    try:
+        return find(name)
+    except UsageError as error:
+        raise BadRequest(str(error)) from None
+
+
+def _judge_elsewhere(request: Request) -> Result:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "labkit.grading"],
+        input=request.model_dump_json().encode(), capture_output=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise BadRequest(f"The judge itself failed, which says nothing about your answer: {' '.join(last)}")
+    return Result.model_validate_json(done.stdout)

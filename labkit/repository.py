@@ -1,0 +1,15 @@
+"""Where the lab lies: the repository that this labkit was installed from."""
+
+from pathlib import Path
+
+
+class UsageError(Exception):
+    """Bad input or a place we cannot work in. Its text is one line that says what to do; the exit status is 2."""
+
+
+def root() -> Path:
+    """The folder of the repository. UsageError if labkit was installed without it."""
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder / "exercises" / "criteria.toml").exists():
+        raise UsageError("labkit cannot find its exercises: install it from a clone of the repository, with `make lab`")
+    return folder
