@@ -70,7 +70,7 @@ def sweep(
         ledger = [Call(**call) for call in seen["ledger"]]
         return Replay(f"crash point {k}. {report.killed(k)}", seen["before"], seen["after"], ledger, seen["output"], verdict)
 
-    report = Report(name or run.__name__, effects, points, told["problem"], replay)
+    report = Report(name or run.__name__, effects, points, told["problem"], parse_line(told["lines"]), replay)
     return report
 
 

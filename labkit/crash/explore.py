@@ -25,7 +25,11 @@ DOWNTIME = 60.0
 
 
 class NotExploredError(Exception):
-    """The sweep cannot go on, or would prove nothing. Its text says why."""
+    """The sweep cannot go on, or would prove nothing. Its text says why; `lines` where."""
+
+    def __init__(self, text: str, lines: list[Any] | None = None) -> None:
+        super().__init__(text)
+        self.lines = lines or []
 
 
 @dataclass
@@ -59,11 +63,11 @@ class Explorer:
         if self.programs.setup is not None:
             ending = self.zygote.perform(self.programs.job("setup"), self.memory, self.sandbox)
             if ending.how != "returned":
-                raise NotExploredError(f"setup {failure(ending)}")
+                raise NotExploredError(f"setup {failure(ending)}", ending.last.get("lines"))
             self.tree, self.memory = read_tree(self.sandbox), ending.memory
         self.recording = self._run(None)
         if self.recording.how != "returned":
-            raise NotExploredError(f"run {failure(self.recording)}")
+            raise NotExploredError(f"run {failure(self.recording)}", self.recording.last.get("lines"))
 
     def _run(self, at: int | None) -> Ending:
         write_tree(self.sandbox, self.tree)
@@ -123,14 +127,14 @@ class Explorer:
 
 def sweep(zygote: Zygote, programs: Programs) -> dict[str, Any]:
     """Explore every crash point. Whatever stands in the way is the answer's `problem`."""
-    answer: dict[str, Any] = {"effects": [], "points": [], "problem": None}
+    answer: dict[str, Any] = {"effects": [], "points": [], "problem": None, "lines": []}
     try:
         explorer = Explorer(zygote, programs)
         answer["effects"] = [{key: e[key] for key in ("op", "target", "lines")} for e in explorer.recording.effects]
         for k in range(len(explorer.recording.effects) + 1):
             answer["points"].append(explorer.point(k))
     except NotExploredError as problem:
-        answer["problem"] = str(problem)
+        answer |= {"problem": str(problem), "lines": problem.lines}
     return answer
 
 

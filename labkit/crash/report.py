@@ -69,6 +69,7 @@ class Report:
     points: list[Point]
     problem: str | None = None
     """Why not every crash point was explored; None if all were."""
+    problem_line: Line | None = None
     replay: Callable[[int], "Replay"] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -96,7 +97,7 @@ class Report:
     def counterexample(self) -> DidNotSurviveError | None:
         """The first crash point that breaks the program, in words; None if none does."""
         if self.problem:
-            return DidNotSurviveError(self.problem)
+            return DidNotSurviveError(self.problem, str(self.problem_line or ""))
         if not self.broken:
             return None
         point = self.broken[0]

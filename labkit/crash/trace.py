@@ -4,6 +4,7 @@ An effect is anything that the world outside this process could notice: a file s
 acknowledgement, the return. A crash point is the gap before an effect. The child never kills itself: it stops and waits.
 """
 
+import itertools
 import sys
 import sysconfig
 import traceback
@@ -18,6 +19,8 @@ from labkit.world import hear, tell
 T = TypeVar("T")
 LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
 NOT_UNDER_TEST = ("labkit.crash", "labkit.world", "labkit.grading")
+CHILD = "labkit.crash.child"
+"""The module that calls the code under test; what called it in turn is no part of that code."""
 GIVEN = "<given"
 """How the file names of code begin that the instructor gave: an exercise's adapters are not the student's lines."""
 Line = tuple[str, str, int]
@@ -72,10 +75,9 @@ class Trace:
 
 
 def lines_under_test(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
-    """The frames that are not Python's, a package's or the crash lab's."""
-    return [
-        (frame.f_code.co_filename, frame.f_code.co_name, line) for frame, line in frames if _is_under_test(frame)
-    ]
+    """The frames, innermost first, that are not Python's, a package's or the crash lab's."""
+    inside = itertools.takewhile(lambda item: item[0].f_globals.get("__name__") != CHILD, frames)
+    return [(frame.f_code.co_filename, frame.f_code.co_name, line) for frame, line in inside if _is_under_test(frame)]
 
 
 def _frames() -> Iterable[tuple[FrameType, int]]:

@@ -7,6 +7,7 @@ from random import Random
 
 from pydantic import BaseModel
 
+from labkit.crash import CrashLabError
 from labkit.grading.answers import Submission, read_notebook, submission_from
 from labkit.grading.criteria import Case, Exercise, Judge
 from labkit.grading.rebuild import Program, answer_file, rebuild
@@ -99,7 +100,7 @@ def _verdict(
         try:
             judge_case(program, Random(f"{seed} {case.id}"))  # noqa: S311 - inputs that can be drawn again
             verdict.status = Status.PASS
-        except AssertionError as error:
+        except (AssertionError, CrashLabError) as error:
             verdict.what = _explain(getattr(error, "what", str(error)), submission)
             verdict.where = getattr(error, "where", "")
             verdict.score = getattr(error, "score", "")

@@ -45,9 +45,16 @@ def check(name: str) -> None:
     result = _judge_elsewhere(Request(name=name, submission=_submission))
     print(as_text(result))
     if result.met < len(result.verdicts):
-        todo = sum(verdict.status is Status.TODO for verdict in result.verdicts)
-        rest = f", {todo} still to do" if todo else ""
-        raise CriteriaNotMet(f"{result.met} of {len(result.verdicts)} cases met{rest}")
+        raise CriteriaNotMet(summary(result))
+
+
+def summary(result: Result) -> str:
+    """One line: how many cases are met, and which are not."""
+    parts = [f"{result.met} of {len(result.verdicts)} cases met"]
+    for status, word in ((Status.FAIL, "failed"), (Status.NOT_JUDGED, "not judged"), (Status.TODO, "to do")):
+        if names := [verdict.case for verdict in result.verdicts if verdict.status is status]:
+            parts.append(f"{word}: {', '.join(names)}")
+    return "; ".join(parts)
 
 
 def hint(name: str) -> None:

@@ -1,0 +1,86 @@
+"""The first minute of a newcomer: a clone with a space in its name, an empty home, and one command."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from labkit.repository import root
+
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\S+token=\w+")
+START_LAB = "import sys; from labkit.cli import main; sys.exit(main())"
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A copy of the repository without a student's work, in a folder with a space in its name."""
+    clone = tmp_path / "my clone"
+    for folder in ("labkit", "notebooks", "exercises"):
+        shutil.copytree(root() / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return clone
+
+
+@pytest.fixture
+def lab(clone, tmp_path):
+    """A running lab, stopped in the end: its process and what it has said so far."""
+    home = tmp_path / "empty home"
+    home.mkdir()
+    command = [sys.executable, "-c", START_LAB, "lab", "--no-browser"]
+    with (
+        open(tmp_path / "log", "w+") as log,
+        subprocess.Popen(
+            command, cwd=clone, env={"PATH": os.environ["PATH"], "HOME": str(home)}, stdout=log, stderr=log
+        ) as process,
+    ):
+        yield process, (tmp_path / "log").read_text
+        process.kill()
+
+
+def address_of(lab):
+    """The address that the lab printed, once it has."""
+    process, said = lab
+    while process.poll() is None:
+        if printed := ADDRESS.search(said()):
+            return urllib.parse.urlsplit(printed[0])
+        time.sleep(0.05)
+    pytest.fail(f"the lab ended before it printed an address:\n{said()}")
+
+
+def test_the_lab_answers_with_the_start_page(lab):
+    """The printed address opens JupyterLab on the student's own start page; told to stop, the lab stops cleanly."""
+    process, _ = lab
+    address = address_of(lab)
+
+    def ask(path, method="GET"):
+        request = urllib.request.Request(address._replace(path=path).geturl(), method=method)
+        return urllib.request.urlopen(request).read()
+
+    assert address.path == "/lab/tree/work/notebooks/00_start_here.ipynb"
+    assert b"JupyterLab" in ask(address.path)
+    assert json.loads(ask("/api/contents/work/notebooks/00_start_here.ipynb"))["content"]["cells"]
+    ask("/api/shutdown", "POST")
+    assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_make_without_a_fitting_python_is_one_line(tmp_path):
+    """`make lab` with an old Python or none says what is needed, makes nothing and ends with status 2."""
+    ended = subprocess.run(
+        ["make", "lab", "PYTHON=false", f"VENV={tmp_path / 'venv'}"],
+        cwd=root(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert "Python 3.11 or newer" in line
+    assert not (tmp_path / "venv").exists()
