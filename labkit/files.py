@@ -1,7 +1,9 @@
 """State in files that survive a crash: one file per record, replaced whole or not at all.
 
-    <root>/<kind>/<id>.json     {"schema": 1, "sha256": of schema and record, "record": …}; the same in every schema
+    <root>/<kind>/<id>.json     {"schema": 1, "sha256": of schema and record, "record": …}
     <root>/.lock                held by whoever is writing, in whichever process
+
+These three fields are the same in every schema, so that an older labkit can tell a newer record from a damaged one.
 """
 
 import hashlib

@@ -3,6 +3,8 @@
     pending → running → completed            running → running   (progress, resume)
        ↓         ↓                           running → pending   (waits for approval, lease expired)
      failed ← failed        failed → pending
+
+A completed task is final.
 """
 
 import secrets

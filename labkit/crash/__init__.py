@@ -106,7 +106,7 @@ def trial(
     path = tuple(sys.path)
     told = CLIENT.ask(
         "trial",
-        job=Job("run", pickled(run), stop=stop or Stop(), path=path),
+        job=Job("trial", pickled(run), stop=stop or Stop(), path=path),
         setup=Job("setup", pickled(setup), path=path) if setup else None,
         memory=(world or World()).to_json(),
         sandbox=folder,

@@ -17,7 +17,7 @@ from labkit.crash import virtual
 from labkit.crash.sources import SOURCES
 from labkit.crash.trace import Stop, Trace, lines_under_test
 
-PIDS = {"setup": 4240, "run": 4242, "recover": 4343, "invariant": 4444}
+PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "recover": 4343, "invariant": 4444}
 """The process ids that the code under test sees: another one after a restart."""
 
 
@@ -64,22 +64,26 @@ def main(job: Job, channel: Connection, world_channel: Connection, sandbox: Path
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
             trace.end()
-        trace.note("returned", value=plain(value))
+        trace.note("returned", value=None if job.role == "run" else plain(value, job.role))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = str(error).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")
         trace.note("raised", error=type(error).__name__, text=text, lines=lines_under_test(frames))
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON has it; models and dataclasses become their dict. TypeError for anything else."""
+class NotPlainDataError(TypeError):
+    """Something that JSON cannot carry was to leave a child."""
+
+
+def plain(value: Any, role: str) -> Any:
+    """`value` as JSON has it; models and dataclasses become their dict. NotPlainDataError for anything else."""
 
     def as_dict(thing: Any) -> Any:
         if hasattr(thing, "model_dump"):
             return thing.model_dump(mode="json")
         if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
             return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
-        raise TypeError(f"must return plain data, not {type(thing).__name__}")
+        raise NotPlainDataError(f"{role} must return plain data, not {type(thing).__name__}")
 
     return json.loads(json.dumps(value, default=as_dict))
 

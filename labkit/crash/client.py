@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -38,46 +39,53 @@ class Client:
         self._process: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
 
+    @cached_property
+    def folder(self) -> Path:
+        """All that the crash lab writes for this process. It goes when the process ends, however that happens."""
+        memory = Path("/dev/shm")  # noqa: S108 - where there is one, fsync costs next to nothing there
+        folder = Path(tempfile.mkdtemp(prefix="labkit-", dir=memory if os.access(memory, os.W_OK) else None))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
     def ask(self, action: str, **request: Any) -> dict[str, Any]:
         """Have the zygote do something. CrashLabError if it cannot; whatever interrupts the wait ends the zygote."""
         with self._turn:
-            if self._process is None or self._process.poll() is not None:
-                self._start()
+            self.start()
             try:
                 self._channel.send_bytes(pickle.dumps({"action": action, "preload": preloaded(), **request}))
                 return hear(self._channel)
             except (EOFError, BrokenPipeError):
-                said = (self._folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
                 self.close()
+                said = (self.folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
                 raise CrashLabError(f"the crash lab's own process ended: {' '.join(said) or 'killed'}") from None
             except BaseException:
                 self.close()
                 raise
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the zygote unless it runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
         self.close()
-        memory = Path("/dev/shm")  # noqa: S108 - where there is one, fsync costs next to nothing there
-        self._folder = Path(tempfile.mkdtemp(prefix="labkit-", dir=memory if os.access(memory, os.W_OK) else None))
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
-        with theirs, open(self._folder / "log", "wb") as log:
+        with theirs, open(self.folder / "log", "wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(self._folder)],
+                [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(self.folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[theirs.fileno()],
-                start_new_session=True, cwd=self._folder, env=environment,
+                start_new_session=True, cwd=self.folder, env=environment,
             )  # fmt: skip
         self._channel = Connection(ours.detach())
 
     def close(self) -> None:
-        """End the zygote and remove its folder."""
+        """End the zygote, and with it its world and its child."""
         if self._process is None:
             return
-        self._channel.close()
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._channel.close()
 
 
 def preloaded() -> list[str]:

@@ -7,6 +7,7 @@ import gc
 import importlib
 import json
 import pickle
+import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -182,13 +183,15 @@ def shown(tree: Tree, encoding: str = "utf-8") -> dict[str, str | None]:
 
 
 def main() -> None:
-    """The zygote's process: answer requests until the other end is closed. Arguments: a descriptor and a folder."""
-    channel, zygote = Connection(int(sys.argv[1])), Zygote(Path(sys.argv[2]))
+    """The zygote's process: answer requests. Arguments: the descriptor of its parent's socket, and its folder."""
+    channel, folder = Connection(int(sys.argv[1])), Path(sys.argv[2])
+    zygote = Zygote(folder)
     actions = {"sweep": sweep, "replay": replay, "trial": trial}
     while True:
         try:
             request = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
-        except EOFError:
+        except EOFError:  # the parent is gone, perhaps killed: what it cannot tidy up any more is ours to remove
+            shutil.rmtree(folder, ignore_errors=True)
             return
         preload(request.pop("preload"))
         zygote.seconds, zygote.limit = request.pop("seconds"), request.pop("limit")

@@ -17,6 +17,7 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 
 from labkit import world
 from labkit.crash import CrashLabError, Stop, Trial, trial
+from labkit.crash.client import CLIENT
 
 USAGE = 'say where to kill it: %%crash after="write", %%crash before="ACK" or %%crash 3 (crash point 3)'
 
@@ -95,11 +96,11 @@ def parse(line: str) -> Stop:
 
 
 def scratch() -> None:
-    """Give this notebook an empty folder to work in. It is removed when the kernel ends."""
-    folder, home = tempfile.TemporaryDirectory(prefix="labkit-scratch-"), Path.cwd()
-    os.chdir(folder.name)
-    atexit.register(folder.cleanup)
-    atexit.register(os.chdir, home)
+    """Give this notebook an empty folder to work in. It goes when the kernel ends."""
+    CLIENT.start()  # the zygote outlives a kernel that is killed, and removes the folder
+    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=CLIENT.folder))
+    atexit.register(os.chdir, Path.cwd())
+    os.chdir(folder)
 
 
 def register(shell: Any) -> None:

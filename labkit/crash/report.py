@@ -202,7 +202,9 @@ def parse_point(told: Mapping[str, Any]) -> Point:
         return Point(told["k"], survives=True)
     line = parse_line(failure.get("lines", []))
     text = textwrap.shorten(failure["text"], 160, placeholder=" …")
-    if told["role"] == "recover":
+    if failure["error"] == "NotPlainDataError":
+        reason = text
+    elif told["role"] == "recover":
         reason = f"on restart, recovery raised {failure['error']}: {text}" if failure["error"] else f"recovery {text}"
     elif failure["error"] == "AssertionError":
         reason = text or f"the invariant does not hold: {line.text if line else ''}"
