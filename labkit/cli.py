@@ -6,6 +6,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from labkit import repository
@@ -18,9 +19,22 @@ def lab(arguments: argparse.Namespace) -> int:
 
     root = repository.root()
     if copies := start.prepare_work(root):
-        print(f"New in work/: {', '.join(sorted({copy.stem for copy in copies}))}")
+        print(f"New in work/: {', '.join(sorted({copy.stem for copy in copies}))}", flush=True)
     start.open_lab(root, arguments.rest, arguments.port)
     return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Judge one exercise and print a verdict per case; 1 unless all are met."""
+    from labkit.grading import criteria, judge, reports  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+
+    exercise, cases = criteria.find(arguments.exercise)
+    copy = repository.root() / "work" / "exercises" / f"{exercise.stem}.ipynb"
+    if arguments.file is None and not copy.exists():
+        raise UsageError(f"there is no {copy.name} in work/exercises: run `make lab` once, or name a file")
+    result = judge.judge_notebook(exercise, arguments.file or copy, cases)
+    print(reports.as_text(result))
+    return int(result.met < len(result.verdicts))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,6 +69,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     command.add_argument("--port", type=port, metavar="N", help="this port and no other; the default is any free one")
     command.set_defaults(run=lab)
+
+    command = commands.add_parser("check", help="judge one exercise, with a verdict per case")
+    command.add_argument("exercise", metavar="EXERCISE", help="01, 01_file_storage, or one case: 01.saves_whole")
+    command.add_argument("file", metavar="FILE", nargs="?", type=Path, help="a notebook; the default is your copy in work/")
+    command.set_defaults(run=check)
 
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.run is not lab:

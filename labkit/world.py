@@ -166,30 +166,36 @@ def serve(control: Connection) -> None:
     """
     world, client = World(), None
     while True:
-        for channel in wait([control, client] if client else [control]):
-            if channel not in {control, client}:
-                continue  # a client of the world before, which has just ended
+        ready = wait([control, client] if client else [control])
+        if client in ready and not _answer(world, client):
+            client.close()
+            client = None
+        if control in ready:
             try:
-                request, *arguments = hear(channel, None if channel is control else LONGEST)
-                if channel is control and request == "begin":
-                    world.restore(*arguments)
-                    client = Connection(recv_handle(control))
-                    answer = {"value": None}
-                elif channel is control and request == "memory":
-                    answer = {"value": world.to_json()}
-                elif request in {"call", "ack", "sleep", "elapsed"}:
-                    answer = {"value": getattr(world, request)(*arguments)}
-                else:
-                    answer = {"error": f"the world does not understand {request!r}"}
-            except (EOFError, OSError):
-                if channel is control:
-                    return
-                client = None
-                continue
-            except Exception as error:  # noqa: BLE001 - whatever a client says, the world goes on
-                answer = {"error": str(error)}
-            with suppress(OSError):
-                tell(channel, {**answer, "elapsed": world.elapsed()})
+                request, *arguments = hear(control)
+            except EOFError:
+                return
+            if request == "begin":
+                world.restore(*arguments)
+                client = Connection(recv_handle(control))
+            tell(control, {"value": world.to_json() if request == "memory" else None})
+
+
+def _answer(world: World, client: Connection) -> bool:
+    """Do what the client asks, then tell it. False if there is nobody any more, or nobody who can be understood."""
+    try:
+        request, *arguments = hear(client, LONGEST)
+        if request in {"call", "ack", "sleep", "elapsed"}:
+            answer = {"value": getattr(world, request)(*arguments)}
+        else:
+            answer = {"error": f"the world does not understand {request!r}"}
+    except (EOFError, OSError):
+        return False
+    except Exception as error:  # noqa: BLE001 - whatever a client says, the world goes on
+        answer = {"error": str(error)}
+    with suppress(OSError):
+        tell(client, {**answer, "elapsed": world.elapsed()})
+    return True
 
 
 def tell(channel: Connection, message: Any) -> None:

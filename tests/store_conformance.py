@@ -1,10 +1,7 @@
-"""What every StateStore must do, for every kind of record. A store's own test file runs it:
+"""What every StateStore must do, for every kind of record.
 
-    class TestFileStateStore(StoreConformance):
-        @pytest.fixture
-        def new_place(self, ...): return a function that makes an empty place and returns a Place
-
-It never waits. Where it needs processes, they are real: each opens the store by itself, from `Place.code`.
+A store's own test file runs it: it subclasses StoreConformance and gives it `new_place`. Nothing here waits.
+Where a promise is about processes, they are real: each opens the store by itself, from `Place.code`.
 """
 
 from collections.abc import Callable
@@ -53,14 +50,14 @@ class StoreConformance:
 
     def test_what_was_never_stored_is_none(self, store, kind):
         """No record is None, not an error; and looking for it makes none."""
-        assert store.get(kind.type, "nobody") is None
-        assert store.get(kind.type, "nobody") is None
+        assert store.get(kind.model, "nobody") is None
+        assert store.get(kind.model, "nobody") is None
 
     def test_insert_keeps_the_record_as_version_1(self, store, kind):
         """What insert returns is what is stored: the record, at version 1."""
         new = kind.new("a")
         stored = store.insert(new)
-        assert stored == store.get(kind.type, "a")
+        assert stored == store.get(kind.model, "a")
         assert stored == new.model_copy(update={"version": 1, "updated_at": stored.updated_at})
 
     def test_insert_begins_at_version_1_whatever_the_record_says(self, store, kind):
@@ -72,7 +69,7 @@ class StoreConformance:
         first = store.save(kind.step(store.insert(kind.new("a"))))
         with pytest.raises(AlreadyExistsError, match="a"):
             store.insert(kind.new("a"))
-        assert store.get(kind.type, "a") == first
+        assert store.get(kind.model, "a") == first
 
     def test_save_replaces_the_record_and_counts_its_version_up(self, store, kind):
         """What save returns is what is stored, one version on."""
@@ -80,7 +77,7 @@ class StoreConformance:
         for number in range(1, 4):
             changed = kind.step(record)
             record = store.save(changed)
-            assert record == store.get(kind.type, "a")
+            assert record == store.get(kind.model, "a")
             assert record == changed.model_copy(update={"version": number + 1, "updated_at": record.updated_at})
 
     def test_every_write_is_stamped_by_the_stores_clock(self, place, kind):
@@ -91,18 +88,18 @@ class StoreConformance:
         assert inserted.updated_at == clock.now()
         clock.sleep(90)
         assert store.save(kind.step(inserted)).updated_at == clock.now() != inserted.updated_at
-        assert store.get(kind.type, "a").updated_at == clock.now()
+        assert store.get(kind.model, "a").updated_at == clock.now()
 
     def test_save_needs_a_record_to_replace(self, store, kind):
         """A record that was never inserted, or was deleted, does not come to be by saving."""
         with pytest.raises(NotFoundError, match="a"):
             store.save(kind.step(kind.new("a")))
-        assert store.get(kind.type, "a") is None
+        assert store.get(kind.model, "a") is None
         inserted = store.insert(kind.new("a"))
-        store.delete(kind.type, "a")
+        store.delete(kind.model, "a")
         with pytest.raises(NotFoundError):
             store.save(kind.step(inserted))
-        assert store.get(kind.type, "a") is None
+        assert store.get(kind.model, "a") is None
 
     @pytest.mark.parametrize("off", [-2, -1, 1])
     def test_save_refuses_every_version_but_the_stored_one(self, store, kind, off):
@@ -110,38 +107,38 @@ class StoreConformance:
         stored = store.save(kind.step(store.insert(kind.new("a"))))
         with pytest.raises(VersionConflictError, match="a"):
             store.save(kind.step(stored).model_copy(update={"version": stored.version + off}))
-        assert store.get(kind.type, "a") == stored
+        assert store.get(kind.model, "a") == stored
 
     def test_of_two_who_read_the_same_version_one_saves(self, place, kind):
         """A lost update is an error for the second writer, in whichever process it is."""
         one, other = place.open(), place.open()
         read = one.insert(kind.new("a"))
-        same = other.get(kind.type, "a")
+        same = other.get(kind.model, "a")
         kept = one.save(kind.step(read))
         with pytest.raises(VersionConflictError):
             other.save(kind.step(same))
-        assert other.get(kind.type, "a") == kept
+        assert other.get(kind.model, "a") == kept
 
     def test_a_transition_that_the_record_refuses_is_not_stored(self, store, kind):
         """The store asks the record itself, with its own rules, and keeps the old one."""
         stored = store.insert(kind.new("a"))
         with pytest.raises(kind.error):
             store.save(kind.jump(stored))
-        assert store.get(kind.type, "a") == stored
+        assert store.get(kind.model, "a") == stored
         last = store.save(kind.jump(store.save(kind.step(stored))))
         with pytest.raises(kind.error):
             store.save(last.model_copy(update={"state": stored.state}))
-        assert store.get(kind.type, "a") == last
+        assert store.get(kind.model, "a") == last
 
     def test_what_could_not_be_read_again_is_refused_before_it_is_written(self, store, kind):
         """A save that returned can be relied on; a record that makes no sense is a ValueError, and changes nothing."""
         with pytest.raises(ValueError, match="validation error"):
             store.insert(kind.spoiled(kind.new("a")))
-        assert store.get(kind.type, "a") is None
+        assert store.get(kind.model, "a") is None
         stored = store.insert(kind.new("a"))
         with pytest.raises(ValueError, match="validation error"):
             store.save(kind.spoiled(kind.step(stored)))
-        assert store.get(kind.type, "a") == stored
+        assert store.get(kind.model, "a") == stored
 
     def test_kinds_do_not_see_each_other(self, store):
         """The same id in two kinds is two records."""
@@ -149,29 +146,29 @@ class StoreConformance:
         store.delete(Task, "same")
         kept["task"] = None
         for name, kind in KINDS.items():
-            assert store.get(kind.type, "same") == kept[name]
-            listed = [record for state in kind.states for record in store.list_by_state(kind.type, state)]
+            assert store.get(kind.model, "same") == kept[name]
+            listed = [record for state in kind.states for record in store.list_by_state(kind.model, state)]
             assert listed == [kept[name]] * (kept[name] is not None)
 
     def test_a_deleted_record_is_forgotten_and_no_other(self, store, kind):
         """Delete takes one record away; it may be stored anew, and deleting nothing is no error."""
         other = store.insert(kind.new("b"))
         store.insert(kind.new("a"))
-        store.delete(kind.type, "a")
-        store.delete(kind.type, "a")
-        assert store.get(kind.type, "a") is None
-        assert store.list_by_state(kind.type, kind.states[0]) == [other]
+        store.delete(kind.model, "a")
+        store.delete(kind.model, "a")
+        assert store.get(kind.model, "a") is None
+        assert store.list_by_state(kind.model, kind.states[0]) == [other]
         assert store.insert(kind.new("a")).version == 1
 
     def test_every_id_is_a_record_of_its_own(self, store, kind):
         """Ids are any text at all; no two are taken for one, and none leads anywhere else."""
         stored = {name: store.insert(kind.new(name)) for name in ODD_IDS}
-        assert {name: store.get(kind.type, name) for name in ODD_IDS} == stored
-        assert store.list_by_state(kind.type, kind.states[0]) == [stored[name] for name in sorted(ODD_IDS)]
+        assert {name: store.get(kind.model, name) for name in ODD_IDS} == stored
+        assert store.list_by_state(kind.model, kind.states[0]) == [stored[name] for name in sorted(ODD_IDS)]
         for name in ODD_IDS:
             store.save(kind.step(stored[name]))
-            store.delete(kind.type, name)
-        assert store.list_by_state(kind.type, kind.states[1]) == []
+            store.delete(kind.model, name)
+        assert store.list_by_state(kind.model, kind.states[1]) == []
 
     @given(names=st.sets(IDS, min_size=1, max_size=12))
     @STORES_OF_THEIR_OWN
@@ -207,8 +204,8 @@ class StoreConformance:
         first = store.insert(kind.new("a"))
         busy = store.save(kind.step(store.insert(kind.new("b"))))
         last = store.save(kind.jump(store.save(kind.step(store.insert(kind.new("c"))))))
-        assert [store.list_by_state(kind.type, state) for state in kind.states] == [[first], [busy], [last]]
-        assert store.list_by_state(kind.type, "nowhere") == []
+        assert [store.list_by_state(kind.model, state) for state in kind.states] == [[first], [busy], [last]]
+        assert store.list_by_state(kind.model, "nowhere") == []
 
     @given(data=st.data(), names=st.sets(IDS, max_size=12), limit=st.integers(1, 13))
     @STORES_OF_THEIR_OWN
@@ -220,11 +217,11 @@ class StoreConformance:
             inserted = store.insert(kind.new(name))
             if name in busy:
                 store.save(kind.step(inserted))
-        seen, page = [], store.list_by_state(kind.type, kind.states[1], limit=limit)
+        seen, page = [], store.list_by_state(kind.model, kind.states[1], limit=limit)
         while page:
             assert len(page) == min(limit, len(busy) - len(seen))
             seen += [record.id for record in page]
-            page = store.list_by_state(kind.type, kind.states[1], after=seen[-1], limit=limit)
+            page = store.list_by_state(kind.model, kind.states[1], after=seen[-1], limit=limit)
         assert seen == sorted(busy)
 
     def test_a_list_is_never_longer_than_its_limit(self, store, kind):
@@ -232,17 +229,17 @@ class StoreConformance:
         for number in range(101):
             store.insert(kind.new(f"{number:03}"))
         first = kind.states[0]
-        assert len(store.list_by_state(kind.type, first)) == 100
-        assert store.list_by_state(kind.type, first, limit=0) == []
-        assert [record.id for record in store.list_by_state(kind.type, first, after="099")] == ["100"]
-        assert store.list_by_state(kind.type, first, after="100") == []
+        assert len(store.list_by_state(kind.model, first)) == 100
+        assert store.list_by_state(kind.model, first, limit=0) == []
+        assert [record.id for record in store.list_by_state(kind.model, first, after="099")] == ["100"]
+        assert store.list_by_state(kind.model, first, after="100") == []
 
     @pytest.mark.parametrize("processes", [2, 4])
     def test_no_update_is_lost_between_processes(self, place, kind, processes):
         """Real processes that read, change, save and begin again on a conflict lose nothing of each other's work."""
         place.open().insert(kind.new("a"))
         together(place, "increment", [(kind, "a", 25)] * processes)
-        record = place.open().get(kind.type, "a")
+        record = place.open().get(kind.model, "a")
         assert (kind.count(record), record.version) == (25 * processes, 25 * processes + 1)
 
     def test_of_many_processes_that_insert_one_id_exactly_one_succeeds(self, place, kind):
@@ -250,4 +247,4 @@ class StoreConformance:
         won = together(place, "claim", [(kind, f"process {number}", 20) for number in range(4)])
         assert sorted(key for keys in won for key in keys) == list(range(20))
         for key in range(20):
-            assert place.open().get(kind.type, f"key {key}").version == 1
+            assert place.open().get(kind.model, f"key {key}").version == 1

@@ -69,9 +69,9 @@ class Door(BaseModel):
 
 @dataclass(frozen=True)
 class Kind:
-    """What the suite must know about a kind of record. Every kind moves first → busy → busy … → last, and no other way."""
+    """What the suite must know about a kind of record. Each moves first → busy → … → busy → last, and no other way."""
 
-    type: type[Any]
+    model: type[Any]
     new: Callable[[str], Any]
     """A record that was never stored."""
     states: tuple[str, str, str]
@@ -121,16 +121,17 @@ KINDS = {
 
 def together(place: Place, work: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
     """Do `work` in one real process for each of `arguments`, all let go at once; returns what each returned."""
-    names = {kind.type: name for name, kind in KINDS.items()}
+    names = {kind.model: name for name, kind in KINDS.items()}
     workers = []
     for kind, *rest in arguments:
-        code = f"{place.code}\nimport store_kinds as s\ns.work(store, s.{work}, s.KINDS[{names[kind.type]!r}], *{rest!r})"
-        path = f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}\n"
-        workers.append(
-            subprocess.Popen(
-                [sys.executable, "-c", path + code], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-        )
+        code = [
+            f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}",
+            place.code,
+            "import store_kinds as s",
+            f"s.work(store, s.{work}, s.KINDS[{names[kind.model]!r}], *{rest!r})",
+        ]
+        command = [sys.executable, "-c", "\n".join(code)]
+        workers.append(subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
     for worker in workers:
         assert worker.stdout.readline() == "ready\n"
     for worker in workers:
@@ -153,7 +154,7 @@ def increment(store: StateStore, kind: Kind, name: str, times: int) -> int:
     conflicts = 0
     while times:
         try:
-            store.save(kind.step(store.get(kind.type, name)))
+            store.save(kind.step(store.get(kind.model, name)))
             times -= 1
         except VersionConflictError:
             conflicts += 1

@@ -99,11 +99,11 @@ def test_a_sweep_sees_the_difference():
     def invariant(o):
         assert o.state in {"old", "new"}
 
-    report = sweep(
-        lambda: Path("file").write_bytes(NEW), read_file, invariant, lambda: Path("file").write_bytes(OLD), name="in place"
-    )
+    def setup():
+        Path("file").write_bytes(OLD)
+
     with pytest.raises(DidNotSurviveError):
-        report.assert_survives()
+        sweep(lambda: Path("file").write_bytes(NEW), read_file, invariant, setup).assert_survives()
 
 
 def test_the_bytes_are_durable_before_the_name_is_and_the_name_before_it_returns():
@@ -190,7 +190,8 @@ if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 errors = []
 big = task.model_copy(update={"user_input": "y" * 400_000}).to("running")
-for save in (lambda: write_atomically("file", new), lambda: store.save(big), lambda: store.insert(Task(user_input="y" * 400_000))):
+other = Task(user_input="y" * 400_000)
+for save in (lambda: write_atomically("file", new), lambda: store.save(big), lambda: store.insert(other)):
     try:
         save()
     except OSError as error:
@@ -202,7 +203,7 @@ print(json.dumps([errors, open("file", "rb").read() == old, left, small.version]
 
 
 def full_disk(folder, limit=0):
-    """What came of saving more than fits, in a process of its own: errors, whether the old file is whole, files left."""
+    """What came of saving more than fits, in a process of its own: errors, if the old file is whole, what is left."""
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(limit)], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -280,7 +281,7 @@ def test_an_id_is_a_plain_visible_name_that_every_file_system_tells_apart(tmp_pa
 def test_an_id_too_long_for_a_file_name_is_refused(store, root):
     """The limit of the file system is an error, not a shorter name that two ids might share."""
     for length in (237, 300, 100_000):
-        for use in (lambda task: store.insert(task), lambda task: FileStateStore(root / "b").insert(task)):
+        for use in (store.insert, FileStateStore(root / "another").insert):
             with pytest.raises(OSError, match="too long"):
                 use(Task(id="x" * length, user_input="x"))
     assert store.insert(Task(id="x" * 236, user_input="x")).version == 1
@@ -360,12 +361,13 @@ def damaged(data):
     """Every way to flip one bit of a file, and every length to cut it off at."""
     for position in range(len(data)):
         for bit in range(8):
-            yield f"bit {bit} of byte {position}", bytes([*data[:position], data[position] ^ 1 << bit, *data[position + 1 :]])
+            flipped = bytes([data[position] ^ 1 << bit])
+            yield f"bit {bit} of byte {position}", data[:position] + flipped + data[position + 1 :]
         yield f"cut off at {position}", data[:position]
 
 
 def test_damage_to_any_byte_is_reported_by_name_and_nothing_is_overwritten(store, root):
-    """Not one bit can flip and not one byte be cut off without CorruptState; the damaged file stays for whoever looks."""
+    """Not one bit flips and not one byte is cut off without CorruptState; the damaged file stays for whoever looks."""
     task = store.save(store.insert(Task(id="a", user_input="deploy")).to("running").finished("dns", "192.0.2.7"))
     file = root / "task" / "a.json"
     for damage, data in damaged(file.read_bytes()):
@@ -557,7 +559,7 @@ def test_directories_can_be_synced_without_leaking_a_descriptor(tmp_path, monkey
 
 def test_a_store_can_be_taken_along_into_another_process(store):
     """A store is a place and a clock, nothing that is open: it can be pickled, and used by two at once."""
-    other = pickle.loads(pickle.dumps(store))
+    other = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own
     task = other.insert(Task(id="a", user_input="x"))
     assert store.save(task.to("running")) == other.get(Task, "a")
 

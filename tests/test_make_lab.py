@@ -4,43 +4,50 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 
 import pytest
 
 from labkit.repository import root
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\S+token=\w+")
-START_LAB = "import sys; from labkit.cli import main; sys.exit(main())"
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 
 
 @pytest.fixture
 def clone(tmp_path):
-    """A copy of the repository without a student's work, in a folder with a space in its name."""
+    """A copy of the repository without a student's work, in a folder with a space in its name, installed already."""
     clone = tmp_path / "my clone"
     for folder in ("labkit", "notebooks", "exercises"):
         shutil.copytree(root() / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root() / "Makefile", clone)
+    (clone / ".venv").symlink_to(sys.prefix)
     return clone
 
 
 @pytest.fixture
 def lab(clone, tmp_path):
-    """A running lab, stopped in the end: its process and what it has said so far."""
+    """A running `make lab`, killed in the end: its process, and a function that reads what it has said."""
     home = tmp_path / "empty home"
     home.mkdir()
-    command = [sys.executable, "-c", START_LAB, "lab", "--no-browser"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(clone)}
+    command = ["make", "lab", "ARGS=--no-browser", "--old-file=.venv/lab"]
     with (
-        open(tmp_path / "log", "w+") as log,
+        open(tmp_path / "log", "w") as log,
         subprocess.Popen(
-            command, cwd=clone, env={"PATH": os.environ["PATH"], "HOME": str(home)}, stdout=log, stderr=log
+            command, cwd=clone, env=environment, stdout=log, stderr=log, start_new_session=True
         ) as process,
     ):
         yield process, (tmp_path / "log").read_text
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def address_of(lab):
@@ -69,12 +76,12 @@ def test_the_lab_answers_with_the_start_page(lab):
     assert process.wait(timeout=30) == 0
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 def test_make_without_a_fitting_python_is_one_line(tmp_path):
     """`make lab` with an old Python or none says what is needed, makes nothing and ends with status 2."""
     ended = subprocess.run(
         ["make", "lab", "PYTHON=false", f"VENV={tmp_path / 'venv'}"],
         cwd=root(),
+        env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,

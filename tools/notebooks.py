@@ -4,8 +4,10 @@
     python tools/notebooks.py notebooks/01_*.ipynb   these
 
 What is kept: sources, cell ids, tags, outputs, execution counts 1 … n. What goes: all other metadata.
+The README's picture, docs/sweep.png, is an output of chapter 1.
 """
 
+import base64
 import sys
 from pathlib import Path
 
@@ -14,6 +16,18 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+
+
+PICTURE = ("notebooks/01_file_storage.ipynb", "sweep-journal", "docs/sweep.png")
+"""Notebook, cell and file of the README's picture."""
+
+
+def picture() -> bytes:
+    """The README's picture, from the output of its cell."""
+    notebook, cell_id, _ = PICTURE
+    cells = nbformat.read(ROOT / notebook, as_version=4).cells
+    outputs = next(cell.outputs for cell in cells if cell.id == cell_id)
+    return base64.b64decode(next(o.data["image/png"] for o in outputs if "data" in o))
 
 
 def run(path: Path) -> None:
@@ -34,6 +48,7 @@ def main() -> None:
     for path in named or everything:
         print(path.relative_to(ROOT), flush=True)
         run(path)
+    (ROOT / PICTURE[2]).write_bytes(picture())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -67,8 +68,13 @@ def main(job: Job, channel: Connection, world_channel: Connection, sandbox: Path
         trace.note("returned", value=None if job.role == "run" else plain(value, job.role))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
-        text = str(error).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")
+        text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")
         trace.note("raised", error=type(error).__name__, text=text, lines=lines_under_test(frames))
+
+
+def without_addresses(text: str) -> str:
+    """`text` without the memory addresses that Python puts into names of objects: they differ at every run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 class NotPlainDataError(TypeError):

@@ -8,6 +8,7 @@ from random import Random
 from pydantic import BaseModel
 
 from labkit.crash import CrashLabError
+from labkit.crash.child import without_addresses
 from labkit.grading.answers import Submission, read_notebook, submission_from
 from labkit.grading.criteria import Case, Exercise, Judge
 from labkit.grading.rebuild import Program, answer_file, rebuild
@@ -113,4 +114,4 @@ def _explain(what: str, submission: Submission) -> str:
     for name in re.findall(r"name '(\w+)' is not defined", what):
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
-    return what
+    return without_addresses(what)
