@@ -53,7 +53,7 @@ def test_a_sleep_that_is_no_time_is_refused_and_changes_nothing(seconds, error):
     """A wrong delay fails at once, where it was asked for, and the clock goes on working."""
     fake = FakeClock(START)
     fake.sleep(60)
-    with pytest.raises(error):
+    with pytest.raises(error, match="cannot sleep" if error is ValueError else r"."):
         fake.sleep(seconds)
     assert (fake.now(), fake.monotonic()) == (START + timedelta(minutes=1), 60.0)
 

@@ -280,7 +280,7 @@ REFUSED = [
     (kill_itself, "run ended by itself, with exit status -9"),
     (never_end, "run did not end in time"),
     (write_from_c, "something changed by-another-process that the crash lab did not see"),
-    (write_by_chance, "NONDETERMINISTIC: run again with the same seed, it did"),
+    (write_by_chance, "NONDETERMINISTIC: the run, repeated with the same seed, did"),
     (write_much, "run had more effects than the limit allows, at 20"),
 ]
 

@@ -114,6 +114,12 @@ def test_the_bytes_are_durable_before_the_name_is_and_the_name_before_it_returns
     assert seen[4] == "fsync dir ."
 
 
+def test_a_delete_is_durable_before_it_returns():
+    """A record that was deleted does not come back after a power cut."""
+    seen = trial(lambda: FileStateStore("state").delete(Task, "a"), insert_one_quietly).effects
+    assert seen == ["unlink state/task/a.json", "fsync dir state/task", "RETURN"]
+
+
 def test_the_temporary_file_is_closed_before_it_is_renamed(tmp_path, monkeypatch):
     """Windows renames no open file, and a write error that only close reports must come before the old file is gone."""
     opened, closed = [], []
@@ -382,6 +388,20 @@ def test_damage_to_any_byte_is_reported_by_name_and_nothing_is_overwritten(store
         with pytest.raises(AlreadyExistsError):
             store.insert(task)
         assert contents(root / "task") == {file: data}, damage
+
+
+def test_the_order_of_the_journal_is_covered_by_the_checksum(store, root):
+    """A file in which two finished steps changed places is not what was stored."""
+    store.insert(Task(id="a", user_input="x", journal={"dns": "1", "web": "2"}))
+    file = root / "task" / "a.json"
+    data = file.read_bytes()
+    assert b'"dns": "1"' in data
+    assert b'"web": "2"' in data
+    file.write_bytes(
+        data.replace(b'"dns": "1"', b"?").replace(b'"web": "2"', b'"dns": "1"').replace(b"?", b'"web": "2"')
+    )
+    with pytest.raises(CorruptState, match="checksum"):
+        store.get(Task, "a")
 
 
 @given(st.data())

@@ -258,6 +258,19 @@ def test_an_effect_is_recorded_even_if_nobody_hears_the_answer():
 
 
 @needs_fork
+def test_an_answer_that_cannot_be_given_does_not_stop_the_world():
+    """A client that is gone before the world comes to its request: it is done, and the next client is served."""
+    with outside() as world:
+        os.kill(world.process.pid, signal.SIGSTOP)
+        tell(world.client, ["call", "notify", {"service": "shop"}])
+        world.client.close()
+        os.kill(world.process.pid, signal.SIGCONT)
+        memory = world.memory()
+        assert [call.tool for call in memory.ledger] == ["notify"]
+        assert RemoteWorld(world.begin(memory.to_json())).elapsed() == 120
+
+
+@needs_fork
 def test_a_client_killed_in_the_middle_of_a_request_has_asked_nothing():
     """Half a request has no effect; the world goes on, and serves the process that comes next."""
     request = json.dumps(["call", "notify", {"service": "shop"}]).encode()

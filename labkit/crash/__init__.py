@@ -11,17 +11,22 @@ from typing import Any
 
 from labkit.crash.child import Job, Observation
 from labkit.crash.client import CLIENT, CrashLabError, pickled
-from labkit.crash.explore import Programs
-from labkit.crash.report import DidNotSurviveError, Effect, Line, Point, Replay, Report, parse_line, parse_point
+from labkit.crash.explore import KILLED, POWER_CUT, Programs
+from labkit.crash.lines import Line
+from labkit.crash.replay import Replay
+from labkit.crash.report import DidNotSurviveError, Effect, Outcome, Point, Report, parse_outcome
 from labkit.crash.trace import Stop
 from labkit.world import Call, World
 
 __all__ = [
+    "KILLED",
+    "POWER_CUT",
     "CrashLabError",
     "DidNotSurviveError",
     "Effect",
     "Line",
     "Observation",
+    "Outcome",
     "Point",
     "Replay",
     "Report",
@@ -43,34 +48,42 @@ def sweep(
     invariant: Callable[[Observation], None],
     setup: Callable[[], Any] | None = None,
     *,
-    name: str = "",
+    power: bool = False,
+    depth: int = 1,
     limit: int = LIMIT,
+    name: str = "",
 ) -> Report:
     """Kill `run` at every crash point; each time `recover` in a fresh process, then ask `invariant` in a third.
 
     All four work in an empty folder of their own, in which `setup` has run, and against a world of their own.
-    `invariant` gets an Observation and fails by raising. More than `limit` effects are not explored, and the report
-    says so. CrashLabError if the instrument itself fails.
+    `invariant` gets an Observation and fails by raising. With `power`, the power is cut there as well, in a model of the
+    disk. With depth 2, the recovery is killed too. More than `limit` effects are not explored, and the report says so.
+    CrashLabError if the instrument itself fails.
     """
-    programs = Programs(
-        pickled(run), pickled(recover), pickled(invariant), pickled(setup) if setup else None, tuple(sys.path)
-    )
+    pickles = {"run": run, "recover": recover, "invariant": invariant, **({"setup": setup} if setup else {})}
+    pickles = {role: pickled(function) for role, function in pickles.items()}
+    programs = Programs(**pickles, path=tuple(sys.path), power=power, depth=depth)
     limits = {"seconds": SECONDS, "limit": limit}
     told = CLIENT.ask("sweep", programs=programs, **limits)
-    effects = [Effect(effect["op"], effect["target"], parse_line(effect["lines"])) for effect in told["effects"]]
-    points = [parse_point(point) for point in told["points"]]
+    effects = [Effect(effect["op"], effect["target"], Line.first(effect["lines"])) for effect in told["effects"]]
+    points = [Point(point["k"], tuple(map(parse_outcome, point["outcomes"]))) for point in told["points"]]
 
-    def replay(k: int) -> Replay:
-        """Do crash point k again and show everything."""
+    def replay(k: int, model: str = "") -> Replay:
+        """Do crash point k again and show the first outcome that breaks the program, else the first."""
         if not 0 <= k < len(points):
             raise ValueError(f"there is no crash point {k}: choose 0 to {len(points) - 1}")
-        seen = CLIENT.ask("replay", programs=programs, k=k, **limits)
-        point = parse_point(seen)
-        verdict = "survives" if point.survives else f"breaks: {point.reason}"
+        again = CLIENT.ask("replay", programs=programs, k=k, **limits)
+        outcomes = [told for told in again["outcomes"] if model in ("", told["model"])]
+        if not outcomes:
+            raise ValueError(f"there is no outcome of {model!r} at crash point {k}: choose {' or '.join(report.models)}")
+        seen = min(outcomes, key=lambda told: told["survives"])
+        outcome = parse_outcome(seen)
         ledger = [Call(**call) for call in seen["ledger"]]
-        return Replay(f"crash point {k}. {report.killed(k)}", seen["before"], seen["after"], ledger, seen["output"], verdict)
+        verdict = "survives" if outcome.survives else "breaks"
+        title = f"crash point {k}. {report.words(k, outcome)}"
+        return Replay(title, seen["before"], seen["after"], ledger, again["output"] + seen["output"], verdict)
 
-    report = Report(name or run.__name__, effects, points, told["problem"], parse_line(told["lines"]), replay)
+    report = Report(name or run.__name__, effects, points, power, told["problem"], Line.first(told["lines"]), replay)
     return report
 
 
@@ -121,7 +134,7 @@ def trial(
         last.get("value"),
         told["failure"],
         last.get("error", ""),
-        parse_line(last.get("lines", [])),
+        Line.first(last.get("lines", [])),
         told["labels"],
         told["files"],
         World().restore(told["memory"]),

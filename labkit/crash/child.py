@@ -32,6 +32,9 @@ class Job:
     stop: Stop | None = None
     """Where to stop and wait for death. None: nothing is traced."""
     given: dict[str, Any] | None = None
+    """The Observation for the invariant, as plain data."""
+    life: int = 0
+    """Counts the restarts: each process draws other numbers than those before it."""
     path: tuple[str, ...] = ()
     """The module search path of the code under test."""
 
@@ -55,7 +58,8 @@ def main(job: Job, channel: Connection, world_channel: Connection, sandbox: Path
     trace = Trace(channel, job.stop or Stop())
     try:
         os.chdir(sandbox)
-        world.attach(virtual.install(world_channel, seed=PIDS[job.role], pid=PIDS[job.role]))
+        pid = PIDS[job.role] + job.life
+        world.attach(virtual.install(world_channel, seed=pid, pid=pid))
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path

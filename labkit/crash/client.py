@@ -23,7 +23,7 @@ import cloudpickle
 from labkit.crash.trace import LIBRARY
 from labkit.world import hear
 
-START = "from labkit.crash.explore import main; main()"
+START = "from labkit.crash.server import main; main()"
 SHIPPED = ("labkit.", "pydantic", "pydantic_core")
 NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
 

@@ -1,17 +1,10 @@
-"""What the zygote's process does on request: record a run, kill it at every crash point, recover, ask the invariant.
+"""A sweep, as the zygote's process does it: record a run, kill it at every crash point, recover, ask the invariant.
 
-It speaks plain data: the code under test stays pickled until a child loads it.
+It handles plain data only: the code under test stays pickled until a child loads it.
 """
 
-import gc
-import importlib
 import json
-import pickle
-import shutil
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +12,13 @@ from labkit.crash.child import Job
 from labkit.crash.disk import Disk, Tree, read_tree, write_tree
 from labkit.crash.trace import Stop
 from labkit.crash.zygote import Ending, Memory, Zygote
-from labkit.world import World, tell
+from labkit.world import World
 
 DOWNTIME = 60.0
 """Virtual seconds between a crash and the restart."""
+KILLED, POWER_CUT = "process killed", "power cut"
+Told = dict[str, Any]
+"""Plain data for the report."""
 
 
 class NotExploredError(Exception):
@@ -35,100 +31,137 @@ class NotExploredError(Exception):
 
 @dataclass
 class Programs:
-    """The code under test, pickled."""
+    """The code under test, pickled, and the faults that it is to meet."""
 
     run: bytes
     recover: bytes
     invariant: bytes
     setup: bytes | None = None
     path: tuple[str, ...] = ()
+    power: bool = False
+    """Cut the power as well, in the model, wherever something is not yet durable."""
+    depth: int = 1
+    """2: kill the recovery, too, at every crash point of its own."""
 
     def job(self, role: str, **options: Any) -> Job:
         """What a child in this role is to do."""
         return Job(role, getattr(self, role), path=self.path, **options)
 
 
-@dataclass
 class Explorer:
-    """One sweep: a sandbox that starts from the same tree and a world that starts from the same memory every time."""
+    """A program in a sandbox that starts from the same tree, and a world that starts from the same memory, each time."""
 
-    zygote: Zygote
-    programs: Programs
-
-    def __post_init__(self) -> None:
-        self.sandbox = self.zygote.folder / "sandbox"
-        self.tree: Tree = {}
-        self.memory: Memory = World().to_json()
-        self.restarts: dict[str, dict[str, Any]] = {}
-        write_tree(self.sandbox, {})
-        if self.programs.setup is not None:
-            ending = self.zygote.perform(self.programs.job("setup"), self.memory, self.sandbox)
+    def __init__(self, zygote: Zygote, programs: Programs) -> None:
+        """Record the run. NotExploredError if it does not come to its end."""
+        self.zygote, self.programs = zygote, programs
+        self.sandbox = zygote.folder / "sandbox"
+        self.start: tuple[Tree, Memory] = {}, World().to_json()
+        self.restarts: dict[str, list[Told]] = {}
+        if programs.setup is not None:
+            ending = self._perform(programs.job("setup"), *self.start)
             if ending.how != "returned":
                 raise NotExploredError(f"setup {failure(ending)}", ending.last.get("lines"))
-            self.tree, self.memory = read_tree(self.sandbox), ending.memory
-        self.recording = self._run(None)
+            self.start = read_tree(self.sandbox), ending.memory
+        self.recording = self._perform(programs.job("run", stop=Stop()), *self.start)
         if self.recording.how != "returned":
             raise NotExploredError(f"run {failure(self.recording)}", self.recording.last.get("lines"))
 
-    def _run(self, at: int | None) -> Ending:
-        write_tree(self.sandbox, self.tree)
-        return self.zygote.perform(self.programs.job("run", stop=Stop(at)), self.memory, self.sandbox)
+    def point(self, k: int) -> Told:
+        """Crash at point k in every way asked for, recover in a fresh process, and ask the invariant in a third."""
+        ending, disk, memory = self._kill(self.programs.job("run", stop=Stop(k)), *self.start, self.recording.labels)
+        left = disk.tree()
+        outcomes = [{**told, "model": KILLED} for told in self._restart(left, memory, self.programs.depth)]
+        if self.programs.power:
+            on_ext4 = self._power_cuts(replayed(self.start[0], ending, ext4=True), memory)
+            fails_on_ext4 = {told["loss"] for told in on_ext4 if not told["survives"]}
+            for told in self._power_cuts(disk, memory):
+                outcomes.append({**told, "ext4": told["survives"] or told["loss"] in fails_on_ext4})
+        return {"k": k, "outcomes": outcomes, "output": ending.output}
 
-    def point(self, k: int) -> dict[str, Any]:
-        """Kill the run at crash point k, recover in a fresh process, and ask the invariant in a third."""
-        crashed = self._run(k)
-        before = read_tree(self.sandbox)
-        self._check(k, crashed, before)
-        memory = {**crashed.memory, "elapsed": crashed.memory["elapsed"] + DOWNTIME}
-        left = json.dumps([shown(before, "latin-1"), memory])
-        if left not in self.restarts:  # recovery is deterministic: from what was left, the same thing happens again
-            self.restarts[left] = self._restart(memory)
-        restarted = self.restarts[left]
-        return {**restarted, "k": k, "before": shown(before), "output": crashed.output + restarted["output"]}
+    def _power_cuts(self, disk: Disk, memory: Memory) -> list[Told]:
+        """Recover from each tree that a power cut may leave and a kill does not."""
+        seen, outcomes = [disk.tree()], []
+        for loss, tree in disk.power_cuts():
+            if tree not in seen:
+                seen.append(tree)
+                outcomes.append({**self._restart(tree, memory, 1)[0], "model": POWER_CUT, "loss": loss})
+        return outcomes
 
-    def _restart(self, memory: Memory) -> dict[str, Any]:
-        recovered = self.zygote.perform(self.programs.job("recover"), memory, self.sandbox)
+    def _perform(self, job: Job, tree: Tree, memory: Memory) -> Ending:
+        write_tree(self.sandbox, tree)
+        return self.zygote.perform(job, memory, self.sandbox)
+
+    def _kill(self, job: Job, tree: Tree, memory: Memory, labels: list[str]) -> tuple[Ending, Disk, Memory]:
+        """Kill a run that was recorded. It must be that run, and must have left what the recording says."""
+        ending, k = self._perform(job, tree, memory), job.stop.at
+        if ending.how != "stopped" or ending.status != -9:
+            raise NotExploredError(f"crash point {k} was not reached: the {job.role} {failure(ending)}")
+        if ending.labels != labels[:k]:
+            raise NotExploredError(
+                f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {ending.labels} "
+                f"where it had done {labels[:k]}"
+            )
+        disk, there = replayed(tree, ending), read_tree(self.sandbox)
+        expected = disk.tree()
+        if expected != there:
+            names = [n for n in sorted({*expected, *there}) if expected.get(n, 0) != there.get(n, 0)]
+            raise NotExploredError(
+                f"something changed {', '.join(names)} that the crash lab did not see (seen before crash point {k}: "
+                f"{', '.join(ending.labels) or 'nothing'}), so not every crash point was explored"
+            )
+        return ending, disk, {**ending.memory, "elapsed": ending.memory["elapsed"] + DOWNTIME}
+
+    def _restart(self, tree: Tree, memory: Memory, depth: int, life: int = 0) -> list[Told]:
+        """Recover from what was left; with depth 2, also kill that recovery at each of its crash points."""
+        left = json.dumps([shown(tree, "latin-1"), memory, depth, life])
+        if left not in self.restarts:  # recovery is deterministic: from the same, the same follows
+            self.restarts[left] = [self._recover(tree, memory, life)]
+            if depth > 1:
+                self.restarts[left] += self._kill_recovery(tree, memory)
+        return self.restarts[left]
+
+    def _recover(self, tree: Tree, memory: Memory, life: int) -> Told:
+        recovered = verdict = self._perform(self.programs.job("recover", life=life), tree, memory)
         after = read_tree(self.sandbox)
-        verdict = recovered
         if recovered.how == "returned":
             given = {"state": recovered.last["value"], **recovered.memory}
-            verdict = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)
+            job = self.programs.job("invariant", given=given)
+            verdict = self.zygote.perform(job, recovered.memory, self.sandbox)
         return {
             "survives": verdict.how == "returned",
             "role": "recover" if verdict is recovered else "invariant",
             "failure": verdict.last if verdict.how == "raised" else {"error": "", "text": failure(verdict)},
+            "before": shown(tree),
             "after": shown(after),
             "ledger": recovered.memory["ledger"],
             "output": recovered.output,
         }
 
-    def _check(self, k: int, crashed: Ending, tree: Tree) -> None:
-        """The killed run must be the recorded one, up to here, and must have left what the recording says."""
-        if crashed.how != "stopped" or crashed.status != -9:
-            raise NotExploredError(f"crash point {k} was not reached: the run {failure(crashed)}")
-        if crashed.labels != self.recording.labels[:k]:
-            raise NotExploredError(
-                "NONDETERMINISTIC: run again with the same seed, it did "
-                f"{crashed.labels} where it had done {self.recording.labels[:k]}"
-            )
-        model = Disk(self.tree)
-        for event in crashed.events:
-            if event["event"] == "handle":
-                model.bind(event["handle"], event["path"])
-            elif event["event"] == "effect":
-                model.apply(event["op"], event)
-        expected = model.tree()
-        if expected != tree:
-            names = [n for n in sorted({*expected, *tree}) if expected.get(n, 0) != tree.get(n, 0)]
-            raise NotExploredError(
-                f"something changed {', '.join(names)} that the crash lab did not see (seen before crash point {k}: "
-                f"{', '.join(crashed.labels) or 'nothing'}), so not every crash point was explored"
-            )
+    def _kill_recovery(self, tree: Tree, memory: Memory) -> list[Told]:
+        recording = self._perform(self.programs.job("recover", stop=Stop()), tree, memory)
+        outcomes = []
+        for j in range(len(recording.effects) + 1 if recording.how == "returned" else 0):
+            job = self.programs.job("recover", stop=Stop(j))
+            _, disk, later = self._kill(job, tree, memory, recording.labels)
+            again = ["the start", *recording.labels][j]
+            outcomes += [{**told, "again": again} for told in self._restart(disk.tree(), later, 1, life=1)]
+        return outcomes
 
 
-def sweep(zygote: Zygote, programs: Programs) -> dict[str, Any]:
+def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
+    """The model of the disk after the effects of a run."""
+    disk = Disk(tree, ext4=ext4)
+    for event in ending.events:
+        if event["event"] == "handle":
+            disk.bind(event["handle"], event["path"])
+        elif event["event"] == "effect":
+            disk.apply(event["op"], event)
+    return disk
+
+
+def sweep(zygote: Zygote, programs: Programs) -> Told:
     """Explore every crash point. Whatever stands in the way is the answer's `problem`."""
-    answer: dict[str, Any] = {"effects": [], "points": [], "problem": None, "lines": []}
+    answer: Told = {"effects": [], "points": [], "problem": None, "lines": []}
     try:
         explorer = Explorer(zygote, programs)
         answer["effects"] = [{key: e[key] for key in ("op", "target", "lines")} for e in explorer.recording.effects]
@@ -139,12 +172,12 @@ def sweep(zygote: Zygote, programs: Programs) -> dict[str, Any]:
     return answer
 
 
-def replay(zygote: Zygote, programs: Programs, k: int) -> dict[str, Any]:
+def replay(zygote: Zygote, programs: Programs, k: int) -> Told:
     """Explore crash point k again."""
     return Explorer(zygote, programs).point(k)
 
 
-def trial(zygote: Zygote, job: Job, memory: Memory, sandbox: Path | None, setup: Job | None) -> dict[str, Any]:
+def trial(zygote: Zygote, job: Job, memory: Memory, sandbox: Path | None, setup: Job | None) -> Told:
     """Run a job once, in `sandbox` as it is or in an empty one."""
     folder = sandbox or zygote.folder / "sandbox"
     if sandbox is None:
@@ -178,36 +211,5 @@ def shown(tree: Tree, encoding: str = "utf-8") -> dict[str, str | None]:
     """A tree as text."""
     return {
         name: content.decode(encoding, "replace") if isinstance(content, bytes) else content
-        for name, content in tree.items()
+        for name, content in sorted(tree.items())
     }
-
-
-def main() -> None:
-    """The zygote's process: answer requests. Arguments: the descriptor of its parent's socket, and its folder."""
-    channel, folder = Connection(int(sys.argv[1])), Path(sys.argv[2])
-    zygote = Zygote(folder)
-    actions = {"sweep": sweep, "replay": replay, "trial": trial}
-    while True:
-        try:
-            request = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
-        except EOFError:  # the parent is gone, perhaps killed: what it cannot tidy up any more is ours to remove
-            shutil.rmtree(folder, ignore_errors=True)
-            return
-        preload(request.pop("preload"))
-        zygote.seconds, zygote.limit = request.pop("seconds"), request.pop("limit")
-        try:
-            answer = actions[request.pop("action")](zygote, **request)
-        except NotExploredError as problem:
-            answer = {"problem": str(problem)}
-        tell(channel, answer)
-
-
-def preload(modules: list[str]) -> None:
-    """Import here what every child would import again. What cannot be loaded here, the child will report."""
-    new = [module for module in modules if module not in sys.modules]
-    for module in new:
-        with suppress(Exception):
-            importlib.import_module(module)
-    if new:
-        gc.collect()
-        gc.freeze()

@@ -1,31 +1,16 @@
-"""What a sweep found: which crash points break the program, why, and at which line of it."""
+"""What a sweep found: which crash points break the program, under which fault, why, and at which line of it."""
 
-import linecache
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.crash import picture
-from labkit.world import Call
+from labkit.crash.explore import KILLED, POWER_CUT
+from labkit.crash.lines import Line
+from labkit.crash.replay import Replay
 
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the program under test."""
-
-    file: str
-    function: str
-    number: int
-
-    @property
-    def text(self) -> str:
-        """The line as written."""
-        return linecache.getline(self.file, self.number).strip()
-
-    def __str__(self) -> str:
-        place = f"{self.function}, line {self.number}" if self.function != "<module>" else f"line {self.number}"
-        return f"{place}: {self.text}" if self.text else place
+EXT4_SAVES = "POSIX allows it; default ext4 saves you"
 
 
 @dataclass(frozen=True)
@@ -41,15 +26,37 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Point:
-    """A crash point: the gap before effect `k`, and what a kill there led to."""
+class Outcome:
+    """What one fault at a crash point led to."""
 
-    k: int
+    model: str
+    """"process killed" (real) or "power cut" (modelled)."""
     survives: bool
     reason: str = ""
     """Why it does not survive."""
-    line: Line | None = None
-    """Where recovery failed, if it raised."""
+    loss: str = ""
+    """What the power cut took."""
+    ext4: bool = True
+    """Whether ext4 with its default options can lose that, too."""
+    again: str = ""
+    """After which effect of its own the recovery was killed as well; empty if it was not."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A crash point: the gap before effect `k`, and what the faults there led to."""
+
+    k: int
+    outcomes: tuple[Outcome, ...]
+
+    def broken(self, model: str = "") -> list[Outcome]:
+        """The outcomes that do not survive, of one fault model or of all."""
+        return [outcome for outcome in self.outcomes if not outcome.survives and model in ("", outcome.model)]
+
+    @property
+    def survives(self) -> bool:
+        """Whether every fault at this point does no harm."""
+        return not self.broken()
 
 
 class DidNotSurviveError(AssertionError):
@@ -67,32 +74,45 @@ class Report:
     name: str
     effects: list[Effect]
     points: list[Point]
+    power: bool = False
+    """Whether the power was cut as well."""
     problem: str | None = None
     """Why not every crash point was explored; None if all were."""
     problem_line: Line | None = None
-    replay: Callable[[int], "Replay"] | None = field(default=None, repr=False, compare=False)
+    replay: Callable[..., Replay] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def models(self) -> list[str]:
+        """The fault models explored."""
+        return [KILLED, POWER_CUT] if self.power else [KILLED]
 
     @property
     def broken(self) -> list[Point]:
         """The crash points that break the program, first one first."""
         return [point for point in self.points if not point.survives]
 
+    def score(self, model: str = "") -> str:
+        """How many crash points break the program, under one fault model or either."""
+        count = sum(bool(point.broken(model)) for point in self.points)
+        return f"{count} of {len(self.points)} crash points {'breaks' if count == 1 else 'break'} it"
+
     @property
     def verdict(self) -> str:
-        """One line: how many crash points break it."""
+        """How many crash points break it: one line, or a line per fault model and one for either."""
         if self.problem:
             return f"{self.name}: not explored"
-        count, of = len(self.broken), len(self.points)
-        return f"{self.name}: {count} of {of} crash points {'breaks' if count == 1 else 'break'} it"
+        if not self.power:
+            return f"{self.name}: {self.score()}"
+        lines = {**{model: self.score(model) for model in self.models}, "either": self.score()}
+        return "\n".join([f"{self.name}", *(f"  {model}: {score}" for model, score in lines.items())])
 
-    def killed(self, k: int) -> str:
-        """Crash point k in words."""
+    def moment(self, k: int) -> str:
+        """Crash point k in words, to stand behind "killed" or "power cut"."""
         last, following = (self.effects[i] if 0 <= i < len(self.effects) else None for i in (k - 1, k))
         if last is None:
-            return f"Killed at the start, before {following}"
-        at = f"line {last.line.number} had done " if last.line else ""
-        after = f"before {following}" if following else "at the very end"
-        return f"Killed after {at}{last}, {after}"
+            return f"at the start, before {following}"
+        line = f"line {last.line.number} had done " if last.line else ""
+        return f"after {line}{last}, {f'before {following}' if following else 'at the very end'}"
 
     def counterexample(self) -> DidNotSurviveError | None:
         """The first crash point that breaks the program, in words; None if none does."""
@@ -101,12 +121,15 @@ class Report:
         if not self.broken:
             return None
         point = self.broken[0]
-        effect = self.effects[max(0, point.k - 1)]
-        return DidNotSurviveError(
-            f"{self.killed(point.k)}: {point.reason}",
-            str(effect.line) if effect.line else "",
-            f"{len(self.broken)} of {len(self.points)} crash points {'breaks' if len(self.broken) == 1 else 'break'} it",
-        )
+        outcome, effect = point.broken()[0], self.effects[max(0, point.k - 1)]
+        return DidNotSurviveError(self.words(point.k, outcome), str(effect.line or ""), self.score())
+
+    def words(self, k: int, outcome: Outcome) -> str:
+        """What happened at crash point k."""
+        fault = "Killed" if outcome.model == KILLED else "Power cut"
+        again = f"; the recovery was killed as well, after {outcome.again}" if outcome.again else ""
+        loss = f" ({outcome.loss}{'' if outcome.ext4 else f'. {EXT4_SAVES}'})" if outcome.loss else ""
+        return f"{fault} {self.moment(k)}{again}{loss}{f': {outcome.reason}' if outcome.reason else ''}"
 
     def assert_survives(self, effects: int = 1) -> None:
         """Raise DidNotSurviveError unless every crash point was explored and survives.
@@ -122,19 +145,19 @@ class Report:
                 "a program that does nothing survives every crash"
             )
 
-    def __str__(self) -> str:
-        return "\n".join(filter(None, [self.verdict, self.table(), self.words()]))
-
     def table(self) -> str:
         """A line per crash point: what the picture shows, in text."""
         following = [*map(str, self.effects), "(the end)"]
-        rows = [f"  {'·' if p.survives else 'X'} {p.k:3}  {following[p.k]}" for p in self.points]
-        return "\n".join(["  killed before … (X breaks it)", *rows]) if rows else ""
+        head = "  killed" if not self.power else "  killed  power cut"
+        rows = []
+        for point in self.points:
+            marks = "         ".join("X" if point.broken(model) else "·" for model in self.models)
+            rows.append(f"  {marks} {point.k:3}  {following[point.k]}")
+        return "\n".join([f"{head} before … (X breaks it)", *rows]) if rows else ""
 
-    def words(self) -> str:
-        """The smallest counterexample in words; empty if there is none."""
+    def __str__(self) -> str:
         failed = self.counterexample()
-        return "\n".join(filter(None, [failed.what, failed.where])) if failed else ""
+        return "\n".join(filter(None, [self.verdict, self.table(), failed and failed.what, failed and failed.where]))
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data  # noqa: PLC0415 - only IPython calls this
@@ -143,64 +166,26 @@ class Report:
         publish_display_data(
             {"image/png": picture.timeline(self), "text/plain": text}, {"image/png": {"alt": self.verdict}}
         )
-        if words := self.words():
-            print(words)
+        if failed := self.counterexample():
+            print("\n".join(filter(None, [failed.what, failed.where])))
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
         return {
             "name": self.name,
             "effects": [str(effect) for effect in self.effects],
-            "points": [{"k": p.k, "survives": p.survives, "reason": p.reason} for p in self.points],
+            "points": [{"k": p.k, "survives": p.survives, "outcomes": [vars(o) for o in p.outcomes]} for p in self.points],
             "problem": self.problem,
         }
 
 
-@dataclass(frozen=True)
-class Replay:
-    """One crash point, seen through a microscope."""
-
-    title: str
-    before: dict[str, str | None]
-    """The files that the killed process left; None for a directory."""
-    after: dict[str, str | None]
-    """The files after recovery."""
-    ledger: list[Call]
-    output: str
-    verdict: str
-
-    def __str__(self) -> str:
-        parts = [self.title, "", "files that the killed process left", *_listing(self.before)]
-        parts += ["files after the restart", *(["  the same"] if self.after == self.before else _listing(self.after))]
-        if self.ledger:
-            parts += ["ledger of the world", *(f"  {call}" for call in self.ledger)]
-        if self.output:
-            parts += ["printed", *(f"  {line}" for line in self.output.splitlines())]
-        return "\n".join([*parts, "", self.verdict])
-
-    __repr__ = __str__
-
-
-def _listing(files: Mapping[str, str | None]) -> list[str]:
-    shown = []
-    for name, content in files.items():
-        if content is not None:
-            text = " ".join(content.split())
-            shown.append(f"  {name}  {'(empty)' if not text else text[:70] + ('…' if len(text) > 70 else '')}")
-    return shown or ["  none"]
-
-
-def parse_line(lines: list[Any]) -> Line | None:
-    """The innermost line of the program under test, from what a child told."""
-    return Line(*lines[0]) if lines else None
-
-
-def parse_point(told: Mapping[str, Any]) -> Point:
-    """A Point from what the zygote told."""
-    failure = told["failure"]
+def parse_outcome(told: Mapping[str, Any]) -> Outcome:
+    """An Outcome from what the zygote told."""
+    details = {key: told[key] for key in ("model", "loss", "ext4", "again") if key in told}
     if told["survives"]:
-        return Point(told["k"], survives=True)
-    line = parse_line(failure.get("lines", []))
+        return Outcome(survives=True, **details)
+    failure = told["failure"]
+    line = Line.first(failure.get("lines", []))
     text = textwrap.shorten(failure["text"], 160, placeholder=" …")
     if failure["error"] == "NotPlainDataError":
         reason = text
@@ -210,4 +195,4 @@ def parse_point(told: Mapping[str, Any]) -> Point:
         reason = text or f"the invariant does not hold: {line.text if line else ''}"
     else:
         reason = f"the invariant raised {failure['error']}: {text}"
-    return Point(told["k"], survives=False, reason=reason, line=line)
+    return Outcome(survives=False, reason=reason, **details)

@@ -1,0 +1,29 @@
+"""A line of the program under test, whose text may be a file's or a notebook cell's."""
+
+import linecache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where something happened."""
+
+    file: str
+    function: str
+    number: int
+
+    @classmethod
+    def first(cls, lines: Sequence[Any]) -> Self | None:
+        """The innermost of the lines that a child told."""
+        return cls(*lines[0]) if lines else None
+
+    @property
+    def text(self) -> str:
+        """The line as written."""
+        return linecache.getline(self.file, self.number).strip()
+
+    def __str__(self) -> str:
+        place = f"line {self.number}" if self.function == "<module>" else f"{self.function}, line {self.number}"
+        return f"{place}: {self.text}" if self.text else place

@@ -1,0 +1,46 @@
+"""The zygote's process: answers the requests of the process that started it, until that one is gone."""
+
+import gc
+import importlib
+import pickle
+import shutil
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from labkit.crash.explore import NotExploredError, replay, sweep, trial
+from labkit.crash.zygote import Zygote
+from labkit.world import tell
+
+ACTIONS = {"sweep": sweep, "replay": replay, "trial": trial}
+
+
+def main() -> None:
+    """Serve. Arguments: the descriptor of the parent's socket, and a folder to work in."""
+    channel, folder = Connection(int(sys.argv[1])), Path(sys.argv[2])
+    zygote = Zygote(folder)
+    while True:
+        try:
+            request = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
+        except EOFError:  # the parent is gone, perhaps killed: what it cannot tidy up any more is ours to remove
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        preload(request.pop("preload"))
+        zygote.seconds, zygote.limit = request.pop("seconds"), request.pop("limit")
+        try:
+            answer = ACTIONS[request.pop("action")](zygote, **request)
+        except NotExploredError as problem:
+            answer = {"problem": str(problem)}
+        tell(channel, answer)
+
+
+def preload(modules: list[str]) -> None:
+    """Import here what every child would import again. What cannot be loaded here, the child will report."""
+    new = [module for module in modules if module not in sys.modules]
+    for module in new:
+        with suppress(Exception):
+            importlib.import_module(module)
+    if new:
+        gc.collect()
+        gc.freeze()
