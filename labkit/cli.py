@@ -72,7 +72,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
     command = commands.add_parser("check", help="judge one exercise, with a verdict per case")
     command.add_argument("exercise", metavar="EXERCISE", help="01, 01_file_storage, or one case: 01.saves_whole")
-    command.add_argument("file", metavar="FILE", nargs="?", type=Path, help="a notebook; the default is your copy in work/")
+    command.add_argument(
+        "file", metavar="FILE", nargs="?", type=Path, help="a notebook; the default is your copy in work/"
+    )
     command.set_defaults(run=check)
 
     arguments, rest = parser.parse_known_args(argv)

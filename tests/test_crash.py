@@ -1,4 +1,4 @@
-"""The crash lab as an instrument: what `sweep` finds, what it refuses to call safe, and that it says the same each time."""
+"""The crash lab as an instrument: what `sweep` finds, and what it refuses to call safe. The same each time."""
 
 import json
 import os
@@ -151,7 +151,9 @@ def test_the_counterexample_names_the_line_and_the_reason():
     with pytest.raises(DidNotSurviveError) as caught:
         sweep(in_place, load, whole_and_kept, write_old).assert_survives()
     line = in_place.__code__.co_firstlineno + 1
-    assert caught.value.what.startswith(f"Killed after line {line} had done open-truncate task.json, before write task.json")
+    assert caught.value.what.startswith(
+        f"Killed after line {line} had done open-truncate task.json, before write task.json"
+    )
     assert caught.value.where == f'in_place, line {line}: with open("task.json", "w") as file:'
     assert caught.value.score == "1 of 5 crash points breaks it"
 
@@ -183,7 +185,9 @@ def test_the_parent_of_the_code_under_test_never_loads_it():
     def invariant(seen: Observation) -> None:
         assert seen.state in ("none", "x")
 
-    sweep(run, lambda: Path("seen").read_text() or "none" if Path("seen").exists() else "none", invariant).assert_survives()
+    sweep(
+        run, lambda: Path("seen").read_text() or "none" if Path("seen").exists() else "none", invariant
+    ).assert_survives()
 
 
 def test_functions_come_from_anywhere():
@@ -311,7 +315,7 @@ def test_what_cannot_travel_is_one_line():
 def test_recovery_must_return_plain_data():
     """Models and dataclasses travel as their dict; anything else is the verdict."""
     report = sweep(in_place, object, lambda seen: None, write_old)
-    assert report.broken[0].reason == "recover must return plain data, not object"
+    assert report.broken[0].outcomes[0].reason == "recover must return plain data, not object"
 
 
 def test_a_program_that_kills_its_parent_costs_one_verdict():

@@ -25,7 +25,9 @@ def submission(cells: list[str]) -> Submission:
 
 
 @pytest.mark.parametrize(
-    ("case", "message", "cells"), [row[1:] for row in answers.WRONG], ids=[f"{row[0]}-{row[1]}" for row in answers.WRONG]
+    ("case", "message", "cells"),
+    [row[1:] for row in answers.WRONG],
+    ids=[f"{row[0]}-{row[1]}" for row in answers.WRONG],
 )
 def test_a_wrong_answer_fails_the_case_it_breaks(case, message, cells):
     """The verdict is FAIL, says what happened, and shows what to look at next."""

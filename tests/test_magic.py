@@ -25,7 +25,7 @@ def test_a_killed_cell_leaves_its_files_and_its_effects_and_no_memory():
     """Files and the world outlive the process; its variables do not, and the notebook's are untouched."""
     said = in_ipython(
         "x = 1",
-        '%%crash after="notify"\nx = 2\nopen("note", "w").write("kept")\ntool("notify", service="shop")\nopen("late", "w")',
+        '%%crash after="notify"\nx = 2\nopen("note", "w").write("kept")\ntool("notify", service="shop")\n1 / 0',
         "print(x, os.listdir(), world.ledger[0].tool)",
         '%%restart\nprint(open("note").read())',
     )

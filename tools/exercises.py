@@ -1,7 +1,7 @@
 """Writes exercises/ from solutions/: each `# BEGIN SOLUTION` … `# END SOLUTION` becomes a stub, outputs go.
 
-    python tools/exercises.py            write them
-    python tools/exercises.py --check    exit status 1 if a committed exercise is stale
+python tools/exercises.py            write them
+python tools/exercises.py --check    exit status 1 if a committed exercise is stale
 """
 
 import copy

@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 
 from labkit import CorruptState, Task, TaskState, ack, sweep, tool, trial
+from labkit.crash import Report
 from labkit.grading.rebuild import Program
 
 PATH = "task.json"
@@ -99,7 +100,9 @@ def resumes(program: Program, rng: Random) -> None:
             assert count == 1 or step not in seen.state["journalled"], again
         repeated = [step for step, count in counts.items() if count > 1]
         finished = ", ".join(repeated[:-1])
-        assert len(repeated) < 2, f"{finished} had finished before the crash, and ran again: only the step in flight may"
+        assert len(repeated) < 2, (
+            f"{finished} had finished before the crash, and ran again: only the step in flight may"
+        )
         assert all(count < 3 for count in counts.values()), f"{repeated[0]} ran more than twice"
         for what in ("returned", "stored"):
             assert seen.state[what] == "a completed task", f"after the restart, resume {what} {seen.state[what]}"
@@ -123,7 +126,7 @@ def stays_completed(program: Program, rng: Random) -> None:
     )
 
 
-def _task(rng: Random, **fields) -> Task:
+def _task(rng: Random, **fields: object) -> Task:
     wish = f"deploy {rng.choice(['shop', 'blog', 'mail', 'wiki'])} number {rng.randrange(10**6)}"
     return Task(id=f"task-{rng.randrange(10**6)}", user_input=wish, **fields)
 
@@ -138,7 +141,7 @@ def _state(task: object) -> str:
     return f"a {task.state} task" if isinstance(task, Task) else f"{task!r}, not a task"
 
 
-def _sweep_save(program: Program, old: Task, new: Task, invariant):
+def _sweep_save(program: Program, old: Task, new: Task, invariant) -> Report:
     def run() -> None:
         program["save_task"](new, PATH)
         ack("saved")
@@ -146,7 +149,7 @@ def _sweep_save(program: Program, old: Task, new: Task, invariant):
     def recover() -> dict:
         try:
             loaded = program["load_task"](PATH)
-        except Exception as error:  # what it means is for the invariant to say
+        except Exception as error:  # noqa: BLE001 - what it means is for the invariant to say
             return {"load_task": f"raised {type(error).__name__}"}
         return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {loaded!r}"}
 
@@ -180,4 +183,8 @@ def _loaded(state: dict) -> str:
 
 def _did(seen) -> str:
     """How a trial went, as the predicate of a sentence."""
-    return f"returned {seen.value}" if seen.how == "returned" else f"{seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    return (
+        f"returned {seen.value}"
+        if seen.how == "returned"
+        else f"{seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    )

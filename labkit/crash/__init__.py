@@ -56,8 +56,9 @@ def sweep(
     """Kill `run` at every crash point; each time `recover` in a fresh process, then ask `invariant` in a third.
 
     All four work in an empty folder of their own, in which `setup` has run, and against a world of their own.
-    `invariant` gets an Observation and fails by raising. With `power`, the power is cut there as well, in a model of the
-    disk. With depth 2, the recovery is killed too. More than `limit` effects are not explored, and the report says so.
+    `invariant` gets an Observation and fails by raising. With `power`, the power is cut there as well, in a model of
+    the disk. With depth 2, the recovery is killed too. More than `limit` effects are not explored, and the report says
+    so. `name` is for the report.
     CrashLabError if the instrument itself fails.
     """
     pickles = {"run": run, "recover": recover, "invariant": invariant, **({"setup": setup} if setup else {})}
@@ -75,7 +76,9 @@ def sweep(
         again = CLIENT.ask("replay", programs=programs, k=k, **limits)
         outcomes = [told for told in again["outcomes"] if model in ("", told["model"])]
         if not outcomes:
-            raise ValueError(f"there is no outcome of {model!r} at crash point {k}: choose {' or '.join(report.models)}")
+            raise ValueError(
+                f"there is no outcome of {model!r} at crash point {k}: choose {' or '.join(report.models)}"
+            )
         seen = min(outcomes, key=lambda told: told["survives"])
         outcome = parse_outcome(seen)
         ledger = [Call(**call) for call in seen["ledger"]]

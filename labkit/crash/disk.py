@@ -1,7 +1,7 @@
 """The model of a disk: files and directories, each with what it holds now and what a power cut would leave of it.
 
-A write is volatile until `fsync` of its file, a name until `fsync` of its directory. Everything applied is what a killed
-process leaves; the rest of the states are what POSIX allows after a power cut (compare ALICE, Pillai et al., OSDI 2014).
+A write is volatile until `fsync` of its file, a name until `fsync` of its directory. Everything applied is what a
+killed process leaves; the other states are what POSIX allows after a power cut (ALICE, Pillai et al., OSDI 2014).
 """
 
 import os
@@ -30,7 +30,6 @@ class Change:
             del content[self.offset :]
         else:
             content[self.offset : self.offset + len(self.data)] = self.data
-
 
     def half(self) -> "Change":
         """A torn write: its first half."""
@@ -123,7 +122,7 @@ class Disk:
         """A descriptor was opened at `path`; it stays with that node whatever happens to the name."""
         self._handles[handle] = self._node(path)
 
-    def apply(self, op: str, effect: Mapping[str, Any]) -> None:
+    def apply(self, op: str, effect: Mapping[str, Any]) -> None:  # noqa: C901 - a table, as a match
         """Do what the effect did. Effects that are not about files change nothing here."""
         match op:
             case "open":

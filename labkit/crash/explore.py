@@ -49,7 +49,7 @@ class Programs:
 
 
 class Explorer:
-    """A program in a sandbox that starts from the same tree, and a world that starts from the same memory, each time."""
+    """A program whose sandbox starts from the same tree each time, and its world from the same memory."""
 
     def __init__(self, zygote: Zygote, programs: Programs) -> None:
         """Record the run. NotExploredError if it does not come to its end."""
@@ -74,8 +74,7 @@ class Explorer:
         if self.programs.power:
             on_ext4 = self._power_cuts(replayed(self.start[0], ending, ext4=True), memory)
             fails_on_ext4 = {told["loss"] for told in on_ext4 if not told["survives"]}
-            for told in self._power_cuts(disk, memory):
-                outcomes.append({**told, "ext4": told["survives"] or told["loss"] in fails_on_ext4})
+            outcomes += [{**told, "ext4": told["loss"] in fails_on_ext4} for told in self._power_cuts(disk, memory)]
         return {"k": k, "outcomes": outcomes, "output": ending.output}
 
     def _power_cuts(self, disk: Disk, memory: Memory) -> list[Told]:

@@ -104,20 +104,23 @@ class TracedFileIO(io.FileIO):
             files.open(file, FLAGS[mode.strip("+")], perform)
 
     def write(self, data: Any) -> int:
+        """A write, and an effect."""
         return self._files.write(self.fileno(), bytes(data), partial(super().write, data))
 
     def truncate(self, size: int | None = None) -> int:
+        """A new size, and an effect."""
         size = self.tell() if size is None else size
         perform = partial(super().truncate, size)
         return self._files.on_descriptor("truncate", self.fileno(), perform, size=size)
 
     def close(self) -> None:
+        """No effect: what is written is written."""
         if not self.closed:
             self._files.close(self.fileno())
         super().close()
 
 
-def traced_open(
+def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
     files: Files,
     file: Any,
     mode: str = "r",
@@ -125,7 +128,7 @@ def traced_open(
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
-    closefd: bool = True,  # noqa: FBT001, FBT002 - the signature of open
+    closefd: bool = True,  # noqa: FBT001, FBT002
     opener: Any = None,
 ) -> Any:
     """`open` as Python has it, over a TracedFileIO."""

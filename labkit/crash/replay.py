@@ -1,4 +1,4 @@
-"""One crash point under the microscope: the files before and after the restart, the world's ledger, what was printed."""
+"""One crash point under the microscope: files before and after the restart, the world's ledger, what was printed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

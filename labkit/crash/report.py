@@ -174,7 +174,9 @@ class Report:
         return {
             "name": self.name,
             "effects": [str(effect) for effect in self.effects],
-            "points": [{"k": p.k, "survives": p.survives, "outcomes": [vars(o) for o in p.outcomes]} for p in self.points],
+            "points": [
+                {"k": p.k, "survives": p.survives, "outcomes": [vars(o) for o in p.outcomes]} for p in self.points
+            ],
             "problem": self.problem,
         }
 

@@ -1,7 +1,7 @@
 """Inside a child: tell the parent each effect as it happens, and stop at the crash point to be killed there.
 
 An effect is anything that the world outside this process could notice: a file system call, a tool call, an
-acknowledgement, the return. A crash point is the gap before an effect. The child never kills itself: it stops and waits.
+acknowledgement, the return. A crash point is the gap before an effect. The child stops there; its parent kills it.
 """
 
 import itertools
@@ -29,7 +29,7 @@ Line = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Stop:
-    """Where a child stops: before its effect number `at`, or after or before the first effect whose label has a text."""
+    """Where a child stops: before effect number `at`, or after or before the first effect whose label has a text."""
 
     at: int | None = None
     after: str | None = None
@@ -81,7 +81,7 @@ def lines_under_test(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
 
 
 def _frames() -> Iterable[tuple[FrameType, int]]:
-    return traceback.walk_stack(sys._getframe(1))
+    return traceback.walk_stack(sys._getframe(1))  # noqa: SLF001 - public in all but name
 
 
 def _is_under_test(frame: FrameType) -> bool:

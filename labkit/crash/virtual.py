@@ -47,7 +47,7 @@ def _install_time(world: RemoteWorld) -> None:
 
 
 def _install_chance(seed: int) -> None:
-    source = random.Random(seed)  # noqa: S311 - chance that must be repeatable
+    source = random.Random(seed)
     real_seed = random.Random.seed
 
     def seeded(self: random.Random, a: Any = None, version: int = 2) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.crash import child
-from labkit.world import World, hear, serve, tell
+from labkit.world import hear, serve, tell
 
 MOST_FILES = 1024
 PR_SET_PDEATHSIG = 1

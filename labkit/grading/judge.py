@@ -99,7 +99,7 @@ def _verdict(
         verdict.status, verdict.what = Status.NOT_JUDGED, f"not judged: needs {', '.join(unmet)}"
     else:
         try:
-            judge_case(program, Random(f"{seed} {case.id}"))  # noqa: S311 - inputs that can be drawn again
+            judge_case(program, Random(f"{seed} {case.id}"))
             verdict.status = Status.PASS
         except (AssertionError, CrashLabError) as error:
             verdict.what = _explain(getattr(error, "what", str(error)), submission)

@@ -1,4 +1,4 @@
-"""The judged program: the instructor's given cells and the student's answers, in the instructor's order. Nothing else."""
+"""The judged program: the instructor's given cells and the student's answers, in the instructor's order."""
 
 import linecache
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Program:
         self._namespace: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        """What the program defines under `name`. Runs the program the first time; NameError if it defines no such name."""
+        """What the program defines under `name`; NameError if it does not. The first time, this runs the program."""
         if not self._namespace:
             self._namespace["__name__"] = "answers"
             for source in self.sources:

@@ -58,7 +58,7 @@ def summary(result: Result) -> str:
 
 
 def hint(name: str) -> None:
-    """Show the next hint for a case: hint("01.saves_whole"). Hints never cost marks."""
+    """Show the next hint for a case, such as "01.saves_whole". Hints never cost marks."""
     exercise, cases = _find(name)
     if "." not in name:
         raise BadRequest(f'name a case, as in hint("{exercise.number}.{cases[0].id}")')

@@ -3,14 +3,14 @@
 RIGHT: other shapes of a correct answer. What is not given is taken from the solution.
 """
 
-IN_PLACE = '''
+IN_PLACE = """
 # answer: save_task
 def save_task(task, path):
     with open(path, "w") as file:
         file.write(task.model_dump_json())
-'''
+"""
 
-DELETE_THEN_RENAME = '''
+DELETE_THEN_RENAME = """
 # answer: save_task
 def save_task(task, path):
     with open(path + ".tmp", "w") as file:
@@ -18,26 +18,26 @@ def save_task(task, path):
     if os.path.exists(path):
         os.remove(path)
     os.rename(path + ".tmp", path)
-'''
+"""
 
-REPLACED_BEFORE_CLOSED = '''
+REPLACED_BEFORE_CLOSED = """
 # answer: save_task
 def save_task(task, path):
     with open(path + ".tmp", "w") as file:
         file.write(task.model_dump_json())
         os.replace(path + ".tmp", path)
-'''
+"""
 
-BACKUP_FIRST = '''
+BACKUP_FIRST = """
 # answer: save_task
 def save_task(task, path):
     if os.path.exists(path):
         os.replace(path, path + ".bak")
     with open(path, "w") as file:
         file.write(task.model_dump_json())
-'''
+"""
 
-ERROR_SWALLOWED = '''
+ERROR_SWALLOWED = """
 # answer: save_task
 def save_task(task, path):
     try:
@@ -47,9 +47,9 @@ def save_task(task, path):
     with open(path + ".tmp", "w") as file:
         file.write(text)
     os.replace(path + ".tmp", path)
-'''
+"""
 
-DISK_ERROR_SWALLOWED = '''
+DISK_ERROR_SWALLOWED = """
 # answer: save_task
 def save_task(task, path):
     with open(path + ".tmp", "w") as file:
@@ -58,44 +58,41 @@ def save_task(task, path):
         os.replace(path + ".tmp", path)
     except OSError:
         pass
-'''
+"""
 
-EMPTY = '''
+EMPTY = """
 # answer: save_task
 def save_task(task, path):
     pass
-'''
+"""
 
-RESTORES_OS = '''
+RESTORES_OS = """
 # answer: save_task
-import importlib
-import posix
-
-real = getattr(os.replace, "args", [None, os.replace])[1]
+real = getattr(os.replace, "args", [os.replace])[-1]
 
 
 def save_task(task, path):
     with open(path + ".tmp", "w") as file:
         file.write(task.model_dump_json())
     real(path + ".tmp", path)
-'''
+"""
 
-BY_A_SUBPROCESS = '''
+BY_A_SUBPROCESS = """
 # answer: save_task
 import subprocess
 
 
 def save_task(task, path):
     subprocess.run(["tee", path], input=task.model_dump_json().encode(), stdout=subprocess.DEVNULL)
-'''
+"""
 
-HELPER_OUTSIDE = '''
+HELPER_OUTSIDE = """
 # answer: save_task
 def save_task(task, path):
     write_whole(path, task.model_dump_json())
-'''
+"""
 
-KEPT_IN_MEMORY = '''
+KEPT_IN_MEMORY = """
 # answer: save_task
 saved = {}
 
@@ -103,18 +100,18 @@ saved = {}
 def save_task(task, path):
     saved[path] = task
     Path(path).touch()
-'''
+"""
 
-CORRUPT_IS_NEW = '''
+CORRUPT_IS_NEW = """
 # answer: load_task
 def load_task(path):
     try:
         return Task.model_validate_json(Path(path).read_text())
     except (OSError, ValueError):
         return None
-'''
+"""
 
-ONLY_JSON_ERRORS = '''
+ONLY_JSON_ERRORS = """
 # answer: load_task
 def load_task(path):
     if not os.path.exists(path):
@@ -124,9 +121,9 @@ def load_task(path):
     except json.JSONDecodeError as error:
         raise CorruptState(path) from error
     return Task(**fields)
-'''
+"""
 
-EMPTY_IS_NONE = '''
+EMPTY_IS_NONE = """
 # answer: load_task
 def load_task(path):
     if not os.path.exists(path) or os.path.getsize(path) == 0:
@@ -135,18 +132,18 @@ def load_task(path):
         return Task.model_validate_json(Path(path).read_bytes())
     except ValueError as error:
         raise CorruptState(path) from error
-'''
+"""
 
-MISSING_IS_CORRUPT = '''
+MISSING_IS_CORRUPT = """
 # answer: load_task
 def load_task(path):
     try:
         return Task.model_validate_json(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise CorruptState(path) from error
-'''
+"""
 
-SAVED_AT_THE_END = '''
+SAVED_AT_THE_END = """
 # answer: resume
 def resume(task_id, store, steps):
     task = store.get(Task, task_id)
@@ -158,9 +155,9 @@ def resume(task_id, store, steps):
         if name not in task.journal:
             task = task.finished(name, step())
     return store.save(task.to(TaskState.COMPLETED))
-'''
+"""
 
-JOURNALLED_BEFORE = '''
+JOURNALLED_BEFORE = """
 # answer: resume
 def resume(task_id, store, steps):
     task = store.get(Task, task_id)
@@ -173,9 +170,9 @@ def resume(task_id, store, steps):
             task = store.save(task.finished(name, "done"))
             step()
     return store.save(task.to(TaskState.COMPLETED))
-'''
+"""
 
-FROM_STEP_ONE = '''
+FROM_STEP_ONE = """
 # answer: resume
 def resume(task_id, store, steps):
     task = store.get(Task, task_id)
@@ -186,9 +183,9 @@ def resume(task_id, store, steps):
     for name, step in steps.items():
         task = store.save(task.finished(name, step()))
     return store.save(task.to(TaskState.COMPLETED))
-'''
+"""
 
-RUNS_AGAIN = '''
+RUNS_AGAIN = """
 # answer: resume
 def resume(task_id, store, steps):
     task = store.get(Task, task_id)
@@ -200,9 +197,9 @@ def resume(task_id, store, steps):
         if name not in task.journal:
             task = store.save(task.finished(name, step()))
     return store.save(task.to(TaskState.COMPLETED))
-'''
+"""
 
-RETURNS_NOTHING = '''
+RETURNS_NOTHING = """
 # answer: resume
 def resume(task_id, store, steps):
     task = store.get(Task, task_id)
@@ -212,31 +209,31 @@ def resume(task_id, store, steps):
         task = store.save(task.finished(name, steps[name]()))
     if task.state is not TaskState.COMPLETED:
         store.save(task.to(TaskState.COMPLETED))
-'''
+"""
 
-KILLS_ITS_PARENT = '''
+KILLS_ITS_PARENT = """
 # answer: save_task
 import signal
 
 
 def save_task(task, path):
     os.kill(os.getppid(), signal.SIGKILL)
-'''
+"""
 
-ENDLESS = '''
+ENDLESS = """
 # answer: save_task
 def save_task(task, path):
     while True:
         pass
-'''
+"""
 
-LEAVES = '''
+LEAVES = """
 # answer: save_task
 def save_task(task, path):
     os._exit(0)
-'''
+"""
 
-ITS_OWN_ERROR = '''
+ITS_OWN_ERROR = """
 # answer: load_task
 class CorruptState(Exception):
     pass
@@ -249,9 +246,9 @@ def load_task(path):
         return None
     except ValueError as error:
         raise CorruptState(path) from error
-'''
+"""
 
-RETURNS_A_DICT = '''
+RETURNS_A_DICT = """
 # answer: load_task
 def load_task(path):
     try:
@@ -260,15 +257,15 @@ def load_task(path):
         return None
     except ValueError as error:
         raise CorruptState(path) from error
-'''
+"""
 
-NOT_PYTHON = '''
+NOT_PYTHON = """
 # answer: save_task
 def save_task(task, path)
     pass
-'''
+"""
 
-NEVER_COMPLETES = '''
+NEVER_COMPLETES = """
 # answer: resume
 def resume(task_id, store, steps):
     task = store.get(Task, task_id)
@@ -278,7 +275,7 @@ def resume(task_id, store, steps):
         if name not in task.journal:
             task = store.save(task.finished(name, step()))
     return task
-'''
+"""
 
 WRONG = [
     ("written in place", "saves_whole", r"line 3 had done open-truncate.*is empty", [IN_PLACE]),
@@ -315,7 +312,8 @@ WRONG = [
     ("a completed task run again", "stays_completed", r"was completed already, and resume ran", [RUNS_AGAIN]),
 ]  # fmt: skip
 
-HELPERS_INSIDE = ['''
+HELPERS_INSIDE = [
+    '''
 # answer: save_task
 def sync_folder(folder):
     fd = os.open(folder, os.O_RDONLY)
@@ -336,9 +334,11 @@ def save_task(task, path, mode=0o644):
         os.close(fd)
     os.rename(name, path)
     sync_folder(os.path.dirname(path) or ".")
-''']
+'''
+]
 
-CLASS_BEHIND = ['''
+CLASS_BEHIND = [
+    '''
 # answer: save_task
 class Slot:
     """One task in one file."""
@@ -362,13 +362,16 @@ class Slot:
 
 def save_task(task, path):
     Slot(path).put(task)
-''', '''
+''',
+    """
 # answer: load_task
 def load_task(path):
     return Slot(path).take()
-''']
+""",
+]
 
-TEMPFILE = ['''
+TEMPFILE = [
+    """
 # answer: save_task
 import tempfile
 
@@ -384,9 +387,11 @@ def save_task(task, path):
     except OSError:
         os.unlink(file.name)
         raise
-''']
+"""
+]
 
-PATHLIB = ['''
+PATHLIB = [
+    """
 # answer: save_task
 def save_task(task, path):
     path = Path(path)
@@ -394,7 +399,8 @@ def save_task(task, path):
     with beside.open("wb") as file:
         file.write(task.model_dump_json().encode())
     beside.rename(path)
-''', '''
+""",
+    """
 # answer: load_task
 def load_task(path):
     path = Path(path)
@@ -404,9 +410,11 @@ def load_task(path):
         return Task.model_validate_json(path.read_bytes())
     except Exception as damage:
         raise CorruptState(f"cannot read {path.name}: {damage}") from None
-''']
+""",
+]
 
-TWO_GENERATIONS = ['''
+TWO_GENERATIONS = [
+    '''
 # answer: save_task
 def save_task(task, path):
     """Writes the old generation aside only when the new one is safe: never without a good copy at path."""
@@ -417,9 +425,11 @@ def save_task(task, path):
     with open(f"{path}.next", "w") as file:
         print(task.model_dump_json(), file=file)
     os.replace(f"{path}.next", path)
-''']
+'''
+]
 
-STAMPS_AND_LOOPS = ['''
+STAMPS_AND_LOOPS = [
+    """
 # answer: save_task
 from datetime import datetime, timezone
 
@@ -430,7 +440,8 @@ def save_task(task, path):
     with open(temporary, "w", buffering=1) as file:
         file.write(task.model_dump_json(indent=1))
     os.replace(temporary, path)
-''', '''
+""",
+    """
 # answer: resume
 def resume(task_id, store, steps, attempts=1):
     def lacking(task):
@@ -446,7 +457,8 @@ def resume(task_id, store, steps, attempts=1):
         task.journal[name] = result
         task = store.save(task)
     return store.save(task.to("completed", result="ok"))
-''']
+""",
+]
 
 RIGHT = {
     "helpers inside, low-level calls": HELPERS_INSIDE,
