@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,8 @@ def sweep(
         seen = min(outcomes, key=lambda told: told["survives"])
         outcome = parse_outcome(seen)
         ledger = [Call(**call) for call in seen["ledger"]]
-        verdict = "survives" if outcome.survives else "breaks"
-        title = f"crash point {k}. {report.words(k, outcome)}"
+        verdict = "survives" if outcome.survives else f"breaks: {outcome.reason}"
+        title = f"crash point {k}. {report.words(k, replace(outcome, reason=''))}"
         return Replay(title, seen["before"], seen["after"], ledger, again["output"] + seen["output"], verdict)
 
     report = Report(name or run.__name__, effects, points, power, told["problem"], Line.first(told["lines"]), replay)
