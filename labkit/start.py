@@ -41,8 +41,6 @@ def open_lab(root: Path, arguments: Sequence[str] = (), port: int | None = None)
     options = [
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/work/{START_PAGE}",
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     if port is not None:
         _check_free(port)
