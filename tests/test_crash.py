@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from labkit import crash
-from labkit.crash import CrashLabError, DidNotSurviveError, Observation, sweep, trial
+from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
 from labkit.world import ack, tool
 
 OLD, NEW = {"state": "old"}, {"state": "new"}
@@ -115,23 +115,83 @@ def each_step_once(seen: Observation) -> None:
     assert sorted(call.tool for call in seen.ledger) == sorted(STEPS)
 
 
-TABLE = [
-    (in_place, load, whole_and_kept, 1, 5),
-    (temp_and_rename, load, whole_and_kept, 0, 6),
-    (file_fsync, load, whole_and_kept, 0, 7),
-    (early_ack, load, whole_and_kept, 1, 8),
-    (correct, load, whole_and_kept, 0, 8),
-    (naive_agent, naive_agent, each_step_once, 20, 33),
-    (agent_that_saves_at_the_end, agent_that_saves_at_the_end, each_step_once, 12, 13),
+TABLE = [  # program, recovery, invariant; crash points that break it: by a kill, by a power cut, by either; of how many
+    (in_place, load, whole_and_kept, 1, 3, 4, 5),
+    (temp_and_rename, load, whole_and_kept, 0, 3, 3, 6),
+    (file_fsync, load, whole_and_kept, 0, 2, 2, 7),
+    (early_ack, load, whole_and_kept, 1, 2, 2, 8),
+    (correct, load, whole_and_kept, 0, 0, 0, 8),
+    (naive_agent, naive_agent, each_step_once, 20, 20, 25, 33),
+    (agent_that_saves_at_the_end, agent_that_saves_at_the_end, each_step_once, 12, 4, 12, 13),
 ]
 
 
-@pytest.mark.parametrize(("run", "recover", "invariant", "broken", "of"), TABLE, ids=[row[0].__name__ for row in TABLE])
-def test_known_programs_get_their_known_verdicts(run, recover, invariant, broken, of):
-    """Each program breaks at exactly the crash points that it is known to break at."""
-    report = sweep(run, recover, invariant, write_old)
+@pytest.mark.parametrize("row", TABLE, ids=[row[0].__name__ for row in TABLE])
+def test_known_programs_get_their_known_verdicts(row):
+    """Each program breaks at exactly the crash points that it is known to break at, under either fault."""
+    run, recover, invariant, *expected = row
+    report = sweep(run, recover, invariant, write_old, power=True)
     assert report.problem is None
-    assert (len(report.broken), len(report.points)) == (broken, of)
+    counts = [sum(bool(point.broken(model)) for point in report.points) for model in (KILLED, POWER_CUT, "")]
+    assert [*counts, len(report.points)] == expected
+    plain = sweep(run, recover, invariant, write_old)
+    assert [point.survives for point in plain.points] == [not point.broken(KILLED) for point in report.points]
+
+
+def test_a_verdict_names_its_fault_model_and_what_ext4_does():
+    """Each fault has its own line; what default ext4 would have saved is said to be so."""
+    report = sweep(temp_and_rename, load, whole_and_kept, write_old, power=True)
+    assert report.verdict.splitlines() == [
+        "temp_and_rename",
+        "  process killed: 0 of 6 crash points break it",
+        "  power cut: 3 of 6 crash points break it",
+        "  either: 3 of 6 crash points break it",
+    ]
+    what = report.counterexample().what
+    assert what.startswith("Power cut after line")
+    assert "(data lost. POSIX allows it; default ext4 saves you): on restart, recovery raised JSONDecodeError" in what
+    rename = sweep(file_fsync, load, whole_and_kept, write_old, power=True).counterexample().what
+    assert "(rename lost): an acknowledged save is lost" in rename
+
+
+def test_a_power_cut_can_be_replayed():
+    """The files that it left are shown, and the model it was asked for is kept to."""
+    report = sweep(temp_and_rename, load, whole_and_kept, write_old, power=True)
+    assert report.replay(3, POWER_CUT).before == {"task.json": ""}
+    assert report.replay(3, KILLED).before == {"task.json": json.dumps(NEW)}
+    with pytest.raises(ValueError, match="there is no outcome of 'flood' at crash point 3"):
+        report.replay(3, "flood")
+
+
+def drain_inbox() -> list[str]:
+    """Deletes what is to be done before it is done: right, unless this dies as well."""
+    if not Path("inbox").exists():
+        return sorted(os.listdir("."))
+    names = Path("inbox").read_text().split()
+    os.remove("inbox")
+    for name in names:
+        Path(name).touch()
+    return sorted(os.listdir("."))
+
+
+def write_inbox() -> None:
+    Path("inbox.new").write_text("a b")
+    os.replace("inbox.new", "inbox")
+    ack("queued")
+
+
+def test_killing_the_recovery_finds_what_one_crash_does_not():
+    """A recovery that deletes its work before it is done survives one crash, and not a second one."""
+
+    def invariant(seen: Observation) -> None:
+        assert {"a", "b"} <= set(seen.state) or not seen.acknowledged, "a queued item is lost"
+
+    assert sweep(write_inbox, drain_inbox, invariant).broken == []
+    report = sweep(write_inbox, drain_inbox, invariant, depth=2)
+    assert [point.k for point in report.broken] == [4, 5]
+    assert (
+        "; the recovery was killed as well, after unlink inbox: a queued item is lost" in report.counterexample().what
+    )
 
 
 def test_the_effects_are_the_calls_that_reach_the_system():
