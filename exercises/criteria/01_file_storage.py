@@ -1,6 +1,7 @@
 """Judges chapter 1: tasks in files, and resuming them. Inputs come from `rng`; answers run in children only."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -14,25 +15,13 @@ TOOLS = ["create_dns", "issue_certificate", "deploy_container", "configure_monit
 
 def saves_whole(program: Program, rng: Random) -> None:
     """Killed at any point, save_task leaves the old task or the new one."""
-    old, new = _task(rng, journal={"create_dns": "ok"}), _task(rng, journal={"create_dns": "ok", "notify": "ok"})
-
-    def invariant(seen) -> None:
-        assert seen.state in (old_content, new_content), f"{_found()}. {_loaded(seen.state)}"
-
-    old_content, new_content = _content(old), _content(new)
-    _sweep_save(program, old, new, invariant).assert_survives(effects=2)
+    _sweep_save(program, rng, _is_whole).assert_survives(effects=2)
 
 
 def keeps_acknowledged(program: Program, rng: Random) -> None:
     """When save_task has returned, the task is there; what cannot be saved raises."""
-    old, new = _task(rng, journal={"create_dns": "ok"}), _task(rng, journal={"create_dns": "ok", "notify": "ok"})
-
-    def invariant(seen) -> None:
-        if seen.acknowledged:
-            assert seen.state == new_content, f"save_task had returned, but {_found()}. {_loaded(seen.state)}"
-
-    new_content = _content(new)
-    _sweep_save(program, old, new, invariant).assert_survives(effects=0)
+    _sweep_save(program, rng, _is_kept).assert_survives(effects=0)
+    new = _task(rng)
 
     def save_over_a_folder() -> None:
         program["save_task"](new, PATH)
@@ -126,6 +115,11 @@ def stays_completed(program: Program, rng: Random) -> None:
     )
 
 
+def survives_power_cut(program: Program, rng: Random) -> None:
+    """With the power cut at any point, the same two promises hold."""
+    _sweep_save(program, rng, _is_whole, _is_kept, power=True).assert_survives(effects=2)
+
+
 def _task(rng: Random, **fields: object) -> Task:
     wish = f"deploy {rng.choice(['shop', 'blog', 'mail', 'wiki'])} number {rng.randrange(10**6)}"
     return Task(id=f"task-{rng.randrange(10**6)}", user_input=wish, **fields)
@@ -141,7 +135,11 @@ def _state(task: object) -> str:
     return f"a {task.state} task" if isinstance(task, Task) else f"{task!r}, not a task"
 
 
-def _sweep_save(program: Program, old: Task, new: Task, invariant) -> Report:
+def _sweep_save(program: Program, rng: Random, *parts: Callable, power: bool = False) -> Report:
+    """Save a new task over an old one, and recover; each part of the invariant is told both, and what was seen."""
+    old, new = _task(rng, journal={"create_dns": "ok"}), _task(rng, journal={"create_dns": "ok", "notify": "ok"})
+    contents = _content(old), _content(new)
+
     def run() -> None:
         program["save_task"](new, PATH)
         ack("saved")
@@ -153,7 +151,21 @@ def _sweep_save(program: Program, old: Task, new: Task, invariant) -> Report:
             return {"load_task": f"raised {type(error).__name__}"}
         return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {loaded!r}"}
 
-    return sweep(run, recover, invariant, lambda: program["save_task"](old, PATH), name="save_task")
+    def invariant(seen) -> None:
+        for part in parts:
+            part(seen, *contents)
+
+    return sweep(run, recover, invariant, lambda: program["save_task"](old, PATH), power=power, name="save_task")
+
+
+def _is_whole(seen, old: dict, new: dict) -> None:
+    assert seen.state in (old, new), f"{_found()}. {_loaded(seen.state)}"
+
+
+def _is_kept(seen, old: dict, new: dict) -> None:
+    kept = seen.state == new or not seen.acknowledged
+    found = "the old task is back" if seen.state == old else f"{_found()}. {_loaded(seen.state)}"
+    assert kept, f"save_task had returned, but {found}"
 
 
 def _resume(program: Program, task: Task, plan: list[str]) -> Task:

@@ -265,6 +265,49 @@ def save_task(task, path)
     pass
 """
 
+NO_FSYNC = """
+# answer: save_task
+def save_task(task, path):
+    with open(path + ".tmp", "w") as file:
+        file.write(task.model_dump_json())
+    os.replace(path + ".tmp", path)
+    folder = os.open(".", os.O_RDONLY)
+    os.fsync(folder)
+"""
+
+NO_FSYNC_OF_THE_DIRECTORY = """
+# answer: save_task
+def save_task(task, path):
+    with open(path + ".tmp", "w") as file:
+        file.write(task.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".tmp", path)
+"""
+
+FSYNC_BEFORE_FLUSH = """
+# answer: save_task
+def save_task(task, path):
+    with open(path + ".tmp", "w") as file:
+        file.write(task.model_dump_json())
+        os.fsync(file.fileno())
+    os.replace(path + ".tmp", path)
+    folder = os.open(".", os.O_RDONLY)
+    os.fsync(folder)
+"""
+
+FSYNC_TOO_LATE = """
+# answer: save_task
+def save_task(task, path):
+    with open(path + ".tmp", "w") as file:
+        file.write(task.model_dump_json())
+    os.replace(path + ".tmp", path)
+    with open(path, "r+") as file:
+        os.fsync(file.fileno())
+    folder = os.open(".", os.O_RDONLY)
+    os.fsync(folder)
+"""
+
 NEVER_COMPLETES = """
 # answer: resume
 def resume(task_id, store, steps):
@@ -308,6 +351,11 @@ WRONG = [
     ("an error class of its own", "reports_corrupt", r"not one of your own", [ITS_OWN_ERROR]),
     ("returns a dict", "saves_whole", r"load_task returned \{'id'", [RETURNS_A_DICT]),
     ("not Python", "saves_whole", r"save_task: line 2 is not Python: expected ':'", [NOT_PYTHON]),
+    ("no fsync of the file", "survives_power_cut", r"replace .*data lost.*ext4 saves you.*is empty", [NO_FSYNC]),
+    ("no fsync of the directory", "survives_power_cut", r"rename lost\).* but the old task is back",
+     [NO_FSYNC_OF_THE_DIRECTORY]),
+    ("fsync before flush", "survives_power_cut", r"had done replace .*data lost", [FSYNC_BEFORE_FLUSH]),
+    ("fsync too late", "survives_power_cut", r"replace .*before fsync task.json \(data lost", [FSYNC_TOO_LATE]),
     ("never completes", "resumes", r"resume returned a running task", [NEVER_COMPLETES]),
     ("a completed task run again", "stays_completed", r"was completed already, and resume ran", [RUNS_AGAIN]),
 ]  # fmt: skip
@@ -348,8 +396,14 @@ class Slot:
 
     def put(self, task):
         fresh = self.path.with_suffix(".fresh")
-        fresh.write_text(task.model_dump_json(indent=2))
+        with fresh.open("w") as file:
+            file.write(task.model_dump_json(indent=2))
+            file.flush()
+            os.fsync(file)
         fresh.replace(self.path)
+        folder = os.open(self.path.parent, os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
 
     def take(self):
         if not self.path.exists():
@@ -387,6 +441,9 @@ def save_task(task, path):
     except OSError:
         os.unlink(file.name)
         raise
+    fd = os.open(folder, os.O_RDONLY)
+    os.fdatasync(fd)
+    os.close(fd)
 """
 ]
 
@@ -398,7 +455,12 @@ def save_task(task, path):
     beside = path.parent / (path.name + "~")
     with beside.open("wb") as file:
         file.write(task.model_dump_json().encode())
+        file.flush()
+        os.fsync(file.fileno())
     beside.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 """,
     """
 # answer: load_task
@@ -424,7 +486,12 @@ def save_task(task, path):
         shutil.copyfile(path, f"{path}.previous")
     with open(f"{path}.next", "w") as file:
         print(task.model_dump_json(), file=file)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(f"{path}.next", path)
+    folder = os.open(os.getcwd(), os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 '''
 ]
 
@@ -439,7 +506,16 @@ def save_task(task, path):
     temporary = str(path) + ".tmp"
     with open(temporary, "w", buffering=1) as file:
         file.write(task.model_dump_json(indent=1))
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
+    sync(os.path.dirname(path) or os.curdir)
+
+
+def sync(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 """,
     """
 # answer: resume
