@@ -1,5 +1,6 @@
 # make lab     set up and open JupyterLab       make lab ARGS=--no-browser
 # make test    set up and run every test        make test ARGS="-k crash"
+# make bench   measure side by side
 #
 # For authors: make lint, exercises, notebooks, environment, lock. CONTRIBUTING.md says when.
 # PYTHON=… chooses the Python, VENV=… the folder to install into.
@@ -19,7 +20,7 @@ UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),"$(UV)" pip install --python $(BIN)/python,$(BIN)/python -m pip install) --quiet \
 	--constraint requirements.lock
 
-.PHONY: lab test lint exercises notebooks environment lock
+.PHONY: lab test lint bench exercises notebooks environment lock
 
 lab: $(VENV)/lab
 	@$(BIN)/labkit lab $(ARGS)
@@ -30,6 +31,9 @@ test: lint
 lint: $(VENV)/test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+bench: $(VENV)/test
+	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
 
 exercises environment notebooks: $(VENV)/test
 	$(BIN)/python tools/$@.py $(ARGS)

@@ -5,6 +5,7 @@ applies and records a call before it replies. Its time is virtual: a tool of two
 """
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -131,12 +132,14 @@ class RemoteWorld:
 
     def __init__(self, channel: Connection) -> None:
         self._channel = channel
+        self._turn = threading.Lock()
         self.on_time: Callable[[float], None] = lambda elapsed: None
         """Told the virtual seconds since the world began, after every request."""
 
     def _ask(self, request: str, *arguments: Any) -> Any:
-        tell(self._channel, [request, *arguments])
-        answer = hear(self._channel)
+        with self._turn:
+            tell(self._channel, [request, *arguments])
+            answer = hear(self._channel)
         self.on_time(answer["elapsed"])
         if "error" in answer:
             raise ToolError(answer["error"])

@@ -345,7 +345,7 @@ REFUSED = [
     (never_end, "run did not end in time"),
     (write_from_c, "something changed by-another-process that the crash lab did not see"),
     (write_by_chance, "NONDETERMINISTIC: the run, repeated with the same seed, did"),
-    (write_much, "run had more effects than the limit allows, at 20"),
+    (write_much, "run had more effects than the limit of 20 allows"),
 ]
 
 
@@ -376,6 +376,19 @@ def test_recovery_must_return_plain_data():
     """Models and dataclasses travel as their dict; anything else is the verdict."""
     report = sweep(in_place, object, lambda seen: None, write_old)
     assert report.broken[0].outcomes[0].reason == "recover must return plain data, not object"
+
+
+def test_what_a_program_leaves_running_is_ended():
+    """A background process in a session of its own does not outlive its crash point, and cannot hold up the lab."""
+
+    def leave_running() -> None:
+        subprocess.Popen(["setsid", "sh", "-c", "echo $$ > pid; exec sleep 1000"], close_fds=False)
+        while not Path("pid").exists() or not Path("pid").read_text():
+            pass
+
+    seen = trial(leave_running)
+    assert seen.how == "returned", seen.failure
+    assert not Path(f"/proc/{int(seen.files['pid'])}/cwd").exists()
 
 
 def test_a_program_that_kills_its_parent_costs_one_verdict():

@@ -586,6 +586,8 @@ def test_a_store_can_be_taken_along_into_another_process(store):
 
 # Crash points
 
+POWER = pytest.mark.parametrize("power", [False, True], ids=["process killed", "or power cut"])
+
 
 def restart():
     """What a new process finds, and whether it can go on working: the lock of a dead process must be free."""
@@ -621,16 +623,18 @@ def save_one():
     ack("saved")
 
 
-def test_no_crash_point_breaks_an_insert():
+@POWER
+def test_no_crash_point_breaks_an_insert(power):
     """Killed anywhere in an insert, the record is there whole or not at all; it is there once it was acknowledged."""
 
     def invariant(o):
         assert whole(o.state) in ({1} if o.acknowledged else {0, 1})
 
-    sweep(insert_one, restart, invariant).assert_survives(effects=8)
+    sweep(insert_one, restart, invariant, power=power).assert_survives(effects=8)
 
 
-def test_no_crash_point_breaks_an_insert_beside_others():
+@POWER
+def test_no_crash_point_breaks_an_insert_beside_others(power):
     """The same in a store that is in use; what was there before stays."""
 
     def setup():
@@ -645,10 +649,11 @@ def test_no_crash_point_breaks_an_insert_beside_others():
         assert whole(o.state) in ({1} if o.acknowledged else {0, 1})
         assert o.state["beside"]["user_input"] == "mine"
 
-    sweep(insert_one, recover, invariant, setup).assert_survives(effects=5)
+    sweep(insert_one, recover, invariant, setup, power=power).assert_survives(effects=5)
 
 
-def test_no_crash_point_breaks_a_save():
+@POWER
+def test_no_crash_point_breaks_a_save(power):
     """Killed anywhere in a save, the old record is there or the new one, whole; an acknowledged save is kept."""
 
     def invariant(o):
@@ -657,7 +662,7 @@ def test_no_crash_point_breaks_a_save():
         assert o.state["found"]["state"] == {1: "pending", 2: "running"}[version]
         assert o.state["found"]["journal"] == {1: {}, 2: {"dns": "done"}}[version]
 
-    sweep(save_one, restart, invariant, insert_one_quietly).assert_survives(effects=5)
+    sweep(save_one, restart, invariant, insert_one_quietly, power=power).assert_survives(effects=5)
 
 
 def insert_one_quietly():
@@ -665,7 +670,8 @@ def insert_one_quietly():
     FileStateStore("state").insert(Task(id="a", user_input="deploy"))
 
 
-def test_no_crash_point_breaks_a_delete():
+@POWER
+def test_no_crash_point_breaks_a_delete(power):
     """Killed anywhere in a delete, the record is there whole or gone; it is gone once that was acknowledged."""
 
     def run():
@@ -675,7 +681,7 @@ def test_no_crash_point_breaks_a_delete():
     def invariant(o):
         assert whole(o.state) in ({0} if o.acknowledged else {0, 1})
 
-    sweep(run, restart, invariant, insert_one_quietly).assert_survives(effects=2)
+    sweep(run, restart, invariant, insert_one_quietly, power=power).assert_survives(effects=2)
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".lock", "ключ"])

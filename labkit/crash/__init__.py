@@ -86,7 +86,8 @@ def sweep(
         title = f"crash point {k}. {report.words(k, replace(outcome, reason=''))}"
         return Replay(title, seen["before"], seen["after"], ledger, again["output"] + seen["output"], verdict)
 
-    report = Report(name or run.__name__, effects, points, power, told["problem"], Line.first(told["lines"]), replay)
+    line = Line.first(told["lines"])
+    report = Report(name or run.__name__, effects, points, power, told["problem"], line, told["processes"], replay)
     return report
 
 

@@ -161,6 +161,7 @@ def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
 def sweep(zygote: Zygote, programs: Programs) -> Told:
     """Explore every crash point. Whatever stands in the way is the answer's `problem`."""
     answer: Told = {"effects": [], "points": [], "problem": None, "lines": []}
+    before = zygote.processes
     try:
         explorer = Explorer(zygote, programs)
         answer["effects"] = [{key: e[key] for key in ("op", "target", "lines")} for e in explorer.recording.effects]
@@ -168,7 +169,7 @@ def sweep(zygote: Zygote, programs: Programs) -> Told:
             answer["points"].append(explorer.point(k))
     except NotExploredError as problem:
         answer |= {"problem": str(problem), "lines": problem.lines}
-    return answer
+    return {**answer, "processes": zygote.processes - before}
 
 
 def replay(zygote: Zygote, programs: Programs, k: int) -> Told:
@@ -200,7 +201,7 @@ def failure(ending: Ending) -> str:
         case "hung":
             return "did not end in time"
         case "flooded":
-            return f"had more effects than the limit allows, at {len(ending.effects) - 1}"
+            return f"had more effects than the limit of {ending.last['limit']} allows"
         case "died":
             return f"ended by itself, with exit status {ending.status}"
     return ending.how

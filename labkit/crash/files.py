@@ -39,9 +39,11 @@ class Files:
         """`path` relative to the sandbox; None if it lies outside."""
         folder = os.path.join(self.root, self.opened[dir_fd].path) if dir_fd in self.opened else os.getcwd()
         head, tail = os.path.split(os.path.join(folder, os.fsdecode(path)))
-        full = os.path.join(os.path.realpath(head), tail)
-        relative = os.path.relpath(os.path.realpath(full) if follow else full, self.root)
-        return None if relative.split(os.sep)[0] == os.pardir else relative
+        full = os.path.join(head if head == self.root else os.path.realpath(head), tail)
+        if tail in ("", os.curdir, os.pardir) or (follow and os.path.islink(full)):
+            full = os.path.realpath(full)
+        relative = full.removeprefix(self.root).lstrip(os.sep) or os.curdir
+        return relative if (full + os.sep).startswith(self.root + os.sep) else None
 
     def open(self, path: Any, flags: int, perform: Callable[[], int], dir_fd: int | None = None) -> int:
         """Open by `perform`, which returns a descriptor: an effect if it creates or empties a file."""

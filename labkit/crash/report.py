@@ -79,6 +79,8 @@ class Report:
     problem: str | None = None
     """Why not every crash point was explored; None if all were."""
     problem_line: Line | None = None
+    processes: int = 0
+    """How many processes the sweep ran."""
     replay: Callable[..., Replay] | None = field(default=None, repr=False, compare=False)
 
     @property

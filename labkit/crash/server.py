@@ -32,7 +32,8 @@ def main() -> None:
             answer = ACTIONS[request.pop("action")](zygote, **request)
         except NotExploredError as problem:
             answer = {"problem": str(problem)}
-        tell(channel, answer)
+        with suppress(BrokenPipeError):  # the next request will not come: see above
+            tell(channel, answer)
 
 
 def preload(modules: list[str]) -> None:

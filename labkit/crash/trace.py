@@ -7,6 +7,7 @@ acknowledgement, the return. A crash point is the gap before an effect. The chil
 import itertools
 import sys
 import sysconfig
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ CHILD = "labkit.crash.child"
 """The module that calls the code under test; what called it in turn is no part of that code."""
 GIVEN = "<given"
 """How the file names of code begin that the instructor gave: an exercise's adapters are not the student's lines."""
+BATCH = 64
+"""News that travel together: each message costs a change of process."""
 Line = tuple[str, str, int]
 """File, function and line number of a frame."""
 
@@ -43,6 +46,8 @@ class Trace:
     channel: Connection
     stop: Stop = field(default_factory=Stop)
     count: int = 0
+    news: list[dict[str, Any]] = field(default_factory=list)
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def effect(self, op: str, target: str, perform: Callable[[], T], **details: Any) -> T:
         """Perform an effect unless this is where the child stops. One that raises has had no effect."""
@@ -59,8 +64,12 @@ class Trace:
         return result
 
     def note(self, event: str, **details: Any) -> None:
-        """Tell the parent something."""
-        tell(self.channel, {"event": event, **details})
+        """Tell the parent something; small news travel together."""
+        with self.turn:
+            self.news.append({"event": event, **details})
+            if event not in {"effect", "handle"} or len(self.news) == BATCH:
+                tell(self.channel, self.news)
+                self.news.clear()
 
     def end(self) -> None:
         """Nothing follows: the last crash point is here."""

@@ -20,7 +20,7 @@ from labkit.crash import child
 from labkit.world import hear, serve, tell
 
 MOST_FILES = 1024
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 Memory = dict[str, Any]
 """What a world remembers: World.to_json."""
@@ -60,7 +60,7 @@ class WorldProcess:
 
     def __init__(self) -> None:
         self._control, theirs = Pipe()
-        _fork(lambda: serve(theirs), [theirs])
+        self.pid = _fork(lambda: serve(theirs), [theirs])
         theirs.close()
 
     def begin(self, memory: Memory) -> Connection:
@@ -86,9 +86,16 @@ class Zygote:
     seconds: float = 10.0
     limit: int = 2000
     world: WorldProcess = field(default_factory=WorldProcess)
+    processes: int = 0
+    """How many children it has run."""
+
+    def __post_init__(self) -> None:
+        if LIBC:  # what a child leaves running becomes ours, and is ended
+            LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def perform(self, job: child.Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
+        self.processes += 1
         output = self.folder / "output"
         client = self.world.begin(memory)
         channel, theirs = Pipe()
@@ -104,6 +111,7 @@ class Zygote:
                 os.killpg(pid, signal.SIGKILL)  # and whatever it started
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             channel.close()
+            end_children(but=self.world.pid)
         ending.status = status
         ending.memory = self.world.memory()
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "")
@@ -118,16 +126,26 @@ class Zygote:
                 ending.how = "hung"
                 break
             try:
-                event = hear(channel)
+                news = hear(channel)
             except (EOFError, ValueError):
                 break
-            ending.events.append(event)
-            effects += event["event"] == "effect"
-            if event["event"] in {"stopped", "returned", "raised"}:
-                ending.how = event["event"]
-            elif effects > self.limit:
+            ending.events += news
+            effects += sum(event["event"] == "effect" for event in news)
+            if effects > self.limit:
                 ending.how = "flooded"
+                ending.events.append({"event": "flooded", "limit": self.limit, "lines": ending.last.get("lines", [])})
+            elif ending.last["event"] in {"stopped", "returned", "raised"}:
+                ending.how = ending.last["event"]
         return ending
+
+
+def end_children(but: int) -> None:
+    """Kill what a child left behind, even in a session of its own. Linux tells; elsewhere its process group must do."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {but}):
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _fork(function: Callable[[], None], keep: list[Connection], output: Path | None = None) -> int:
