@@ -18,8 +18,6 @@ from labkit.repository import root
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\S+token=\w+")
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
-
 
 @pytest.fixture
 def clone(tmp_path):
@@ -38,7 +36,7 @@ def lab(clone, tmp_path):
     home = tmp_path / "empty home"
     home.mkdir()
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(clone)}
-    command = ["make", "lab", "ARGS=--no-browser", "--old-file=.venv/lab"]
+    command = ["make", "lab", "ARGS=--no-browser --LabApp.expose_app_in_browser=True", "--old-file=.venv/lab"]
     with (
         open(tmp_path / "log", "w") as log,
         subprocess.Popen(
