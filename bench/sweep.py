@@ -53,13 +53,24 @@ def invariant(seen: Observation) -> None:
 
 
 def bare(processes: int) -> None:
-    """Fork, kill and wait, and nothing else."""
-    for _ in range(processes):
-        pid = os.fork()
-        if not pid:
-            signal.pause()
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    """Fork, kill and wait, and nothing else; on as many processors as a sweep uses."""
+    width = len(os.sched_getaffinity(0))
+    for _ in range(width):
+        if not os.fork():
+            for _ in range(processes // width):
+                fork_and_kill()
+            os._exit(0)
+    for _ in range(width):
+        os.wait()
+
+
+def fork_and_kill() -> None:
+    """The life of one process."""
+    pid = os.fork()
+    if not pid:
+        signal.pause()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def seconds(function: Callable[[], object]) -> float:

@@ -5,20 +5,21 @@ It handles plain data only: the code under test stays pickled until a child load
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labkit.crash.child import Job
 from labkit.crash.disk import Disk, Tree, read_tree, write_tree
 from labkit.crash.trace import Stop
-from labkit.crash.zygote import Ending, Memory, Zygote
+from labkit.crash.zygote import Ending, Memory, Told, Zygote
 from labkit.world import World
 
+FEW = 4
+"""Crash points that are not worth a second processor."""
 DOWNTIME = 60.0
 """Virtual seconds between a crash and the restart."""
 KILLED, POWER_CUT = "process killed", "power cut"
-Told = dict[str, Any]
-"""Plain data for the report."""
 
 
 class NotExploredError(Exception):
@@ -65,6 +66,18 @@ class Explorer:
         self.recording = self._perform(programs.job("run", stop=Stop()), *self.start)
         if self.recording.how != "returned":
             raise NotExploredError(f"run {failure(self.recording)}", self.recording.last.get("lines"))
+
+    def points(self, part: range, zygote: Zygote) -> Told:
+        """Explore some crash points by this zygote, up to the first that cannot be explored."""
+        self.zygote, self.sandbox = zygote, zygote.folder / "sandbox"
+        before = zygote.processes
+        points: list[Told] = []
+        problem, lines = None, []
+        try:
+            points.extend(self.point(k) for k in part)
+        except NotExploredError as error:
+            problem, lines = str(error), error.lines
+        return {"points": points, "problem": problem, "lines": lines, "processes": zygote.processes - before}
 
     def point(self, k: int) -> Told:
         """Crash at point k in every way asked for, recover in a fresh process, and ask the invariant in a third."""
@@ -159,17 +172,28 @@ def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
 
 
 def sweep(zygote: Zygote, programs: Programs) -> Told:
-    """Explore every crash point. Whatever stands in the way is the answer's `problem`."""
-    answer: Told = {"effects": [], "points": [], "problem": None, "lines": []}
+    """Explore every crash point, on as many processors as there are. What stands in the way is the `problem`."""
     before = zygote.processes
+    answer: Told = {"effects": [], "points": [], "problem": None, "lines": []}
     try:
         explorer = Explorer(zygote, programs)
-        answer["effects"] = [{key: e[key] for key in ("op", "target", "lines")} for e in explorer.recording.effects]
-        for k in range(len(explorer.recording.effects) + 1):
-            answer["points"].append(explorer.point(k))
     except NotExploredError as problem:
-        answer |= {"problem": str(problem), "lines": problem.lines}
-    return {**answer, "processes": zygote.processes - before}
+        return {**answer, "problem": str(problem), "lines": problem.lines, "processes": zygote.processes - before}
+    effects = [{key: effect[key] for key in ("op", "target", "lines")} for effect in explorer.recording.effects]
+    parts = shares(len(effects) + 1, zygote.width)
+    answer |= {"effects": effects, "processes": zygote.processes - before}
+    for told in zygote.in_parallel([partial(explorer.points, part) for part in parts]):
+        answer["points"] += told["points"]
+        answer["processes"] += told["processes"]
+        if answer["problem"] is None:
+            answer |= {"problem": told["problem"], "lines": told["lines"]}
+    return answer
+
+
+def shares(count: int, width: int) -> list[range]:
+    """`count` crash points in neighbouring parts, one for each processor; few points stay together."""
+    width = min(width, max(1, count // FEW))
+    return [range(count * i // width, count * (i + 1) // width) for i in range(width)]
 
 
 def replay(zygote: Zygote, programs: Programs, k: int) -> Told:

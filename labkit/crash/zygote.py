@@ -22,6 +22,8 @@ from labkit.world import hear, serve, tell
 MOST_FILES = 1024
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+Told = dict[str, Any]
+"""Plain data for the report."""
 Memory = dict[str, Any]
 """What a world remembers: World.to_json."""
 
@@ -93,9 +95,32 @@ class Zygote:
         if LIBC:  # what a child leaves running becomes ours, and is ended
             LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
+    @property
+    def width(self) -> int:
+        """How many processors there are."""
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def in_parallel(self, tasks: list[Callable[["Zygote"], Told]]) -> list[Told]:
+        """What each task returns, done by a zygote of its own if there are several; this one waits."""
+        if len(tasks) == 1:
+            return [tasks[0](self)]
+        started = [self._start(task, self.folder / str(number)) for number, task in enumerate(tasks)]
+        answers = [hear(channel) for _, channel in started]
+        for pid, channel in started:
+            channel.close()
+            os.waitpid(pid, 0)
+        return answers
+
+    def _start(self, task: Callable[["Zygote"], Told], folder: Path) -> tuple[int, Connection]:
+        ours, theirs = Pipe()
+        pid = _fork(lambda: tell(theirs, task(Zygote(folder, self.seconds, self.limit))), [theirs])
+        theirs.close()
+        return pid, ours
+
     def perform(self, job: child.Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
         self.processes += 1
+        self.folder.mkdir(exist_ok=True)
         output = self.folder / "output"
         client = self.world.begin(memory)
         channel, theirs = Pipe()
