@@ -35,9 +35,9 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Replace the file at `path` by `data`: after a crash it holds the old bytes or the new ones, never a mixture.
 
-    When this has returned, the new bytes survive a power cut as well. OSError if anything fails; the old file is then
-    untouched. The order write, fsync, rename, fsync of the directory is from Pillai et al., "All File Systems Are Not
-    Created Equal", OSDI 2014.
+    When this has returned, the new bytes survive a power cut as well. OSError if anything fails; the file is then the
+    old one, or the new one whose name may not last. The order write, fsync, rename, fsync of the directory is from
+    Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

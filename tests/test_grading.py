@@ -166,7 +166,7 @@ def test_a_report_reads_as_promised():
     )
     submission.answers["resume"] = EXERCISE.stubs["resume"].source
     assert as_text(judge(EXERCISE, submission, CASES)) == (
-        "01 File storage: 2 of 5 cases met\n"
+        "01 File storage: 2 of 6 cases met\n"
         "FAIL  saves_whole         1 of 5 crash points breaks it\n"
         "      What   Killed after line 3 had done open-truncate task.json, before write task.json: task.json\n"
         "             is empty. load_task raised CorruptState\n"
@@ -175,7 +175,8 @@ def test_a_report_reads_as_promised():
         "PASS  keeps_acknowledged  what save_task returned from is there, and what it could not save it reports\n"
         "PASS  reports_corrupt     a damaged file is reported, never taken for a new task\n"
         "TODO  resumes             a restart runs only what the journal lacks\n"
-        "TODO  stays_completed     a completed task is returned as it is"
+        "TODO  stays_completed     a completed task is returned as it is\n"
+        "----  survives_power_cut  not judged: needs saves_whole"
     )
 
 

@@ -16,8 +16,6 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-
-
 PICTURE = ("notebooks/01_file_storage.ipynb", "sweep-journal", "docs/sweep.png")
 """Notebook, cell and file of the README's picture."""
 
@@ -33,14 +31,25 @@ def picture() -> bytes:
 def run(path: Path) -> None:
     """Execute a notebook where it lies and write it back clean."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook, timeout=120, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}
-    ).execute()
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
     notebook.metadata = nbformat.from_dict(KERNEL)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
     path.write_text(nbformat.writes(notebook, indent=1) + "\n", encoding="utf-8")
+
+
+def joined(outputs: list) -> list:
+    """The outputs, with what was printed in several pieces in one: how it was cut differs from run to run."""
+    whole = []
+    for output in outputs:
+        if whole and output.output_type == whole[-1].output_type == "stream" and output.name == whole[-1].name:
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from labkit.crash.client import CLIENT, CrashLabError, pickled
 from labkit.crash.explore import KILLED, POWER_CUT, Programs
 from labkit.crash.lines import Line
 from labkit.crash.replay import Replay
-from labkit.crash.report import DidNotSurviveError, Effect, Outcome, Point, Report, parse_outcome
+from labkit.crash.report import Again, DidNotSurviveError, Effect, Outcome, Point, Report, parse_outcome
+from labkit.crash.stepping import Steps
 from labkit.crash.trace import Stop
 from labkit.world import Call, World
 
@@ -69,25 +70,25 @@ def sweep(
     effects = [Effect(effect["op"], effect["target"], Line.first(effect["lines"])) for effect in told["effects"]]
     points = [Point(point["k"], tuple(map(parse_outcome, point["outcomes"]))) for point in told["points"]]
 
-    def replay(k: int, model: str = "") -> Replay:
-        """Do crash point k again and show the first outcome that breaks the program, else the first."""
-        if not 0 <= k < len(points):
-            raise ValueError(f"there is no crash point {k}: choose 0 to {len(points) - 1}")
+    def replay(k: int, model: str) -> Replay:
         again = CLIENT.ask("replay", programs=programs, k=k, **limits)
         outcomes = [told for told in again["outcomes"] if model in ("", told["model"])]
         if not outcomes:
-            raise ValueError(
-                f"there is no outcome of {model!r} at crash point {k}: choose {' or '.join(report.models)}"
-            )
+            raise ValueError(f"there is no outcome of {model!r} at crash point {k}")
         seen = min(outcomes, key=lambda told: told["survives"])
         outcome = parse_outcome(seen)
-        ledger = [Call(**call) for call in seen["ledger"]]
         verdict = "survives" if outcome.survives else f"breaks: {outcome.reason}"
         title = f"crash point {k}. {report.words(k, replace(outcome, reason=''))}"
+        ledger = [Call(**call) for call in seen["ledger"]]
         return Replay(title, seen["before"], seen["after"], ledger, again["output"] + seen["output"], verdict)
 
+    def step(k: int) -> Steps:
+        title = f"crash point {k}. {report.words(k, Outcome(KILLED, survives=True))}"
+        return Steps(title, CLIENT.ask("step", programs=programs, k=k, **limits)["events"])
+
     line = Line.first(told["lines"])
-    report = Report(name or run.__name__, effects, points, power, told["problem"], line, told["processes"], replay)
+    again = Again(replay, step)
+    report = Report(name or run.__name__, effects, points, power, told["problem"], line, told["processes"], again)
     return report
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import cloudpickle
 from labkit import world
 from labkit.crash import virtual
 from labkit.crash.sources import SOURCES
-from labkit.crash.trace import Stop, Trace, lines_under_test
+from labkit.crash.stepping import follow
+from labkit.crash.trace import Stop, Trace, lines_under_test, without_addresses
 
 PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "recover": 4343, "invariant": 4444}
 """The process ids that the code under test sees: another one after a restart."""
@@ -35,6 +35,8 @@ class Job:
     """The Observation for the invariant, as plain data."""
     life: int = 0
     """Counts the restarts: each process draws other numbers than those before it."""
+    by_line: bool = False
+    """Tell every line, too."""
     path: tuple[str, ...] = ()
     """The module search path of the code under test."""
 
@@ -64,7 +66,10 @@ def main(job: Job, channel: Connection, world_channel: Connection, sandbox: Path
             install(trace)
         sys.path[:] = job.path or sys.path
         function = cloudpickle.loads(job.code)
+        if job.by_line:
+            follow(trace)
         value = function() if job.given is None else function(_observation(job.given))
+        sys.settrace(None)
         sys.stdout.flush()
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
@@ -74,11 +79,6 @@ def main(job: Job, channel: Connection, world_channel: Connection, sandbox: Path
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")
         trace.note("raised", error=type(error).__name__, text=text, lines=lines_under_test(frames))
-
-
-def without_addresses(text: str) -> str:
-    """`text` without the memory addresses that Python puts into names of objects: they differ at every run."""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 class NotPlainDataError(TypeError):

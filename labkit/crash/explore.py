@@ -196,6 +196,14 @@ def shares(count: int, width: int) -> list[range]:
     return [range(count * i // width, count * (i + 1) // width) for i in range(width)]
 
 
+def step(zygote: Zygote, programs: Programs, k: int) -> Told:
+    """Run up to crash point k once more and tell every line."""
+    explorer = Explorer(zygote, programs)
+    job = programs.job("run", stop=Stop(k), by_line=True)
+    write_tree(explorer.sandbox, explorer.start[0])
+    return {"events": zygote.perform(job, explorer.start[1], explorer.sandbox).events}
+
+
 def replay(zygote: Zygote, programs: Programs, k: int) -> Told:
     """Explore crash point k again."""
     return Explorer(zygote, programs).point(k)

@@ -8,8 +8,9 @@ import io
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from labkit.crash.trace import Trace
 
@@ -18,7 +19,8 @@ BUFFER = 8192
 FLAGS = {"r": 0, "w": os.O_CREAT | os.O_TRUNC, "a": os.O_CREAT | os.O_APPEND, "x": os.O_CREAT | os.O_EXCL}
 
 
-class Opened(NamedTuple):
+@dataclass(frozen=True)
+class Opened:
     """A file in the sandbox that is open: the handle names it in the recording."""
 
     handle: int
@@ -69,7 +71,7 @@ class Files:
         """A call on an open file."""
         if fd not in self.opened:
             return perform()
-        handle, path, _ = self.opened[fd]
+        handle, path = self.opened[fd].handle, self.opened[fd].path
         if op == "fsync" and os.path.isdir(os.path.join(self.root, path)):
             op = "fsync dir"
         return self.trace.effect(op, path, perform, handle=handle, path=path, **details)

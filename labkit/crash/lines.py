@@ -20,9 +20,14 @@ class Line:
         return cls(*lines[0]) if lines else None
 
     @property
+    def raw(self) -> str:
+        """The line as written, with its indentation."""
+        return linecache.getline(self.file, self.number).rstrip()
+
+    @property
     def text(self) -> str:
-        """The line as written."""
-        return linecache.getline(self.file, self.number).strip()
+        """The line without its indentation."""
+        return self.raw.strip()
 
     def __str__(self) -> str:
         place = f"line {self.number}" if self.function == "<module>" else f"{self.function}, line {self.number}"

@@ -3,12 +3,13 @@
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from labkit.crash import picture
+from labkit.crash import gutter, picture
 from labkit.crash.explore import KILLED, POWER_CUT
 from labkit.crash.lines import Line
 from labkit.crash.replay import Replay
+from labkit.crash.stepping import Steps
 
 EXT4_SAVES = "POSIX allows it; default ext4 saves you"
 
@@ -67,6 +68,13 @@ class DidNotSurviveError(AssertionError):
         self.what, self.where, self.score = what, where, score
 
 
+class Again(NamedTuple):
+    """How to run a swept program again, up to a crash point."""
+
+    replay: Callable[[int, str], Replay]
+    step: Callable[[int], Steps]
+
+
 @dataclass(frozen=True)
 class Report:
     """The result of a sweep. It shows itself as text and, in a notebook, as a picture."""
@@ -81,7 +89,30 @@ class Report:
     problem_line: Line | None = None
     processes: int = 0
     """How many processes the sweep ran."""
-    replay: Callable[..., Replay] | None = field(default=None, repr=False, compare=False)
+    again: Again | None = field(default=None, repr=False, compare=False)
+
+    def replay(self, k: int, model: str = "") -> Replay:
+        """Do crash point k again, and show the first outcome that breaks the program, else the first.
+
+        `model` chooses "process killed" or "power cut". ValueError if there is no such crash point or outcome.
+        """
+        self._check(k)
+        return self.again.replay(k, model)
+
+    def step(self, k: int) -> Steps:
+        """Run up to crash point k again, and show every line and what it changed. ValueError if there is none."""
+        self._check(k)
+        return self.again.step(k)
+
+    def play(self) -> None:
+        """Show a slider over the crash points, in a notebook."""
+        from labkit.crash import player  # noqa: PLC0415 - widgets are for notebooks
+
+        player.play(self)
+
+    def _check(self, k: int) -> None:
+        if not 0 <= k < len(self.points):
+            raise ValueError(f"there is no crash point {k}: choose 0 to {len(self.points) - 1}")
 
     @property
     def models(self) -> list[str]:
@@ -157,9 +188,19 @@ class Report:
             rows.append(f"  {marks} {point.k:3}  {following[point.k]}")
         return "\n".join([f"{head} before … (X breaks it)", *rows]) if rows else ""
 
-    def __str__(self) -> str:
+    def source(self) -> str:
+        """The program with a mark in the margin: X where a crash after that line breaks it."""
+        return gutter.source(self)
+
+    def explanation(self) -> str:
+        """The smallest counterexample in words, and the source; empty if nothing breaks."""
         failed = self.counterexample()
-        return "\n".join(filter(None, [self.verdict, self.table(), failed and failed.what, failed and failed.where]))
+        if failed is None:
+            return ""
+        return "\n".join(filter(None, [failed.what, failed.where, "" if self.problem else self.source()]))
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [self.verdict, self.table(), self.explanation()]))
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data  # noqa: PLC0415 - only IPython calls this
@@ -168,8 +209,8 @@ class Report:
         publish_display_data(
             {"image/png": picture.timeline(self), "text/plain": text}, {"image/png": {"alt": self.verdict}}
         )
-        if failed := self.counterexample():
-            print("\n".join(filter(None, [failed.what, failed.where])))
+        if explanation := self.explanation():
+            print(explanation)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""

@@ -9,11 +9,11 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from labkit.crash.explore import NotExploredError, replay, sweep, trial
+from labkit.crash.explore import NotExploredError, replay, step, sweep, trial
 from labkit.crash.zygote import Zygote
 from labkit.world import tell
 
-ACTIONS = {"sweep": sweep, "replay": replay, "trial": trial}
+ACTIONS = {"sweep": sweep, "replay": replay, "step": step, "trial": trial}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ acknowledgement, the return. A crash point is the gap before an effect. The chil
 """
 
 import itertools
+import re
 import sys
 import sysconfig
 import threading
@@ -24,6 +25,8 @@ CHILD = "labkit.crash.child"
 """The module that calls the code under test; what called it in turn is no part of that code."""
 GIVEN = "<given"
 """How the file names of code begin that the instructor gave: an exercise's adapters are not the student's lines."""
+FINAL = {"stopped", "returned", "raised"}
+"""The news that are the last."""
 BATCH = 64
 """News that travel together: each message costs a change of process."""
 Line = tuple[str, str, int]
@@ -67,7 +70,7 @@ class Trace:
         """Tell the parent something; small news travel together."""
         with self.turn:
             self.news.append({"event": event, **details})
-            if event not in {"effect", "handle"} or len(self.news) == BATCH:
+            if event in FINAL or len(self.news) == BATCH:
                 tell(self.channel, self.news)
                 self.news.clear()
 
@@ -86,15 +89,21 @@ class Trace:
 def lines_under_test(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
     """The frames, innermost first, that are not Python's, a package's or the crash lab's."""
     inside = itertools.takewhile(lambda item: item[0].f_globals.get("__name__") != CHILD, frames)
-    return [(frame.f_code.co_filename, frame.f_code.co_name, line) for frame, line in inside if _is_under_test(frame)]
+    return [(frame.f_code.co_filename, frame.f_code.co_name, line) for frame, line in inside if is_under_test(frame)]
 
 
 def _frames() -> Iterable[tuple[FrameType, int]]:
     return traceback.walk_stack(sys._getframe(1))  # noqa: SLF001 - public in all but name
 
 
-def _is_under_test(frame: FrameType) -> bool:
+def is_under_test(frame: FrameType) -> bool:
+    """Whether a frame belongs to the code under test."""
     module = frame.f_globals.get("__name__") or ""
     if module.startswith("labkit."):
         return not module.startswith(NOT_UNDER_TEST)
     return not frame.f_code.co_filename.startswith((*LIBRARY, GIVEN))
+
+
+def without_addresses(text: str) -> str:
+    """`text` without the memory addresses that Python puts into names of objects: they differ at every run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

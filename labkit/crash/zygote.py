@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.crash import child
+from labkit.crash.trace import FINAL
 from labkit.world import hear, serve, tell
 
 MOST_FILES = 1024
@@ -159,7 +160,7 @@ class Zygote:
             if effects > self.limit:
                 ending.how = "flooded"
                 ending.events.append({"event": "flooded", "limit": self.limit, "lines": ending.last.get("lines", [])})
-            elif ending.last["event"] in {"stopped", "returned", "raised"}:
+            elif ending.last["event"] in FINAL:
                 ending.how = ending.last["event"]
         return ending
 

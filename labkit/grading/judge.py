@@ -8,7 +8,7 @@ from random import Random
 from pydantic import BaseModel
 
 from labkit.crash import CrashLabError
-from labkit.crash.child import without_addresses
+from labkit.crash.trace import without_addresses
 from labkit.grading.answers import Submission, read_notebook, submission_from
 from labkit.grading.criteria import Case, Exercise, Judge
 from labkit.grading.rebuild import Program, answer_file, rebuild
