@@ -1,6 +1,6 @@
 # make lab     set up and open JupyterLab       make lab ARGS=--no-browser
 # make test    set up and run every test        make test ARGS="-k crash"
-# make browser what a student sees, in Chromium
+# make system  what needs Chromium and strace
 # make bench   measure side by side
 #
 # For authors: make lint, exercises, notebooks, environment, lock. CONTRIBUTING.md says when.
@@ -21,7 +21,7 @@ UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),"$(UV)" pip install --python $(BIN)/python,$(BIN)/python -m pip install) --quiet \
 	--constraint requirements.lock
 
-.PHONY: lab test browser lint bench exercises notebooks environment lock
+.PHONY: lab test system lint bench exercises notebooks environment lock
 
 lab: $(VENV)/lab
 	@$(BIN)/labkit lab $(ARGS)
@@ -29,8 +29,8 @@ lab: $(VENV)/lab
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
 
-browser: $(VENV)/test
-	$(BIN)/python -m pytest tests/browser.py $(ARGS)
+system: $(VENV)/test
+	$(BIN)/python -m pytest tests/system_*.py $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check

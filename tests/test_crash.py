@@ -338,7 +338,18 @@ def never_end() -> None:
         pass
 
 
+def write_outside() -> None:
+    Path("inside").touch()
+    Path("../outside").write_text("x")
+
+
+def fork() -> None:
+    os.fork()
+
+
 REFUSED = [
+    (write_outside, "run wrote to ../outside, outside its folder, where no crash was explored"),
+    (fork, "run raised RuntimeError: the crash lab explores one process: it cannot follow os.fork"),
     (lambda: 1 / 0, "run raised ZeroDivisionError: division by zero"),
     (leave, "run ended by itself, with exit status 3"),
     (kill_itself, "run ended by itself, with exit status -9"),

@@ -66,6 +66,8 @@ class Explorer:
         self.recording = self._perform(programs.job("run", stop=Stop()), *self.start)
         if self.recording.how != "returned":
             raise NotExploredError(f"run {failure(self.recording)}", self.recording.last.get("lines"))
+        if outside := [event["path"] for event in self.recording.events if event["event"] == "outside"]:
+            raise NotExploredError(f"run wrote to {outside[0]}, outside its folder, where no crash was explored")
 
     def points(self, part: range, zygote: Zygote) -> Told:
         """Explore some crash points by this zygote, up to the first that cannot be explored."""
@@ -111,7 +113,7 @@ class Explorer:
         if ending.labels != labels[:k]:
             raise NotExploredError(
                 f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {ending.labels} "
-                f"where it had done {labels[:k]}"
+                f"where it had done {labels[:k]}: threads, or chance and time from outside Python?"
             )
         disk, there = replayed(tree, ending), read_tree(self.sandbox)
         expected = disk.tree()

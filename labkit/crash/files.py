@@ -16,7 +16,9 @@ from labkit.crash.trace import Trace
 
 BUFFER = 8192
 """Bytes that `open` buffers. Python's own choice differs by version and file system; a verdict may not."""
-FLAGS = {"r": 0, "w": os.O_CREAT | os.O_TRUNC, "a": os.O_CREAT | os.O_APPEND, "x": os.O_CREAT | os.O_EXCL}
+CREATING = os.O_CREAT | os.O_WRONLY
+FLAGS = {"r": 0, "w": CREATING | os.O_TRUNC, "a": CREATING | os.O_APPEND, "x": CREATING | os.O_EXCL}
+WRITING = CREATING | os.O_RDWR | os.O_TRUNC
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Files:
         """Open by `perform`, which returns a descriptor: an effect if it creates or empties a file."""
         inside = self.inside(path, dir_fd, follow=True)
         if inside is None:
+            if flags & WRITING:
+                self.outside(path)
             return perform()
         full = os.path.join(self.root, inside)
         if flags & os.O_CREAT and not os.path.exists(full):
@@ -62,6 +66,11 @@ class Files:
         self.opened[fd] = Opened(next(self._handles), inside, bool(flags & os.O_APPEND))
         self.trace.note("handle", handle=self.opened[fd].handle, path=inside)
         return fd
+
+    def outside(self, path: Any) -> None:
+        """Something outside the sandbox is about to change. Devices are nobody's state."""
+        if not os.fsdecode(path).startswith("/dev/"):
+            self.trace.note("outside", path=os.fsdecode(path))
 
     def close(self, fd: int) -> None:
         """Forget a descriptor: the system will use its number again."""
@@ -80,6 +89,7 @@ class Files:
         """A call on one name or two, each with the directory descriptor it is relative to."""
         inside = [self.inside(path, dir_fd) for path, dir_fd in names]
         if None in inside:
+            self.outside(names[inside.index(None)][0])
             return perform()
         return self.trace.effect(op, " → ".join(inside), perform, path=inside[0], to=inside[-1], **details)
 
@@ -105,7 +115,7 @@ class TracedFileIO(io.FileIO):
         if isinstance(file, int) or opener is not None:  # opened by os.open, which is traced as well
             perform()
         else:
-            files.open(file, FLAGS[mode.strip("+")], perform)
+            files.open(file, FLAGS[mode.strip("+")] | (os.O_RDWR if "+" in mode else 0), perform)
 
     def write(self, data: Any) -> int:
         """A write, and an effect."""

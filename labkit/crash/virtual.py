@@ -59,7 +59,12 @@ def _install_chance(seed: int) -> None:
     random.seed()
 
 
+def _refuse_fork() -> int:
+    raise RuntimeError("the crash lab explores one process: it cannot follow os.fork")
+
+
 def _install_pid(number: int) -> None:
+    replace("fork", _refuse_fork, os, __import__(os.name))
     real, real_kill = os.getpid(), os.kill
     replace("getpid", lambda: number, os, __import__(os.name))
     replace("kill", lambda pid, sig: real_kill(real if pid == number else pid, sig), os, __import__(os.name))

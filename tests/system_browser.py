@@ -1,4 +1,4 @@
-"""What a student sees, in a real browser: `make browser` runs it, and needs Chromium.
+"""What a student sees, in a real browser: `make system` runs it, and needs Chromium.
 
 The start page runs from top to bottom and shows its pictures; an exercise says in one line what is still to do.
 """
