@@ -424,6 +424,22 @@ def test_a_trial_runs_once_and_tells_everything():
     assert seen.effects == ["open note", "write note", "tool notify", "RETURN"]
 
 
+def test_fresh_interpreters_come_to_the_same_verdict():
+    """Where fork is not safe, each process is spawned; the report says so, and says the same."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_crash as t\n"
+        "print(t.sweep(t.early_ack, t.load, t.whole_and_kept, t.write_old, power=True))"
+    )
+    command = [sys.executable, "-c", program, str(Path(__file__).parent)]
+    forked, spawned = (
+        subprocess.check_output(command, text=True, env={**os.environ, "LABKIT_CHILDREN": how})
+        for how in ("fork", "spawn")
+    )
+    note = "Each process was a fresh interpreter: fork is not known to be safe here.\n"
+    assert "process killed: 1 of 8 crash points breaks it" in forked
+    assert spawned == forked + note
+
+
 def test_nothing_is_left_when_the_process_is_killed():
     """After SIGKILL of a process that swept, its helper processes and its folder go by themselves."""
     program = (

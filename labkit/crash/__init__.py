@@ -13,8 +13,9 @@ from labkit.crash.child import Job, Observation
 from labkit.crash.client import CLIENT, CrashLabError, pickled
 from labkit.crash.explore import KILLED, POWER_CUT, Programs
 from labkit.crash.lines import Line
+from labkit.crash.outcomes import Effect, Outcome, Point, parse_outcome
 from labkit.crash.replay import Replay
-from labkit.crash.report import Again, DidNotSurviveError, Effect, Outcome, Point, Report, parse_outcome
+from labkit.crash.report import Again, DidNotSurviveError, Report
 from labkit.crash.stepping import Steps
 from labkit.crash.trace import Stop
 from labkit.world import Call, World
@@ -88,7 +89,8 @@ def sweep(
 
     line = Line.first(told["lines"])
     again = Again(replay, step)
-    report = Report(name or run.__name__, effects, points, power, told["problem"], line, told["processes"], again)
+    counts = told["processes"], told["spawned"]
+    report = Report(name or run.__name__, effects, points, power, told["problem"], line, *counts, again)
     return report
 
 

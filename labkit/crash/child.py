@@ -55,7 +55,7 @@ class Observation:
     """The requests made, applied or not."""
 
 
-def main(job: Job, channel: Connection, world_channel: Connection, sandbox: Path) -> None:
+def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path) -> None:
     """Do the job in `sandbox`, tell the parent how it went, and leave."""
     trace = Trace(channel, job.stop or Stop())
     try:

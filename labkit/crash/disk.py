@@ -5,15 +5,12 @@ killed process leaves; the other states are what POSIX allows after a power cut 
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
-Tree = dict[str, bytes | str | None]
-"""What lies at each path: a file's bytes, a symbolic link's target, None for a directory."""
+from labkit.crash.trees import Tree
 
 
 @dataclass(eq=False)
@@ -208,26 +205,3 @@ def _walk(folder: Folder, names: Callable[[Folder], dict[str, Node]], fate: Fate
         else:
             tree[prefix + name] = node.content(fate) if isinstance(node, File) else node
     return tree
-
-
-def read_tree(folder: Path) -> Tree:
-    """What lies in `folder`."""
-    tree: Tree = {}
-    for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
-        tree[name] = os.readlink(path) if path.is_symlink() else None if path.is_dir() else path.read_bytes()
-    return tree
-
-
-def write_tree(folder: Path, tree: Tree) -> None:
-    """Make `folder` hold `tree` and nothing else."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, content in sorted(tree.items()):
-        path = folder / name
-        if content is None:
-            path.mkdir()
-        elif isinstance(content, str):
-            path.symlink_to(content)
-        else:
-            path.write_bytes(content)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labkit.crash.report import Effect, Report
+    from labkit.crash.outcomes import Effect
+    from labkit.crash.report import Report
 
 GOOD, BAD, INK = "#1b7837", "#b2182b", "#333333"
 WIDTH = 9.0
@@ -70,7 +71,7 @@ def _draw_marks(axes: Any, report: "Report", look: Style) -> None:
         for survives, marker, colour in ((True, "o", GOOD), (False, "X", BAD)):
             points = [point.k for point in report.points if (not point.broken(model)) is survives]
             label = "" if lane else "survives" if survives else "breaks"
-            axes.scatter(points, [lane] * len(points), look.mark, colour, marker, label=label, zorder=2)
+            axes.scatter(points, [lane] * len(points), s=look.mark, c=colour, marker=marker, label=label, zorder=2)
 
 
 def _draw_frame(axes: Any, report: "Report", look: Style) -> None:

@@ -1,63 +1,17 @@
 """What a sweep found: which crash points break the program, under which fault, why, and at which line of it."""
 
-import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from labkit.crash import gutter, picture
 from labkit.crash.explore import KILLED, POWER_CUT
 from labkit.crash.lines import Line
+from labkit.crash.outcomes import Effect, Outcome, Point
 from labkit.crash.replay import Replay
 from labkit.crash.stepping import Steps
 
 EXT4_SAVES = "POSIX allows it; default ext4 saves you"
-
-
-@dataclass(frozen=True)
-class Effect:
-    """Something that the outside world could notice."""
-
-    op: str
-    target: str
-    line: Line | None
-
-    def __str__(self) -> str:
-        return f"{self.op} {self.target}".strip()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one fault at a crash point led to."""
-
-    model: str
-    """"process killed" (real) or "power cut" (modelled)."""
-    survives: bool
-    reason: str = ""
-    """Why it does not survive."""
-    loss: str = ""
-    """What the power cut took."""
-    ext4: bool = True
-    """Whether ext4 with its default options can lose that, too."""
-    again: str = ""
-    """After which effect of its own the recovery was killed as well; empty if it was not."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A crash point: the gap before effect `k`, and what the faults there led to."""
-
-    k: int
-    outcomes: tuple[Outcome, ...]
-
-    def broken(self, model: str = "") -> list[Outcome]:
-        """The outcomes that do not survive, of one fault model or of all."""
-        return [outcome for outcome in self.outcomes if not outcome.survives and model in ("", outcome.model)]
-
-    @property
-    def survives(self) -> bool:
-        """Whether every fault at this point does no harm."""
-        return not self.broken()
 
 
 class DidNotSurviveError(AssertionError):
@@ -89,6 +43,8 @@ class Report:
     problem_line: Line | None = None
     processes: int = 0
     """How many processes the sweep ran."""
+    spawned: bool = False
+    """Whether each was a fresh interpreter, because fork is not known to be safe here."""
     again: Again | None = field(default=None, repr=False, compare=False)
 
     def replay(self, k: int, model: str = "") -> Replay:
@@ -200,7 +156,8 @@ class Report:
         return "\n".join(filter(None, [failed.what, failed.where, "" if self.problem else self.source()]))
 
     def __str__(self) -> str:
-        return "\n".join(filter(None, [self.verdict, self.table(), self.explanation()]))
+        spawned = "Each process was a fresh interpreter: fork is not known to be safe here." if self.spawned else ""
+        return "\n".join(filter(None, [self.verdict, self.table(), self.explanation(), spawned]))
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data  # noqa: PLC0415 - only IPython calls this
@@ -222,22 +179,3 @@ class Report:
             ],
             "problem": self.problem,
         }
-
-
-def parse_outcome(told: Mapping[str, Any]) -> Outcome:
-    """An Outcome from what the zygote told."""
-    details = {key: told[key] for key in ("model", "loss", "ext4", "again") if key in told}
-    if told["survives"]:
-        return Outcome(survives=True, **details)
-    failure = told["failure"]
-    line = Line.first(failure.get("lines", []))
-    text = textwrap.shorten(failure["text"], 160, placeholder=" …")
-    if failure["error"] == "NotPlainDataError":
-        reason = text
-    elif told["role"] == "recover":
-        reason = f"on restart, recovery raised {failure['error']}: {text}" if failure["error"] else f"recovery {text}"
-    elif failure["error"] == "AssertionError":
-        reason = text or f"the invariant does not hold: {line.text if line else ''}"
-    else:
-        reason = f"the invariant raised {failure['error']}: {text}"
-    return Outcome(survives=False, reason=reason, **details)

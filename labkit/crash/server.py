@@ -9,7 +9,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from labkit.crash.explore import NotExploredError, replay, step, sweep, trial
+from labkit.crash.explore import NotExploredError
+from labkit.crash.requests import replay, step, sweep, trial
 from labkit.crash.zygote import Zygote
 from labkit.world import tell
 

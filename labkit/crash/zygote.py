@@ -3,26 +3,19 @@
 It forks a world and a child per job, kills the child where it stopped, and sees with its own eyes how it ended.
 """
 
-import ctypes
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Any
 
-from labkit.crash import child
+from labkit.crash import child, process
 from labkit.crash.trace import FINAL
 from labkit.world import hear, serve, tell
 
-MOST_FILES = 1024
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 Told = dict[str, Any]
 """Plain data for the report."""
 Memory = dict[str, Any]
@@ -63,7 +56,7 @@ class WorldProcess:
 
     def __init__(self) -> None:
         self._control, theirs = Pipe()
-        self.pid = _fork(lambda: serve(theirs), [theirs])
+        self.pid = process.start(serve, [theirs], ())
         theirs.close()
 
     def begin(self, memory: Memory) -> Connection:
@@ -93,12 +86,13 @@ class Zygote:
     """How many children it has run."""
 
     def __post_init__(self) -> None:
-        if LIBC:  # what a child leaves running becomes ours, and is ended
-            LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        process.adopt_orphans()
 
     @property
     def width(self) -> int:
-        """How many processors there are."""
+        """How many processors may be used at once."""
+        if process.SPAWN:
+            return 1
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def in_parallel(self, tasks: list[Callable[["Zygote"], Told]]) -> list[Told]:
@@ -114,7 +108,7 @@ class Zygote:
 
     def _start(self, task: Callable[["Zygote"], Told], folder: Path) -> tuple[int, Connection]:
         ours, theirs = Pipe()
-        pid = _fork(lambda: tell(theirs, task(Zygote(folder, self.seconds, self.limit))), [theirs])
+        pid = process.start(_work, [theirs], (task, folder, self.seconds, self.limit))
         theirs.close()
         return pid, ours
 
@@ -125,7 +119,7 @@ class Zygote:
         output = self.folder / "output"
         client = self.world.begin(memory)
         channel, theirs = Pipe()
-        pid = _fork(lambda: child.main(job, theirs, client, sandbox), [theirs, client], output)
+        pid = process.start(child.main, [theirs, client], (job, sandbox), output)
         theirs.close()
         client.close()
         try:
@@ -133,11 +127,9 @@ class Zygote:
             if ending.how in {"returned", "raised"}:
                 channel.poll(1.0)  # it is about to leave by itself
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)  # and whatever it started
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            status = process.end(pid)
             channel.close()
-            end_children(but=self.world.pid)
+            process.end_children(but=self.world.pid)
         ending.status = status
         ending.memory = self.world.memory()
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "")
@@ -165,43 +157,5 @@ class Zygote:
         return ending
 
 
-def end_children(but: int) -> None:
-    """Kill what a child left behind, even in a session of its own. Linux tells; elsewhere its process group must do."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {but}):
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-
-def _fork(function: Callable[[], None], keep: list[Connection], output: Path | None = None) -> int:
-    """Run `function` in a forked process that has no file of ours open but `keep`."""
-    pid = os.fork()
-    if pid:
-        with suppress(OSError):
-            os.setpgid(pid, pid)
-        return pid
-    try:
-        os.setpgid(0, 0)
-        if LIBC:
-            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if output:
-            _write_output_to(output)
-        low = 3
-        for fd in sorted(end.fileno() for end in keep):
-            os.closerange(low, fd)
-            low = fd + 1
-        os.closerange(low, MOST_FILES)
-        function()
-    finally:
-        os._exit(0)
-
-
-def _write_output_to(path: Path) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    os.dup2(fd, 1)
-    os.dup2(fd, 2)
-    os.close(fd)
-    # A killed process loses what its buffers hold: write through, or a print before the crash is not seen.
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+def _work(channel: Connection, task: Callable[[Zygote], Told], folder: Path, seconds: float, limit: int) -> None:
+    tell(channel, task(Zygote(folder, seconds, limit)))
