@@ -343,6 +343,22 @@ def write_outside() -> None:
     Path("../outside").write_text("x")
 
 
+def write_by_mmap() -> None:
+    import mmap
+
+    with open("mapped", "w+b") as file:
+        file.write(bytes(4096))
+        file.flush()
+        with mmap.mmap(file.fileno(), 0) as memory:
+            memory[:5] = b"hello"
+
+
+def write_by_sqlite() -> None:
+    import sqlite3
+
+    sqlite3.connect("data.db").execute("CREATE TABLE t (x)").connection.close()
+
+
 def fork() -> None:
     os.fork()
 
@@ -355,6 +371,8 @@ REFUSED = [
     (kill_itself, "run ended by itself, with exit status -9"),
     (never_end, "run did not end in time"),
     (write_from_c, "something changed by-another-process that the crash lab did not see"),
+    (write_by_mmap, "something changed mapped that the crash lab did not see"),
+    (write_by_sqlite, "something changed data.db that the crash lab did not see"),
     (write_by_chance, "NONDETERMINISTIC: the run, repeated with the same seed, did"),
     (write_much, "run had more effects than the limit of 20 allows"),
 ]
@@ -445,7 +463,7 @@ def test_nothing_is_left_when_the_process_is_killed():
     program = (
         "from labkit.crash.client import CLIENT\nfrom labkit import sweep\n"
         "sweep(lambda: None, lambda: None, lambda seen: None)\n"
-        "print(CLIENT.folder, CLIENT._process.pid, flush=True)\nimport time; time.sleep(1000)\n"
+        "print(CLIENT.folder, CLIENT.pid, flush=True)\nimport time; time.sleep(1000)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     folder, zygote = process.stdout.readline().split()

@@ -47,6 +47,11 @@ class Client:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return folder
 
+    @property
+    def pid(self) -> int | None:
+        """The zygote's process id, if it runs."""
+        return self._process.pid if self._process else None
+
     def ask(self, action: str, **request: Any) -> dict[str, Any]:
         """Have the zygote do something. CrashLabError if it cannot; whatever interrupts the wait ends the zygote."""
         with self._turn:
