@@ -149,9 +149,9 @@ def test_a_verdict_names_its_fault_model_and_what_ext4_does():
     ]
     what = report.counterexample().what
     assert what.startswith("Power cut after line")
-    assert "(data lost. POSIX allows it; default ext4 saves you): on restart, recovery raised JSONDecodeError" in what
+    assert "(modelled: data lost. POSIX allows it; default ext4 saves you): on restart, recovery raised JSONDecodeError" in what
     rename = sweep(file_fsync, load, whole_and_kept, write_old, power=True).counterexample().what
-    assert "(rename lost): an acknowledged save is lost" in rename
+    assert "(modelled: rename lost): an acknowledged save is lost" in rename
 
 
 def test_a_power_cut_can_be_replayed():

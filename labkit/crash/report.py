@@ -117,7 +117,7 @@ class Report:
         """What happened at crash point k."""
         fault = "Killed" if outcome.model == KILLED else "Power cut"
         again = f"; the recovery was killed as well, after {outcome.again}" if outcome.again else ""
-        loss = f" ({outcome.loss}{'' if outcome.ext4 else f'. {EXT4_SAVES}'})" if outcome.loss else ""
+        loss = f" (modelled: {outcome.loss}{'' if outcome.ext4 else f'. {EXT4_SAVES}'})" if outcome.loss else ""
         return f"{fault} {self.moment(k)}{again}{loss}{f': {outcome.reason}' if outcome.reason else ''}"
 
     def assert_survives(self, effects: int = 1) -> None:
