@@ -83,7 +83,10 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def call(self, tool: str, arguments: dict[str, Any], key: str | None = None) -> str:
-        """Apply `tool`, record it, then answer. ToolError if there is no such tool or an argument is missing."""
+        """Apply `tool`, record it, then answer; with a `key` that was used before, answer again and apply nothing.
+
+        ToolError if there is no such tool, an argument is missing, or the key was used for something else.
+        """
         if tool not in TOOLS:
             raise ToolError(f"the world has no tool {tool!r}; it has {', '.join(TOOLS)}")
         made = Call(tool, dict(arguments), key, self.elapsed() / 60)
@@ -92,8 +95,12 @@ class World:
             answer = TOOLS[tool].answer.format(**arguments)
         except KeyError as missing:
             raise ToolError(f"{tool} needs the argument {missing}") from None
-        self.ledger.append(made)
-        self.clock.sleep(TOOLS[tool].seconds)
+        done = [call for call in self.ledger if key is not None and call.key == key]
+        if done and (done[0].tool, done[0].arguments) != (tool, made.arguments):
+            raise ToolError(f"the key {key!r} was used for {done[0].tool} with other arguments")
+        if not done:
+            self.ledger.append(made)
+            self.clock.sleep(TOOLS[tool].seconds)
         return answer
 
     def ack(self, label: str) -> None:

@@ -102,6 +102,15 @@ def naive_agent() -> None:
     ack("deployed")
 
 
+def agent_with_keys() -> None:
+    done = json.loads(Path("steps.json").read_text()) if Path("steps.json").exists() else []
+    for step in STEPS[len(done) :]:
+        tool(step, service="shop", key=f"deploy-1/{step}")
+        done.append(step)
+        save_steps(done)
+    ack("deployed")
+
+
 def agent_that_saves_at_the_end() -> None:
     done = []
     for step in STEPS:
@@ -122,6 +131,7 @@ TABLE = [  # program, recovery, invariant; crash points that break it: by a kill
     (early_ack, load, whole_and_kept, 1, 2, 2, 8),
     (correct, load, whole_and_kept, 0, 0, 0, 8),
     (naive_agent, naive_agent, each_step_once, 20, 20, 25, 33),
+    (agent_with_keys, agent_with_keys, each_step_once, 0, 0, 0, 33),
     (agent_that_saves_at_the_end, agent_that_saves_at_the_end, each_step_once, 12, 4, 12, 13),
 ]
 
@@ -149,7 +159,10 @@ def test_a_verdict_names_its_fault_model_and_what_ext4_does():
     ]
     what = report.counterexample().what
     assert what.startswith("Power cut after line")
-    assert "(modelled: data lost. POSIX allows it; default ext4 saves you): on restart, recovery raised JSONDecodeError" in what
+    assert (
+        "(modelled: data lost. POSIX allows it; default ext4 saves you): on restart, recovery raised JSONDecodeError"
+        in what
+    )
     rename = sweep(file_fsync, load, whole_and_kept, write_old, power=True).counterexample().what
     assert "(modelled: rename lost): an acknowledged save is lost" in rename
 

@@ -355,7 +355,7 @@ WRONG = [
     ("no fsync of the directory", "survives_power_cut", r"rename lost\).* but the old task is back",
      [NO_FSYNC_OF_THE_DIRECTORY]),
     ("fsync before flush", "survives_power_cut", r"had done replace .*data lost", [FSYNC_BEFORE_FLUSH]),
-    ("fsync too late", "survives_power_cut", r"replace .*before fsync task.json \(modelled: data lost", [FSYNC_TOO_LATE]),
+    ("fsync too late", "survives_power_cut", r"before fsync task.json \(modelled: data lost", [FSYNC_TOO_LATE]),
     ("never completes", "resumes", r"resume returned a running task", [NEVER_COMPLETES]),
     ("a completed task run again", "stays_completed", r"was completed already, and resume ran", [RUNS_AGAIN]),
 ]  # fmt: skip
