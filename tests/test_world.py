@@ -6,7 +6,7 @@ import os
 import signal
 import struct
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from multiprocessing.connection import Pipe
 from multiprocessing.reduction import send_handle
