@@ -15,6 +15,7 @@ import pytest
 
 from labkit import crash
 from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
+from labkit.crash.client import CLIENT
 from labkit.world import ack, tool
 
 OLD, NEW = {"state": "old"}, {"state": "new"}
@@ -372,6 +373,10 @@ def write_by_sqlite() -> None:
     sqlite3.connect("data.db").execute("CREATE TABLE t (x)").connection.close()
 
 
+def make_fifo() -> None:
+    os.mkfifo("pipe")
+
+
 def fork() -> None:
     os.fork()
 
@@ -386,6 +391,7 @@ REFUSED = [
     (write_from_c, "something changed by-another-process that the crash lab did not see"),
     (write_by_mmap, "something changed mapped that the crash lab did not see"),
     (write_by_sqlite, "something changed data.db that the crash lab did not see"),
+    (make_fifo, "something changed pipe that the crash lab did not see"),
     (write_by_chance, "NONDETERMINISTIC: the run, repeated with the same seed, did"),
     (write_much, "run had more effects than the limit of 20 allows"),
 ]
@@ -400,6 +406,9 @@ def test_what_was_not_explored_is_never_called_survived(run, problem, monkeypatc
     with pytest.raises(DidNotSurviveError) as caught:
         report.assert_survives()
     assert caught.value.what.startswith(problem)
+    assert len(Path(f"/proc/{CLIENT.pid}/task/{CLIENT.pid}/children").read_text().split()) == 1, (
+        "only its world is left"
+    )
 
 
 def test_more_than_the_limit_is_said_and_never_sampled():

@@ -13,7 +13,10 @@ def read_tree(folder: Path) -> Tree:
     tree: Tree = {}
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
-        tree[name] = os.readlink(path) if path.is_symlink() else None if path.is_dir() else path.read_bytes()
+        if path.is_symlink():
+            tree[name] = os.readlink(path)
+        else:
+            tree[name] = None if path.is_dir() else path.read_bytes() if path.is_file() else b"(no regular file)"
     return tree
 
 
