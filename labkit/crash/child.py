@@ -55,13 +55,13 @@ class Observation:
     """The requests made, applied or not."""
 
 
-def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path) -> None:
-    """Do the job in `sandbox`, tell the parent how it went, and leave."""
+def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path, elapsed: float) -> None:
+    """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
     trace = Trace(channel, job.stop or Stop())
     try:
         os.chdir(sandbox)
         pid = PIDS[job.role] + job.life
-        world.attach(virtual.install(world_channel, seed=pid, pid=pid))
+        world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path

@@ -20,17 +20,16 @@ BOOT = 1000.0
 """What time.monotonic shows when the world begins."""
 
 
-def install(channel: Connection, seed: int, pid: int) -> RemoteWorld:
+def install(channel: Connection, elapsed: float, seed: int, pid: int) -> RemoteWorld:
     """Make this process live in the world at the other end of `channel`: its time, its chance, its process id."""
     world = RemoteWorld(channel)
-    _install_time(world)
+    _install_time(world, elapsed)
     _install_chance(seed)
     _install_pid(pid)
     return world
 
 
-def _install_time(world: RemoteWorld) -> None:
-    elapsed = world.elapsed()
+def _install_time(world: RemoteWorld, elapsed: float) -> None:
     start = FakeClock().now().timestamp()
     traveller = time_machine.travel(start + elapsed, tick=False).start()
 

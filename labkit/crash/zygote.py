@@ -119,7 +119,7 @@ class Zygote:
         output = self.folder / "output"
         client = self.world.begin(memory)
         channel, theirs = Pipe()
-        pid = process.start(child.main, [theirs, client], (job, sandbox), output)
+        pid = process.start(child.main, [theirs, client], (job, sandbox, memory["elapsed"]), output)
         theirs.close()
         client.close()
         try:
