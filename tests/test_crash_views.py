@@ -63,6 +63,9 @@ def test_stepping_shows_lines_variables_and_effects_up_to_the_crash_point():
         "            file = <_io.TextIOWrapper name='tas...n' mode='w' encoding='UTF-8'>",
         f"  {DEF + 3:4}          file.write(text)",
         f'  {DEF + 2:4}      with open("task.json", "w") as file:',
+        "",
+        "files at this point",
+        "  task.json  (empty)",
     ]
     with pytest.raises(ValueError, match="there is no crash point 9: choose 0 to 4"):
         REPORT.step(9)

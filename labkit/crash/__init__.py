@@ -85,7 +85,7 @@ def sweep(
 
     def step(k: int) -> Steps:
         title = f"crash point {k}. {report.words(k, Outcome(KILLED, survives=True))}"
-        return Steps(title, CLIENT.ask("step", programs=programs, k=k, **limits)["events"])
+        return Steps(title, **CLIENT.ask("step", programs=programs, k=k, **limits))
 
     line = Line.first(told["lines"])
     again = Again(replay, step)

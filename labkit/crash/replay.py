@@ -23,8 +23,8 @@ class Replay:
     verdict: str
 
     def __str__(self) -> str:
-        parts = [self.title, "", "files that the crash left", *_listing(self.before)]
-        parts += ["files after the restart", *(["  the same"] if self.after == self.before else _listing(self.after))]
+        parts = [self.title, "", "files that the crash left", *listing(self.before)]
+        parts += ["files after the restart", *(["  the same"] if self.after == self.before else listing(self.after))]
         if self.ledger:
             parts += ["ledger of the world", *(f"  {call}" for call in self.ledger)]
         if self.output:
@@ -34,7 +34,8 @@ class Replay:
     __repr__ = __str__
 
 
-def _listing(files: Mapping[str, str | None]) -> list[str]:
+def listing(files: Mapping[str, str | None]) -> list[str]:
+    """Files and how they begin, one to a line."""
     shown = []
     for name, content in files.items():
         if content is not None:

@@ -44,7 +44,8 @@ def step(zygote: Zygote, programs: Programs, k: int) -> Told:
     explorer = Explorer(zygote, programs)
     job = programs.job("run", stop=Stop(k), by_line=True)
     write_tree(explorer.sandbox, explorer.start[0])
-    return {"events": zygote.perform(job, explorer.start[1], explorer.sandbox).events}
+    events = zygote.perform(job, explorer.start[1], explorer.sandbox).events
+    return {"events": events, "files": shown(read_tree(explorer.sandbox))}
 
 
 def replay(zygote: Zygote, programs: Programs, k: int) -> Told:

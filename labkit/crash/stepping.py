@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from labkit.crash.lines import Line
+from labkit.crash.replay import listing
 from labkit.crash.trace import Trace, is_under_test, without_addresses
 
 SHORT = reprlib.Repr()
@@ -39,6 +40,8 @@ class Steps:
 
     title: str
     events: Sequence[Mapping[str, Any]]
+    files: Mapping[str, str | None]
+    """The files as they were then."""
 
     def __str__(self) -> str:
         rows, known = [self.title, ""], {}
@@ -52,6 +55,6 @@ class Steps:
                 if changed:
                     rows.append(f"{'':12}{', '.join(changed)}")
                 rows.append(f"  {line.number:4}  {line.raw}")
-        return "\n".join(rows)
+        return "\n".join([*rows, "", "files at this point", *listing(self.files)])
 
     __repr__ = __str__
