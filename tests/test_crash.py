@@ -400,7 +400,8 @@ REFUSED = [
 @pytest.mark.parametrize(("run", "problem"), REFUSED, ids=[row[1] for row in REFUSED])
 def test_what_was_not_explored_is_never_called_survived(run, problem, monkeypatch):
     """Each obstacle has its own message, and the report refuses to say that the program survives."""
-    monkeypatch.setattr(crash, "SECONDS", 1.0)
+    if run is never_end:
+        monkeypatch.setattr(crash, "SECONDS", 1.0)
     report = sweep(run, lambda: None, lambda seen: None, limit=20)
     assert report.verdict.endswith("not explored")
     with pytest.raises(DidNotSurviveError) as caught:
