@@ -15,21 +15,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labkit import world as module
 from labkit.clock import FakeClock
+from labkit.crash import wire
+from labkit.crash.wire import LONGEST, RemoteWorld, hear, serve, tell
 from labkit.world import (
-    LONGEST,
     TOOLS,
     Call,
-    RemoteWorld,
     ToolError,
     World,
     ack,
     attach,
     current,
-    hear,
-    serve,
-    tell,
     tool,
 )
 
@@ -424,7 +420,7 @@ def test_the_world_ends_when_its_control_hangs_up():
 
 def test_no_pickle_crosses_the_socket():
     """What the code under test says is JSON, so hearing it runs none of it."""
-    assert "pickle" not in vars(module)
+    assert "pickle" not in vars(wire)
     ours, theirs = Pipe()
     theirs.send({"a": "pickled object"})
     with pytest.raises(ValueError, match=r"."):

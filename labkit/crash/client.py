@@ -21,7 +21,7 @@ from typing import Any
 import cloudpickle
 
 from labkit.crash.trace import LIBRARY
-from labkit.world import hear
+from labkit.crash.wire import hear
 
 START = "from labkit.crash.server import main; main()"
 SHIPPED = ("labkit.", "pydantic", "pydantic_core")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from labkit.crash.explore import NotExploredError
 from labkit.crash.requests import replay, step, sweep, trial
+from labkit.crash.wire import tell
 from labkit.crash.zygote import Zygote
-from labkit.world import tell
 
 ACTIONS = {"sweep": sweep, "replay": replay, "step": step, "trial": trial}
 

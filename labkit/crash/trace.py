@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, TypeVar
 
-from labkit.world import hear, tell
+from labkit.crash.wire import hear, tell
 
 T = TypeVar("T")
 LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")

@@ -14,7 +14,7 @@ import time_machine
 
 from labkit.clock import FakeClock
 from labkit.crash.calls import replace
-from labkit.world import RemoteWorld
+from labkit.crash.wire import RemoteWorld
 
 BOOT = 1000.0
 """What time.monotonic shows when the world begins."""

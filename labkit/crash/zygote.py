@@ -14,7 +14,7 @@ from typing import Any
 
 from labkit.crash import child, process
 from labkit.crash.trace import FINAL
-from labkit.world import hear, serve, tell
+from labkit.crash.wire import hear, serve, tell
 
 Told = dict[str, Any]
 """Plain data for the report."""
