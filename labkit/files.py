@@ -30,6 +30,8 @@ from labkit.store import (
 SCHEMA = 1
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 """What stands for itself in a file name. Upper case does not: some file systems take "A" and "a" for one name."""
+LONGEST = 200
+"""Characters of a file name. Most file systems allow 255, and a temporary name is longer."""
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -143,6 +145,8 @@ class FileStateStore:
     def _path(self, kind: type[Record], record_id: str) -> Path:
         # Not every id may be a file name. Without a plain "." none is hidden, and ".." leads nowhere.
         name = "".join(c if c in PLAIN else "".join(f"%{byte:02x}" for byte in c.encode()) for c in record_id)
+        if len(name) > LONGEST:
+            raise ValueError(f"the id {record_id[:40]}… is too long: as a file name it has {len(name)} characters")
         return self._root / kind.kind / f"{name}.json"
 
     def _write(self, record: R, version: int) -> R:

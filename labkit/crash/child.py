@@ -14,6 +14,7 @@ import cloudpickle
 
 from labkit import world
 from labkit.crash import virtual
+from labkit.crash.preload import shipped
 from labkit.crash.sources import SOURCES
 from labkit.crash.stepping import follow
 from labkit.crash.trace import Stop, Trace, lines_under_test, without_addresses
@@ -74,7 +75,8 @@ def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
             trace.end()
-        trace.note("returned", value=None if job.role == "run" else plain(value, job.role))
+        loaded = shipped() if job.stop == Stop() else []
+        trace.note("returned", value=None if job.role == "run" else plain(value, job.role), loaded=loaded)
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")

@@ -20,12 +20,11 @@ from typing import Any
 
 import cloudpickle
 
+from labkit.crash.preload import shipped
 from labkit.crash.trace import LIBRARY
 from labkit.crash.wire import hear
 
 START = "from labkit.crash.server import main; main()"
-SHIPPED = ("labkit.", "pydantic", "pydantic_core")
-NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
 
 
 class CrashLabError(RuntimeError):
@@ -57,7 +56,7 @@ class Client:
         with self._turn:
             self.start()
             try:
-                self._channel.send_bytes(pickle.dumps({"action": action, "preload": preloaded(), **request}))
+                self._channel.send_bytes(pickle.dumps({"action": action, "preload": shipped(), **request}))
                 return hear(self._channel)
             except (EOFError, BrokenPipeError):
                 self.close()
@@ -91,11 +90,6 @@ class Client:
         self._process.wait()
         self._process = None
         self._channel.close()
-
-
-def preloaded() -> list[str]:
-    """The modules that children would otherwise each import: ours and pydantic, as far as this process has them."""
-    return [name for name in sys.modules if name.startswith(SHIPPED) and not name.startswith(NOT_FOR_CHILDREN)]
 
 
 class _Pickler(cloudpickle.Pickler):

@@ -9,6 +9,7 @@ from typing import Any
 
 from labkit.crash.child import Job
 from labkit.crash.disk import Disk
+from labkit.crash.preload import preload
 from labkit.crash.trace import Stop
 from labkit.crash.trees import Tree, read_tree, shown, write_tree
 from labkit.crash.zygote import Ending, Memory, Told, Zygote
@@ -65,6 +66,8 @@ class Explorer:
             raise NotExploredError(f"run {failure(self.recording)}", self.recording.last.get("lines"))
         if outside := [event["path"] for event in self.recording.events if event["event"] == "outside"]:
             raise NotExploredError(f"run wrote to {outside[0]}, outside its folder, where no crash was explored")
+        self._check_requests(self.recording, self.start[1])
+        preload(self.recording.last["loaded"])
 
     def points(self, part: range, zygote: Zygote) -> Told:
         """Explore some crash points by this zygote, up to the first that cannot be explored."""
@@ -112,6 +115,7 @@ class Explorer:
                 f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {ending.labels} "
                 f"where it had done {labels[:k]}: threads, or chance and time from outside Python?"
             )
+        self._check_requests(ending, memory)
         disk, there = replayed(tree, ending), read_tree(self.sandbox)
         expected = disk.tree()
         if expected != there:
@@ -121,6 +125,16 @@ class Explorer:
                 f"{', '.join(ending.labels) or 'nothing'}), so not every crash point was explored"
             )
         return ending, disk, {**ending.memory, "elapsed": ending.memory["elapsed"] + DOWNTIME}
+
+    def _check_requests(self, ending: Ending, memory: Memory) -> None:
+        """Each request that the model server has had must be an effect that was seen."""
+        served = [each["model"].get("requests", 0) for each in (memory, ending.memory)]
+        seen = sum(effect["op"] in {"GET", "POST"} for effect in ending.effects)
+        if served[1] - served[0] > seen:
+            raise NotExploredError(
+                f"the model was asked {served[1] - served[0]} times, and the crash lab saw {seen} of them: "
+                "make the client by labkit.llm.client"
+            )
 
     def _restart(self, tree: Tree, memory: Memory, depth: int, life: int = 0) -> list[Told]:
         """Recover from what was left; with depth 2, also kill that recovery at each of its crash points."""

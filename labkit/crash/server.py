@@ -1,7 +1,5 @@
 """The zygote's process: answers the requests of the process that started it, until that one is gone."""
 
-import gc
-import importlib
 import pickle
 import shutil
 import sys
@@ -10,6 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from labkit.crash.explore import NotExploredError
+from labkit.crash.preload import preload
 from labkit.crash.requests import replay, step, sweep, trial
 from labkit.crash.wire import tell
 from labkit.crash.zygote import Zygote
@@ -35,14 +34,3 @@ def main() -> None:
             answer = {"problem": str(problem)}
         with suppress(BrokenPipeError):  # the next request will not come: see above
             tell(channel, answer)
-
-
-def preload(modules: list[str]) -> None:
-    """Import here what every child would import again. What cannot be loaded here, the child will report."""
-    new = [module for module in modules if module not in sys.modules]
-    for module in new:
-        with suppress(Exception):
-            importlib.import_module(module)
-    if new:
-        gc.collect()
-        gc.freeze()

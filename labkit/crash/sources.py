@@ -1,11 +1,14 @@
 """Where effects come from. A source is a function that is given the Trace and reports to it; add yours to SOURCES."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from labkit import world
 from labkit.crash import calls
 from labkit.crash.trace import Trace
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -15,9 +18,40 @@ class TracedWorld:
     place: world.Place
     trace: Trace
 
-    def call(self, tool: str, arguments: dict[str, Any], key: str | None = None) -> str:
+    @property
+    def port(self) -> int | None:
+        """Where the world speaks HTTP."""
+        return self.place.port
+
+    def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
         """Use a tool."""
-        return self.trace.effect("tool", tool, lambda: self.place.call(tool, arguments, key))
+        return self._effect("tool", tool, lambda: self.place.call(tool, arguments, key, timeout))
+
+    def ask(self, tool: str, arguments: dict[str, Any]) -> str | None:
+        """Ask a tool whether it has acted, which is no effect."""
+        return self.place.ask(tool, arguments)
+
+    def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:
+        """Do something that reaches the world by another road."""
+        return self._effect(op, target, lambda: self.place.exchange(op, target, perform))
+
+    def arrange(self, **what: Any) -> None:
+        """Set the scene."""
+        self.place.arrange(**what)
+
+    def _effect(self, op: str, target: str, perform: Callable[[], T]) -> T:
+        """An effect, even where the caller gets an error: the world may have acted all the same."""
+
+        def attempt() -> tuple[Any, Exception | None]:
+            try:
+                return perform(), None
+            except Exception as error:  # noqa: BLE001 - the caller gets it
+                return None, error
+
+        value, error = self.trace.effect(op, target, attempt)
+        if error is not None:
+            raise error
+        return value
 
     def ack(self, label: str) -> None:
         """Acknowledge."""

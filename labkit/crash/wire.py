@@ -7,16 +7,24 @@ import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
-from typing import Any
+from typing import Any, TypeVar
 
-from labkit.world import ToolError, World
+from labkit.llm import server
+from labkit.world import ToolConflictError, ToolError, ToolTimeoutError, ToolUnavailableError, World
+
+T = TypeVar("T")
 
 LONGEST = 2**24
 """Bytes of one request. Whoever says more is not heard again."""
 OnTime = Callable[[float], None]
 """Told the virtual seconds since the world began, after every request."""
+REQUESTS = {"call", "ask", "ack", "sleep", "elapsed"}
+"""What anybody may ask of the world."""
+ERRORS = {error.__name__: error for error in (ToolConflictError, ToolTimeoutError, ToolUnavailableError)}
+"""The errors that keep their type on the way; every other one arrives as a ToolError."""
 
 
 class RemoteWorld:
@@ -33,12 +41,29 @@ class RemoteWorld:
             answer = hear(self._channel)
         self.on_time(answer["elapsed"])
         if "error" in answer:
-            raise ToolError(answer["error"])
+            raise ERRORS.get(answer["type"], ToolError)(answer["error"])
         return answer["value"]
 
-    def call(self, tool: str, arguments: dict[str, Any], key: str | None = None) -> str:
+    @cached_property
+    def port(self) -> int:
+        """Where the world's process speaks HTTP."""
+        return self._ask("port")
+
+    def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
         """Use a tool."""
-        return self._ask("call", tool, arguments, key)
+        return self._ask("call", tool, arguments, key, timeout)
+
+    def ask(self, tool: str, arguments: dict[str, Any]) -> str | None:
+        """Ask a tool whether it has acted."""
+        return self._ask("ask", tool, arguments)
+
+    def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:  # noqa: ARG002 - sources name it
+        """Do something that reaches the world by another road."""
+        return perform()
+
+    def arrange(self, **what: Any) -> None:
+        """Set the scene. ToolError unless this process is a `setup`."""
+        self._ask("arrange", what)
 
     def ack(self, label: str) -> None:
         """Tell the user that something is done."""
@@ -56,40 +81,56 @@ class RemoteWorld:
 def serve(control: Connection) -> None:
     """Be the world's process until `control` is closed. Only `control` may see all that the world remembers.
 
-    `control` sends ["begin", memory] and a socket: a world with this memory, for whoever holds the other end.
+    `control` sends ["begin", memory, may arrange] and a socket: a world with this memory, for whoever holds the other
+    end. Anybody may speak HTTP to it.
     """
-    world, client = World(), None
+    world, client, may_arrange = World(), None, False
+    listener = server.listen()
+    world.port = listener.getsockname()[1]
     while True:
-        ready = wait([control, client] if client else [control])
-        if client in ready and not _answer(world, client):
+        ready = wait([control, listener, client] if client else [control, listener])
+        if client in ready and not _answer(world, client, may_arrange=may_arrange):
             client.close()
             client = None
+        if listener in ready:
+            server.answer(listener.accept()[0], world)
         if control in ready:
             try:
                 request, *arguments = hear(control)
             except EOFError:
                 return
             if request == "begin":
-                world.restore(*arguments)
+                memory, may_arrange = arguments
+                world.restore(memory)
                 client = Connection(recv_handle(control))
             tell(control, {"value": world.to_json() if request == "memory" else None})
 
 
-def _answer(world: World, client: Connection) -> bool:
+def _answer(world: World, client: Connection, *, may_arrange: bool) -> bool:
     """Do what the client asks, then tell it. False if there is nobody any more, or nobody who can be understood."""
     try:
-        request, *arguments = hear(client, LONGEST)
-        if request in {"call", "ack", "sleep", "elapsed"}:
-            answer = {"value": getattr(world, request)(*arguments)}
-        else:
-            answer = {"error": f"the world does not understand {request!r}"}
-    except (EOFError, OSError):
-        return False
+        try:
+            request, *arguments = hear(client, LONGEST)
+        except (EOFError, OSError):
+            return False
+        answer = {"value": _do(world, request, arguments, may_arrange=may_arrange)}
     except Exception as error:  # noqa: BLE001 - whatever a client says, the world goes on
-        answer = {"error": str(error)}
+        answer = {"error": str(error), "type": type(error).__name__}
     with suppress(OSError):
         tell(client, {**answer, "elapsed": world.elapsed()})
     return True
+
+
+def _do(world: World, request: str, arguments: list[Any], *, may_arrange: bool) -> Any:
+    if request == "port":
+        return world.port
+    if request == "arrange" and may_arrange:
+        return world.arrange(**arguments[0])
+    if request == "arrange":
+        raise ToolError("only `setup` may arrange the world")
+    if request not in REQUESTS:
+        raise ToolError(f"the world does not understand {request!r}")
+    return getattr(world, request)(*arguments)
 
 
 def tell(channel: Connection, message: Any) -> None:

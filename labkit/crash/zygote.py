@@ -59,10 +59,10 @@ class WorldProcess:
         self.pid = process.start(serve, [theirs], ())
         theirs.close()
 
-    def begin(self, memory: Memory) -> Connection:
-        """Become a world with this memory; returns the socket over which to reach it."""
+    def begin(self, memory: Memory, *, may_arrange: bool) -> Connection:
+        """Become a world with this memory; returns the socket over which to reach it, and perhaps to arrange it."""
         ours, theirs = Pipe()
-        tell(self._control, ["begin", memory])
+        tell(self._control, ["begin", memory, may_arrange])
         send_handle(self._control, theirs.fileno(), None)
         theirs.close()
         hear(self._control)
@@ -117,7 +117,7 @@ class Zygote:
         self.processes += 1
         self.folder.mkdir(exist_ok=True)
         output = self.folder / "output"
-        client = self.world.begin(memory)
+        client = self.world.begin(memory, may_arrange=job.role == "setup")
         channel, theirs = Pipe()
         pid = process.start(child.main, [theirs, client], (job, sandbox, memory["elapsed"]), output)
         theirs.close()

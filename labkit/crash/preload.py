@@ -1,0 +1,26 @@
+"""What the zygote imports so that its children need not: an import in a child is paid again at every crash point."""
+
+import gc
+import importlib
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+SHIPPED = ("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2")
+NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
+
+
+def shipped() -> list[str]:
+    """The modules that are worth it, as far as this process has them."""
+    return [name for name in sys.modules if name.startswith(SHIPPED) and not name.startswith(NOT_FOR_CHILDREN)]
+
+
+def preload(modules: Iterable[str]) -> None:
+    """Import them here. What cannot be loaded here, the child will report."""
+    new = [module for module in modules if module not in sys.modules]
+    for module in new:
+        with suppress(Exception):
+            importlib.import_module(module)
+    if new:
+        gc.collect()
+        gc.freeze()

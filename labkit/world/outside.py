@@ -1,0 +1,179 @@
+"""The state of the outside world, and the rules by which it changes."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self, TypeVar
+
+from labkit.clock import FakeClock
+from labkit.world.tools import (
+    TOOLS,
+    Fault,
+    Kind,
+    ToolConflictError,
+    ToolError,
+    ToolTimeoutError,
+    ToolUnavailableError,
+)
+
+T = TypeVar("T")
+SCENERY = ("kinds", "faults", "model")
+"""What can be arranged."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to a tool, as the world remembers it. `minute` is virtual, since the world began."""
+
+    tool: str
+    arguments: dict[str, Any]
+    key: str | None = None
+    minute: float = 0.0
+
+    def __str__(self) -> str:
+        return f"minute {self.minute:4.1f}  {self.tool}({', '.join(map(str, self.arguments.values()))})"
+
+
+@dataclass
+class World:
+    """What is outside. In the crash lab it is a process of its own; in a notebook, an object."""
+
+    ledger: list[Call] = field(default_factory=list)
+    """The effects applied, in order."""
+    calls: list[Call] = field(default_factory=list)
+    """The requests, applied or not."""
+    acknowledged: list[str] = field(default_factory=list)
+    """What the user was told is done."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """Tool → its Kind; those not named are keyed."""
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    """Tool → the Faults of its next calls. A permanent one stays."""
+    model: dict[str, Any] = field(default_factory=dict)
+    """What the model provider remembers (labkit.llm): plain data."""
+    clock: FakeClock = field(default_factory=FakeClock)
+    port: ClassVar[int | None] = None
+
+    def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
+        """Apply `tool`, record it, then answer; with a `key` that was used before, answer again and apply nothing.
+
+        ToolTimeoutError if the tool takes more than `timeout` virtual seconds: it acts all the same. ToolConflictError
+        if the first call under this key has not ended. ToolUnavailableError, ToolTimeoutError and ToolError as `faults`
+        demand. ToolError if there is no such tool, an argument is missing, it takes no key, the key was used for
+        something else, or `timeout` is negative.
+        """
+        made = Call(tool, dict(arguments), key, self.elapsed() / 60)
+        self.calls.append(made)
+        answer = self._answer(made)
+        if timeout is not None and not timeout >= 0:
+            raise ToolError(f"a timeout of {timeout} s is no time to wait")
+        fault = self._next_fault(tool)
+        if fault == Fault.TRANSIENT:
+            raise ToolUnavailableError(f"{tool} is unavailable: nothing has happened")
+        if fault == Fault.PERMANENT:
+            raise ToolError(f"{tool} refuses: nothing has happened, and to ask again will not help")
+        repeated = key is not None and self._was_used(made)
+        if not repeated and not TOOLS[tool].reads:
+            self.ledger.append(made)
+        self._work(tool, 0.0 if repeated else TOOLS[tool].seconds, timeout, lost=fault == Fault.AMBIGUOUS)
+        return answer
+
+    def ask(self, tool: str, arguments: dict[str, Any]) -> str | None:
+        """What `tool` answered to these arguments, None if it was never asked to. ToolError if it cannot be asked."""
+        asked = Call(tool, dict(arguments))
+        answer = self._answer(asked)
+        if self._kind(tool) is not Kind.ASKED:
+            raise ToolError(f"{tool} cannot be asked whether it has acted")
+        done = [call for call in self.ledger if (call.tool, call.arguments) == (tool, asked.arguments)]
+        return answer if done else None
+
+    def _answer(self, call: Call) -> str:
+        if call.tool not in TOOLS:
+            raise ToolError(f"the world has no tool {call.tool!r}; it has {', '.join(TOOLS)}")
+        tool = TOOLS[call.tool]
+        changed = tool.after is not None and any(done.tool == tool.after[0] for done in self.ledger)
+        try:
+            return (tool.after[1] if changed else tool.answer).format(**call.arguments)
+        except KeyError as missing:
+            raise ToolError(f"{call.tool} needs the argument {missing}") from None
+
+    def _kind(self, tool: str) -> Kind:
+        return Kind(self.kinds.get(tool, Kind.KEYED))
+
+    def _next_fault(self, tool: str) -> str | None:
+        coming = self.faults.get(tool)
+        if not coming:
+            return None
+        return coming[0] if coming[0] == Fault.PERMANENT else coming.pop(0)
+
+    def _was_used(self, call: Call) -> bool:
+        if self._kind(call.tool) is not Kind.KEYED:
+            raise ToolError(f"{call.tool} takes no idempotency key here")
+        first = next((done for done in self.ledger if done.key == call.key), None)
+        if first is None:
+            return False
+        if (first.tool, first.arguments) != (call.tool, call.arguments):
+            raise ToolError(f"the key {call.key!r} was used for {first.tool} with other arguments")
+        running = round(self.elapsed() - first.minute * 60, 6)  # or the last digits of a minute decide
+        if running < TOOLS[first.tool].seconds:
+            raise ToolConflictError(f"{first.tool} under the key {call.key!r} has not ended yet")
+        return True
+
+    def _work(self, tool: str, seconds: float, timeout: float | None, *, lost: bool) -> None:
+        waited = seconds if timeout is None else min(seconds, timeout)
+        self.clock.sleep(waited)
+        if lost or waited < seconds:
+            raise ToolTimeoutError(f"no answer from {tool} after {waited:g} s: it may have acted, or not")
+
+    def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:  # noqa: ARG002 - the crash lab names it
+        """Do it: here nobody is killed on the way."""
+        return perform()
+
+    def arrange(self, **what: Any) -> None:
+        """Set `kinds`, `faults` or `model`: plain data. ToolError if there is no such thing, tool, kind or fault."""
+        _check_scenery(**what)
+        for name, value in what.items():
+            setattr(self, name, json.loads(json.dumps(value)))
+
+    def ack(self, label: str) -> None:
+        """Remember that the user was told `label` is done."""
+        self.acknowledged.append(label)
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self.clock.sleep(seconds)
+
+    def elapsed(self) -> float:
+        """Virtual seconds since the world began."""
+        return self.clock.monotonic()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything the world remembers, as plain data."""
+        return {
+            "ledger": [asdict(call) for call in self.ledger],
+            "calls": [asdict(call) for call in self.calls],
+            "acknowledged": list(self.acknowledged),
+            "elapsed": self.elapsed(),
+            **json.loads(json.dumps({name: getattr(self, name) for name in SCENERY})),
+        }
+
+    def restore(self, memory: Mapping[str, Any]) -> Self:
+        """Become the world that `to_json` described, and return it."""
+        self.ledger = [Call(**call) for call in memory["ledger"]]
+        self.calls = [Call(**call) for call in memory["calls"]]
+        self.acknowledged = list(memory["acknowledged"])
+        self.arrange(**{name: memory[name] for name in SCENERY})
+        self.clock = FakeClock()
+        self.clock.sleep(memory["elapsed"])
+        return self
+
+
+def _check_scenery(kinds: Mapping[str, str] = {}, faults: Mapping[str, list[str]] = {}, **others: Any) -> None:
+    """Notice what is misspelt: it would never be met, and a test with it would prove nothing."""
+    for name in others.keys() - SCENERY:
+        raise ToolError(f"one can arrange {', '.join(SCENERY)}, not {name}")
+    for words, known in ({tool: [kind] for tool, kind in kinds.items()}, Kind), (faults, Fault):
+        for tool in words:
+            if tool not in TOOLS:
+                raise ToolError(f"the world has no tool {tool!r}")
+            if not {*words[tool]} <= {*known}:
+                raise ToolError(f"{tool} can be {', '.join(known)}, not {words[tool]!r}")
