@@ -13,6 +13,7 @@ from typing import Any
 import time_machine
 
 from labkit.clock import FakeClock
+from labkit.crash import loops
 from labkit.crash.calls import replace
 from labkit.crash.wire import RemoteWorld
 
@@ -40,6 +41,7 @@ def _install_time(world: RemoteWorld, elapsed: float) -> None:
 
     world.on_time = move
     replace("sleep", world.sleep, time)
+    loops.install(world.sleep)
     for name in ("monotonic", "perf_counter"):
         replace(name, lambda: BOOT + elapsed, time)
         replace(f"{name}_ns", lambda: int((BOOT + elapsed) * 1e9), time)
