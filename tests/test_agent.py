@@ -1,241 +1,378 @@
-"""What the agent promises: it goes on where it stopped, whatever killed it, and repeats at most the step in flight."""
+"""What the agent promises: it goes on from any point, does nothing twice, stops in time and within its budget."""
+
+import json
+from functools import partial
 
 import pytest
 
-from labkit.agent import resume, resume_all
-from labkit.crash import DidNotSurviveError, sweep
-from labkit.files import FileStateStore
-from labkit.store import NotFoundError, VersionConflictError
-from labkit.task import Task, TaskState
-from labkit.world import ack, tool
+from labkit import (
+    FileStateStore,
+    NotFoundError,
+    SystemClock,
+    TaskState,
+    VersionConflictError,
+    World,
+    ack,
+    attach,
+    llm,
+    stories,
+    sweep,
+)
+from labkit.agent import Agent
+from labkit.agent_state import AgentRun, Amount, Budget
+from labkit.agent_tools import Risk
+from labkit.backoff import Policy
+from labkit.crash import DidNotSurviveError
+from labkit.llm import Turn
+from labkit.world import WorldClock, current
 
-PLAN = ["create_dns", "issue_certificate", "deploy_container"]
+LIMITS = {"budget": Budget(max_seconds=3600), "limit": 180.0}
 
 
 @pytest.fixture
-def store(tmp_path):
-    """A store in an empty folder."""
-    return FileStateStore(tmp_path)
+def world():
+    """A new world, whose model follows the disk story."""
+    before = current()
+    yield attach(World())
+    attach(before)
 
 
 @pytest.fixture
-def ran():
-    """The names of the steps that ran."""
-    return []
+def agent(world, tmp_path):  # noqa: ARG001 - the world must be there first
+    """Makes an agent for a story, on one store; options replace what it is made of."""
+
+    def make(story=stories.DISK, turns=None, faults=(), **options):
+        clock = WorldClock()
+        llm.use(story.turns if turns is None else turns, faults)
+        store = FileStateStore(tmp_path, clock)
+        return Agent(llm.client(clock), story.tools, store, clock, **{**LIMITS, **options})
+
+    return make
 
 
-@pytest.fixture
-def steps(ran):
-    """Three steps that note that they ran."""
-    return {name: lambda name=name: ran.append(name) or f"{name} done" for name in PLAN}
+def asked(world):
+    """The requests that the model has had."""
+    return [call for call in world.calls if call.tool == "model"]
 
 
-def stored(store, *, state=TaskState.RUNNING, done=0, name="t"):
-    """A task in the store in this state, with its first `done` steps in the journal."""
-    task = store.save(store.insert(Task(id=name, user_input="deploy")).to(TaskState.RUNNING))
-    for step in PLAN[:done]:
-        task = store.save(task.finished(step, f"{step} done"))
-    return task if state is TaskState.RUNNING else store.save(task.to(state))
+def test_it_does_what_the_model_says_and_returns_its_last_words(agent, world):
+    """Calls and results alternate until the model calls for no tool; every turn is journalled."""
+    one = agent()
+    one.start(stories.DISK.goal, "run-1")
+    done = one.resume("run-1")
+    assert (done.state, done.result) == (TaskState.COMPLETED, stories.DISK.turns[-1].content)
+    assert list(done.journal) == ["reply 1", "1.0 check_disk", "reply 2", "2.0 clean_logs", "reply 3"]
+    assert [call.tool for call in world.ledger] == ["clean_logs"]
+    assert [message["role"] for message in done.messages()] == ["user", *["assistant", "tool"] * 2, "assistant"]
 
 
-@pytest.mark.parametrize("state", [TaskState.PENDING, TaskState.RUNNING, TaskState.FAILED])
-@pytest.mark.parametrize("done", [0, 1, 2, 3])
-def test_only_what_the_journal_lacks_runs_and_in_order(store, steps, ran, state, done):
-    """Wherever the task stands, the rest of its steps run once each, and the result is that of all of them."""
-    stored(store, state=state, done=done)
-    task = resume("t", store, steps)
-    assert ran == PLAN[done:]
-    assert task == store.get(Task, "t")
-    assert (task.state, task.error) == ("completed", None)
-    assert task.result == "create_dns done; issue_certificate done; deploy_container done"
-    assert list(task.journal) == PLAN
+def test_a_completed_run_is_returned_as_it_is(agent, world):
+    """To resume it asks nobody and does nothing."""
+    one = agent()
+    one.start(stories.DISK.goal, "run-1")
+    done = one.resume("run-1")
+    before = world.to_json()
+    assert one.resume("run-1") == done
+    assert world.to_json() == before
 
 
-def test_a_completed_task_is_returned_and_nothing_runs(store, steps, ran):
-    """To resume twice is to resume once."""
-    stored(store)
-    first = resume("t", store, steps)
-    ran.clear()
-    assert resume("t", store, steps) == first == store.get(Task, "t")
-    assert ran == []
+def test_every_tool_gets_a_key_of_its_run_and_step(agent, world):
+    """Two turns that use one tool are two steps, and two runs are two runs."""
+    turns = (*[Turn(calls=(("clean_logs", {}),))] * 2, Turn("done"))
+    one = agent(turns=turns)
+    for run_id in ("run-1", "run-2"):
+        one.start("twice", run_id)
+        one.resume(run_id)
+    assert len(world.ledger) == len({call.key for call in world.ledger}) == 4
 
 
-def test_a_task_that_does_not_exist_is_an_error(store, steps, ran):
-    """A wrong id is said, not started as a new task."""
-    with pytest.raises(NotFoundError, match="there is no task t"):
-        resume("t", store, steps)
-    assert ran == []
+def test_several_calls_in_one_reply_are_several_steps(agent):
+    """They run in their order, each journalled by itself, and the model is told all results."""
+    one = agent(turns=(Turn(calls=(("check_disk", {}), ("clean_logs", {}))), Turn("done")))
+    one.start("both", "run-1")
+    done = one.resume("run-1")
+    assert list(done.journal) == ["reply 1", "1.0 check_disk", "1.1 clean_logs", "reply 2"]
+    ids = [call["id"] for call in done.replies()[0]["tool_calls"]]
+    assert [message["tool_call_id"] for message in done.messages() if message["role"] == "tool"] == ids
 
 
-def test_each_step_is_stored_before_the_next_one_begins(store):
-    """Whoever looks into the store while a step runs sees every step before it."""
-    stored(store)
-    seen = {name: lambda name=name: ",".join(store.get(Task, "t").journal) for name in PLAN}
-    task = resume("t", store, seen)
-    assert list(task.journal.values()) == ["", "create_dns", "create_dns,issue_certificate"]
+def test_there_is_no_run_that_was_never_started(agent):
+    """The error names it."""
+    with pytest.raises(NotFoundError, match="there is no run run-9"):
+        agent().resume("run-9")
 
 
-def test_a_step_that_fails_is_tried_again_and_the_ones_before_it_are_not(store, steps, ran):
-    """An error in a step reaches the caller; what was done by then stays done."""
-    stored(store)
-
-    def fail():
-        raise RuntimeError("the certificate authority is down")
-
-    with pytest.raises(RuntimeError, match="authority"):
-        resume("t", store, {**steps, "issue_certificate": fail})
-    left = store.get(Task, "t")
-    assert (left.state, list(left.journal)) == ("running", ["create_dns"])
-    assert resume("t", store, steps).state == "completed"
-    assert ran == PLAN
-
-
-def test_a_step_without_a_result_is_refused_and_not_journalled(store, steps):
-    """A journal that could not be read at the next start is never written."""
-    stored(store)
-    with pytest.raises(ValueError, match="valid string"):
-        resume("t", store, {**steps, "issue_certificate": lambda: None})
-    assert list(store.get(Task, "t").journal) == ["create_dns"]
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (("reboot_moon", {}), "error: there is no tool reboot_moon; there are check_disk, clean_logs"),
+        (("clean_logs", '{"depth": '), "error: the arguments of clean_logs are not JSON"),
+        (("clean_logs", {"depth": 3}), "error: the arguments of clean_logs do not fit: depth: Extra inputs"),
+        (("clean_logs", "[]"), "error: the arguments of clean_logs do not fit: : Input should be"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_told_to_the_model(agent, world, call, told):
+    """Nothing happens in the world, the run goes on, and the model can do better."""
+    one = agent(turns=(Turn(calls=(call,)), Turn(calls=(("clean_logs", {}),)), Turn("done")))
+    one.start("nonsense first", "run-1")
+    done = one.resume("run-1")
+    assert done.journal[f"1.0 {call[0]}"].startswith(told)
+    assert (done.state, [each.tool for each in world.ledger]) == (TaskState.COMPLETED, ["clean_logs"])
 
 
-def test_of_two_who_resume_one_task_the_slower_one_is_told(store, steps):
-    """Two agents on one task do not overwrite each other's journal."""
-    stored(store)
+def test_what_the_world_refuses_is_told_to_the_model(agent, world):
+    """A permanent error is an answer, not a failure of the run."""
+    world.faults = {"clean_logs": ["permanent"]}
+    one = agent()
+    one.start(stories.DISK.goal, "run-1")
+    done = one.resume("run-1")
+    assert done.state is TaskState.COMPLETED
+    assert done.journal["2.0 clean_logs"].startswith("error: clean_logs refuses")
+    assert world.ledger == []
 
-    def overtaken():
-        task = store.get(Task, "t")
-        store.save(task.finished("create_dns", "by another"))
-        return "by me"
 
+@pytest.mark.parametrize("fault", ["transient", "ambiguous"])
+def test_a_tool_that_fails_once_is_used_again_under_the_same_key(agent, world, fault):
+    """Whether it had acted or not: in the end it has acted once."""
+    world.faults = {"clean_logs": [fault]}
+    one = agent()
+    one.start(stories.DISK.goal, "run-1")
+    assert one.resume("run-1").state is TaskState.COMPLETED
+    assert len(world.ledger) == 1
+    calls = [call for call in world.calls if call.tool == "clean_logs"]
+    assert len(calls) == 2
+    assert len({call.key for call in calls}) == 1
+
+
+def test_an_outcome_that_stays_unknown_is_not_told_to_the_model(agent, world):
+    """It would try again under another key. The run fails, and a later one repeats the same step with the same key."""
+    world.faults = {"clean_logs": ["ambiguous"] * 3}
+    one = agent(policy=Policy(max_attempts=3, jitter=None))
+    one.start(stories.DISK.goal, "run-1")
+    failed = one.resume("run-1")
+    assert (failed.state, failed.error.partition(":")[0]) == (TaskState.FAILED, "ToolTimeoutError")
+    assert "2.0 clean_logs" not in failed.journal
+    assert one.resume("run-1").state is TaskState.COMPLETED
+    assert len(world.ledger) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [llm.rate_limited(), llm.failing(503), llm.CUT, llm.GARBLED, llm.NEVER, llm.dripping(10, 30)]
+)
+def test_a_model_that_fails_once_is_asked_again(agent, world, fault):
+    """Also one that answers garbage, nothing, or in drips; each attempt is charged to the budget."""
+    one = agent(faults=[fault], limit=60.0)
+    one.start(stories.DISK.goal, "run-1")
+    done = one.resume("run-1")
+    assert done.state is TaskState.COMPLETED
+    assert len(asked(world)) == done.budget.spent.steps == 4
+
+
+def test_a_wrong_key_is_not_tried_again_and_nothing_is_lost(agent, world):
+    """The run says why it failed; with the right key it goes on from there."""
+    one = agent(faults=[None, llm.failing(401)])
+    one.start(stories.DISK.goal, "run-1")
+    failed = one.resume("run-1")
+    assert (failed.state, failed.error.partition(":")[0]) == (TaskState.FAILED, "AuthenticationError")
+    assert list(failed.journal) == ["reply 1", "1.0 check_disk"]
+    assert len(asked(world)) == 2
+    assert one.resume("run-1").state is TaskState.COMPLETED
+    assert [call.arguments["turn"] for call in asked(world)] == [0, 1, 1, 2]
+
+
+def test_without_a_network_the_run_fails_and_says_so(agent, world, monkeypatch):
+    """A server that is not there is tried as often as the policy says, in virtual time."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    one = agent(policy=Policy(max_attempts=3, jitter=None))
+    one.start(stories.DISK.goal, "run-1")
+    failed = one.resume("run-1")
+    assert (failed.state, failed.error) == (TaskState.FAILED, "APIConnectionError: Connection error.")
+    assert world.elapsed() == 1 + 2
+
+
+def test_the_run_ends_by_its_deadline(agent, world):
+    """Attempts, delays and tools together; what was done before is kept."""
+    one = agent(faults=[None, *[llm.NEVER] * 9], budget=Budget(max_seconds=300), limit=100.0)
+    one.start(stories.DISK.goal, "run-1")
+    failed = one.resume("run-1")
+    assert failed.state is TaskState.FAILED
+    assert world.elapsed() <= 300
+    assert list(failed.journal) == ["reply 1", "1.0 check_disk"]
+
+
+def test_a_restart_does_not_move_the_deadline(agent, world):
+    """It is stored when the run starts; a process that comes too late begins nothing."""
+    one = agent(budget=Budget(max_seconds=300))
+    started = one.start(stories.DISK.goal, "run-1")
+    world.sleep(301)
+    failed = one.resume("run-1")
+    assert failed.error.startswith("DeadlineExceeded")
+    assert failed.deadline == started.deadline
+    assert world.calls == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "message", "done"),
+    [
+        (Amount(steps=2, tokens=100_000, artifact_bytes=10**6), "3 steps in all; the budget is 2", 4),
+        (Amount(steps=20, tokens=1500, artifact_bytes=10**6), "tokens in all; the budget is 1500", 2),
+        (Amount(steps=20, tokens=100_000, artifact_bytes=9_999), "10000 artifact_bytes in all; the budget is 9999", 1),
+    ],
+)
+def test_an_exhausted_budget_ends_the_run_before_it_is_overdrawn(agent, limit, message, done):
+    """What does not fit is not begun; the state says why, and holds what was done."""
+    one = agent(budget=Budget(limit=limit), reply_tokens=1000 if limit.tokens > 2000 else 1300)
+    one.start(stories.DISK.goal, "run-1")
+    failed = one.resume("run-1")
+    assert failed.error.startswith("BudgetExceededError")
+    assert message in failed.error
+    assert len(failed.journal) == done
+    spent, most = failed.budget.spent, failed.budget.limit
+    assert all(getattr(spent, name) <= getattr(most, name) for name in Amount.model_fields)
+
+
+def test_a_result_that_is_too_long_is_cut(agent):
+    """The model is told what fits, in whole characters."""
+    tool = stories.DISK.tools[0]
+    story = stories.Story("", (type(tool)(tool.name, "", tool.parameters, lambda *_: "é" * 100),), ())
+    one = agent(story, turns=(Turn(calls=(("check_disk", {}),)), Turn("done")), result_bytes=9)
+    one.start("much", "run-1")
+    done = one.resume("run-1")
+    assert done.journal["1.0 check_disk"] == "é" * 4
+    assert done.budget.spent.artifact_bytes == 9
+
+
+def test_a_risky_step_waits_for_a_human_across_restarts(agent, world):
+    """The question is in the store, no process waits for the answer, and the step runs only after it."""
+    one = agent(approve=frozenset({Risk.WRITE_LOCAL}))
+    one.start(stories.DISK.goal, "run-1")
+    waiting = one.resume("run-1")
+    assert (waiting.state, waiting.question) == (TaskState.PENDING, "May I use clean_logs with {}?")
+    assert one.resume("run-1") == waiting
+    assert one.resume_all() == world.ledger == []
+    one.answer("run-1", approved=True)
+    assert [run.state for run in one.resume_all()] == [TaskState.COMPLETED]
+    assert len(world.ledger) == 1
+
+
+def test_what_a_human_declines_is_not_done(agent, world):
+    """The model is told, and the run goes on."""
+    one = agent(approve=frozenset(Risk))
+    one.start(stories.DISK.goal, "run-1")
+    for approved in (True, False):
+        assert one.resume("run-1").question
+        one.answer("run-1", approved=approved)
+    done = one.resume("run-1")
+    assert (done.state, done.journal["2.0 clean_logs"]) == (TaskState.COMPLETED, "a human has declined this")
+    assert world.ledger == []
+    with pytest.raises(ValueError, match="the run run-1 has asked nothing"):
+        one.answer("run-1", approved=True)
+
+
+def test_a_tool_without_a_key_is_asked_what_became_of_it(agent, world):
+    """Through run_once: an attempt that died is not repeated if the tool says that it has acted."""
+    world.arrange(kinds={"notify": "asked"}, faults={"notify": ["ambiguous"]})
+    notify = stories.DEPLOY.tools[-1]
+    by_asking = type(notify)(
+        notify.name, "", notify.parameters, notify.use, unknown=lambda arguments: world.ask("notify", arguments)
+    )
+    story = stories.Story("", (by_asking,), ())
+    one = agent(story, turns=(Turn(calls=(("notify", {"service": "shop"}),)), Turn("done")))
+    one.start("tell", "run-1")
+    done = one.resume("run-1")
+    assert (done.state, done.journal["1.0 notify"]) == (TaskState.COMPLETED, "team told that shop is live")
+    assert len(world.ledger) == 1
+
+
+def test_two_workers_cannot_both_go_on(agent):
+    """The one who was second is told so, and the state is the first one's."""
+    one = agent()
+    one.start(stories.DISK.goal, "run-1")
+    original, stolen = one.store.save, []
+
+    class Stolen(FileStateStore):
+        def save(self, record):
+            if record.journal and not stolen:
+                stolen.append(original(one.store.get(AgentRun, "run-1").model_copy(update={"result": "mine"})))
+            return original(record)
+
+    object.__setattr__(one.store, "save", partial(Stolen.save, one.store))
     with pytest.raises(VersionConflictError):
-        resume("t", store, {**steps, "create_dns": overtaken})
-    assert store.get(Task, "t").journal == {"create_dns": "by another"}
+        one.resume("run-1")
+    assert one.store.get(AgentRun, "run-1").result == "mine"
 
 
-def test_every_running_task_is_resumed_and_no_other(store, steps):
-    """A start resumes what was left running; what waits, failed or is completed is left as it is."""
-    for state in TaskState:
-        for number in range(2):
-            stored(store, state=state, name=f"{state} {number}")
-    others = {name: store.get(Task, name) for name in ("pending 0", "failed 1", "completed 0")}
-    assert [task.id for task in resume_all(store, steps)] == ["running 0", "running 1"]
-    assert store.list_by_state(Task, TaskState.RUNNING) == []
-    assert [task.id for task in store.list_by_state(Task, "completed") if task.journal] == ["running 0", "running 1"]
-    assert {name: store.get(Task, name) for name in others} == others
+def test_the_models_are_told_the_tools_as_openai_wants_it():
+    """Name, description and a JSON schema of the arguments."""
+    told = [tool.schema() for tool in stories.DEPLOY.tools]
+    assert [each["function"]["name"] for each in told] == [tool.name for tool in stories.DEPLOY.tools]
+    assert told[0]["type"] == "function"
+    assert told[0]["function"]["parameters"]["required"] == ["service"]
+    assert json.loads(json.dumps(told)) == told
 
 
-def test_more_running_tasks_than_a_page_are_all_resumed(store):
-    """The limit of a list is not the limit of a restart."""
-    names = [f"{number:03}" for number in range(101)]
-    for name in names:
-        stored(store, name=name)
-    assert [task.id for task in resume_all(store, {})] == names
+# Under the crash lab
 
 
-# Crash points
+def whole_agent(story):
+    """Setup, run and invariant of an agent that follows a story, with real files."""
 
-STEPS = {name: lambda name=name: tool(name, service="shop") for name in PLAN}
-
-
-def opened():
-    """The store in the sandbox."""
-    return FileStateStore("state")
-
-
-def run_one():
-    """Resume the task and tell the user."""
-    resume("t", opened(), STEPS)
-    ack("deployed")
-
-
-def restart_one():
-    """What a new process finds in the journal, and the task after it was resumed."""
-    found = opened().get(Task, "t")
-    return {"found": list(found.journal), "task": resume("t", opened(), STEPS)}
-
-
-def check_effects(o, before=0):
-    """Fail unless every step had its effect, in order, and none twice but the one in flight."""
-    task, found = o.state["task"], o.state["found"]
-    assert (task["state"], list(task["journal"])) == ("completed", PLAN), f"the task is {task}"
-    if o.acknowledged:
-        assert found == PLAN, "acknowledged, but a step was lost"
-    seen = [call.tool for call in o.ledger]
-    assert list(dict.fromkeys(seen)) == PLAN[before:], f"the effects were {seen}"
-    for step in PLAN[before:]:
-        in_flight = [step] == PLAN[len(found) : len(found) + 1]
-        assert seen.count(step) in ({1, 2} if in_flight else {1}), f"{step} ran {seen.count(step)} times"
-    assert all(call.arguments == {"service": "shop"} for call in o.ledger)
-
-
-@pytest.mark.parametrize("state", [TaskState.PENDING, TaskState.RUNNING, TaskState.FAILED])
-@pytest.mark.parametrize("done", [0, 2])
-def test_no_crash_point_loses_a_step_or_repeats_a_journalled_one(state, done):
-    """Killed anywhere, the agent goes on: only the step in flight may repeat, and no step is left out."""
+    def agent():
+        clock = SystemClock()  # in a child it is the world's
+        store = FileStateStore("runs", clock)
+        return Agent(llm.client(clock, scripted=True), story.tools, store, clock, **LIMITS)
 
     def setup():
-        stored(opened(), state=state, done=done)
-
-    def invariant(o):
-        check_effects(o, before=done)
-
-    report = sweep(run_one, restart_one, invariant, setup)
-    report.assert_survives(effects=5 * (len(PLAN) - done))
-    assert [effect.target for effect in report.effects if effect.op == "tool"] == PLAN[done:]
-
-
-def test_the_step_in_flight_repeats():
-    """The gap that is left for chapter 2 is really there: "no step runs twice" does not survive."""
-
-    def invariant(o):
-        seen = [call.tool for call in o.ledger]
-        assert len(seen) == len(set(seen)), "a step ran twice"
-
-    with pytest.raises(DidNotSurviveError, match="a step ran twice"):
-        sweep(run_one, restart_one, invariant, lambda: stored(opened())).assert_survives()
-
-
-def test_a_completed_task_has_no_effect_at_any_crash_point():
-    """Resuming what is done does nothing at all: no tool is called, and no file is written."""
-
-    def setup():
-        stored(opened(), state=TaskState.COMPLETED, done=3)
-
-    def invariant(o):
-        assert o.ledger == []
-        assert o.state["task"]["version"] == 6
-
-    report = sweep(run_one, restart_one, invariant, setup)
-    report.assert_survives(effects=0)
-    assert [str(effect) for effect in report.effects] == ["ACK deployed", "RETURN"]
-
-
-def test_no_crash_point_breaks_the_resuming_of_all_tasks():
-    """Killed anywhere while several tasks are resumed, the next start completes all, and repeats one step at most."""
-    done = {"a": 0, "b": 2, "c": 3}
-
-    def setup():
-        for name, count in done.items():
-            stored(opened(), name=name, done=count)
-        stored(opened(), name="waits", state=TaskState.PENDING)
+        llm.use(story.turns)
+        agent().start(story.goal, "run-1")
 
     def run():
-        resume_all(opened(), STEPS)
-        ack("all deployed")
+        done = agent().resume("run-1")
+        ack("done")
+        return {"state": done.state, "journal": done.journal, "spent": done.budget.spent.model_dump()}
 
-    def recover():
-        found = {name: list(opened().get(Task, name).journal) for name in done}
-        resume_all(opened(), STEPS)
-        return {"found": found, **{name: opened().get(Task, name) for name in [*done, "waits"]}}
+    return setup, run
 
-    def invariant(o):
-        assert [o.state[name]["state"] for name in done] == ["completed"] * 3
-        assert [list(o.state[name]["journal"]) for name in done] == [PLAN] * 3
-        assert (o.state["waits"]["state"], o.state["waits"]["journal"]) == ("pending", {})
-        in_flight = next((PLAN[len(found)] for found in o.state["found"].values() if len(found) < 3), None)
-        for number, step in enumerate(PLAN):
-            ran = sum(call.tool == step for call in o.ledger)
-            needed = sum(count <= number for count in done.values())
-            assert ran in {needed, needed + (step == in_flight)}, f"{step} ran {ran} times for {needed} tasks"
 
-    sweep(run, recover, invariant, setup).assert_survives(effects=20)
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", ["DISK", "DEPLOY"])
+def test_two_crashes_lose_and_repeat_no_effect_and_no_saved_reply(name):
+    """Killed at every crash point, and again at every one of each recovery.
+
+    Each crash repeats at most the model call whose reply was not saved yet, and that repeat is paid for.
+    """
+    story = getattr(stories, name)
+    setup, run = whole_agent(story)
+    plan = [call for turn in story.turns for call, _ in turn.calls]
+
+    def invariant(seen):
+        used = [call.tool for call in seen.ledger]
+        changes = [call for call in plan if call != "check_disk"]  # which only reads
+        assert used == changes, f"in the ledger: {used}"
+        assert seen.state["state"] == "completed"
+        assert [step.partition(" ")[2] for step in seen.state["journal"] if step[:5] != "reply"] == plan
+        turns = [call.arguments["turn"] for call in seen.calls if call.tool == "model"]
+        assert turns == sorted(turns), f"a saved reply was asked for again: {turns}"
+        assert set(turns) == set(range(len(story.turns)))
+        repeats = len(turns) - len(story.turns)
+        assert repeats <= 2, f"{repeats} model calls were repeated by two crashes"
+        assert len(turns) <= seen.state["spent"]["steps"] <= len(story.turns) + 2, "a repeat was not paid for"
+
+    report = sweep(run, run, invariant, setup, depth=2, name=name)
+    report.assert_survives(effects=5 * len(plan))
+    labels = [str(effect) for effect in report.effects]
+    assert labels.count("POST chat/completions") == labels.count("reply 200") == len(story.turns)
+
+
+def test_a_request_that_the_crash_lab_cannot_see_is_no_proof():
+    """A client made elsewhere passes the effects by: the sweep says so, and does not call it survived."""
+
+    def run():
+        from openai import OpenAI
+
+        url = f"http://127.0.0.1:{current().port}/v1"
+        OpenAI(base_url=url, api_key="x").chat.completions.create(model="m", messages=[{"role": "user", "content": ""}])
+
+    report = sweep(run, run, lambda seen: None)
+    with pytest.raises(DidNotSurviveError, match="the model was asked 1 times, and the crash lab saw 0 of them"):
+        report.assert_survives(effects=0)
