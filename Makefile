@@ -1,6 +1,6 @@
 # make lab     set up and open JupyterLab       make lab ARGS=--no-browser
 # make test    set up and run every test        make test ARGS="-k crash"
-# make system  what needs Chromium and strace
+# make system  what needs Chromium and strace, or takes minutes
 # make bench   measure side by side
 #
 # For authors: make lint, exercises, notebooks, environment, lock. CONTRIBUTING.md says when.

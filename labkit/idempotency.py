@@ -71,7 +71,7 @@ class Once(BaseModel):
 
 def step_key(task_id: str, step: str) -> str:
     """The key of a step: the same at every attempt and after every restart, another for every other step."""
-    return json.dumps([task_id, step])  # "a", "b/c" and "a/b", "c" must not be one key
+    return json.dumps([task_id, step], ensure_ascii=False)  # "a", "b/c" and "a/b", "c" must not be one key
 
 
 def fingerprint(arguments: Any) -> str:

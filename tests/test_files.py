@@ -284,14 +284,25 @@ def test_an_id_is_a_plain_visible_name_that_every_file_system_tells_apart(tmp_pa
     assert names(tmp_path) == [".lock", "door"]
 
 
-def test_an_id_too_long_for_a_file_name_is_refused(store, root):
-    """The limit of the file system is an error, not a shorter name that two ids might share."""
-    for length in (237, 300, 100_000):
-        for use in (store.insert, FileStateStore(root / "another").insert):
-            with pytest.raises(OSError, match="too long"):
-                use(Task(id="x" * length, user_input="x"))
-    assert store.insert(Task(id="x" * 236, user_input="x")).version == 1
-    assert [path.name for path in contents(root) if path.suffix == ".tmp"] == []
+@pytest.mark.parametrize("more", [1, 100, 100_000])
+@pytest.mark.parametrize(("letter", "most"), [("x", 200), ("X", 66), ("é", 33), ("🙂", 16)])
+def test_an_id_too_long_for_a_file_name_is_refused(store, root, letter, most, more):
+    """One clear ValueError before anything is written, whatever was to be done: not a name that two ids might share."""
+    longest = store.insert(Task(id=letter * most, user_input="x"))
+    before = contents(root)
+    long = longest.model_copy(update={"id": letter * (most + more)})
+    for use in (
+        lambda: store.insert(long),
+        lambda: store.save(long),
+        lambda: store.get(Task, long.id),
+        lambda: store.delete(Task, long.id),
+        lambda: FileStateStore(root / "another").insert(long),
+    ):
+        with pytest.raises(ValueError, match=rf"^the id {letter}+… is too long: as a file name it has \d+ characters$"):
+            use()
+    assert contents(root) == before
+    assert names(root / "another") == []
+    assert store.save(longest.to("running")).version == 2
 
 
 def test_a_save_touches_no_other_record(store, root):

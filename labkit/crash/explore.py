@@ -61,13 +61,14 @@ class Explorer:
             if ending.how != "returned":
                 raise NotExploredError(f"setup {failure(ending)}", ending.last.get("lines"))
             self.start = read_tree(self.sandbox), ending.memory
-        self.recording = self._perform(programs.job("run", stop=Stop()), *self.start)
+        self.recording = self._record()
+        if preload(self.recording.last.get("loaded", ())):
+            self.recording = self._record()  # to import a module may draw numbers, and the others will not import it
         if self.recording.how != "returned":
             raise NotExploredError(f"run {failure(self.recording)}", self.recording.last.get("lines"))
         if outside := [event["path"] for event in self.recording.events if event["event"] == "outside"]:
             raise NotExploredError(f"run wrote to {outside[0]}, outside its folder, where no crash was explored")
         self._check_requests(self.recording, self.start[1])
-        preload(self.recording.last["loaded"])
 
     def points(self, part: range, zygote: Zygote) -> Told:
         """Explore some crash points by this zygote, up to the first that cannot be explored."""
@@ -91,6 +92,9 @@ class Explorer:
             fails_on_ext4 = {told["loss"] for told in on_ext4 if not told["survives"]}
             outcomes += [{**told, "ext4": told["loss"] in fails_on_ext4} for told in self._power_cuts(disk, memory)]
         return {"k": k, "outcomes": outcomes, "output": ending.output}
+
+    def _record(self) -> Ending:
+        return self._perform(self.programs.job("run", stop=Stop()), *self.start)
 
     def _power_cuts(self, disk: Disk, memory: Memory) -> list[Told]:
         """Recover from each tree that a power cut may leave and a kill does not."""

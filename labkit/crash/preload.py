@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
-SHIPPED = ("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2")
+SHIPPED = ("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio")
 NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
 
 
@@ -15,8 +15,8 @@ def shipped() -> list[str]:
     return [name for name in sys.modules if name.startswith(SHIPPED) and not name.startswith(NOT_FOR_CHILDREN)]
 
 
-def preload(modules: Iterable[str]) -> None:
-    """Import them here. What cannot be loaded here, the child will report."""
+def preload(modules: Iterable[str]) -> bool:
+    """Import them here; whether any was new. What cannot be loaded here, the child will report."""
     new = [module for module in modules if module not in sys.modules]
     for module in new:
         with suppress(Exception):
@@ -24,3 +24,4 @@ def preload(modules: Iterable[str]) -> None:
     if new:
         gc.collect()
         gc.freeze()
+    return bool(new)

@@ -1,0 +1,57 @@
+"""The whole agent under the crash lab: the real client, real HTTP, real files, and the stories of the course."""
+
+from functools import partial
+from typing import Any
+
+from labkit import FileStateStore, SystemClock, TaskState, ack, llm, stories, sweep
+from labkit.agent import Agent
+from labkit.agent_state import Budget
+from labkit.crash import Observation
+
+
+def agent(story: stories.Story) -> Agent:
+    """An agent in a child of the crash lab, where the machine's clock is the world's."""
+    clock = SystemClock()
+    store, budget = FileStateStore("runs", clock), Budget(max_seconds=3600)
+    return Agent(llm.client(clock, scripted=True), story.tools, store, clock, budget=budget, limit=180)
+
+
+def begin(story: stories.Story) -> None:
+    """Write the script, and store a run."""
+    llm.use(story.turns)
+    agent(story).start(story.goal, "run-1")
+
+
+def go_on(story: stories.Story) -> dict[str, Any]:
+    """Resume the run, and tell the user when it is done."""
+    done = agent(story).resume("run-1")
+    ack("done")
+    return {"state": done.state, "journal": done.journal, "steps": done.budget.spent.steps}
+
+
+def invariant(story: stories.Story, crashes: int, seen: Observation) -> None:
+    """No effect is lost or repeated, and no saved reply is asked for again.
+
+    Each crash repeats at most the model call whose reply was not saved yet, and the repeat is paid for.
+    """
+    plan = [call for turn in story.turns for call, _ in turn.calls]
+    used = [call.tool for call in seen.ledger]
+    assert used == [call for call in plan if call != "check_disk"], f"in the ledger: {used}"  # that one only reads
+    assert seen.state["state"] == TaskState.COMPLETED
+    assert [step.partition(" ")[2] for step in seen.state["journal"] if not step.startswith("reply")] == plan
+    turns = [call.arguments["turn"] for call in seen.calls if call.tool == "model"]
+    assert turns == sorted(turns), f"a saved reply was asked for again: {turns}"
+    assert set(turns) == set(range(len(story.turns)))
+    assert len(turns) - len(story.turns) <= crashes, f"more than one model call was repeated by a crash: {turns}"
+    paid = seen.state["steps"]
+    assert len(turns) <= paid <= len(story.turns) + crashes, f"{len(turns)} calls, {paid} paid for"
+
+
+def assert_survives(name: str, depth: int) -> None:
+    """Sweep the story of this name; AssertionError with the smallest counterexample."""
+    story = getattr(stories, name)
+    again = partial(go_on, story)
+    report = sweep(again, again, partial(invariant, story, depth), partial(begin, story), depth=depth, name=name)
+    report.assert_survives(effects=8 * len(story.turns))
+    labels = [str(effect) for effect in report.effects]
+    assert labels.count("POST chat/completions") == labels.count("reply 200") == len(story.turns)
