@@ -174,7 +174,8 @@ def test_importing_labkit_is_quick():
 
 def test_a_child_under_test_is_not_burdened_with_the_lab():
     """The modules that students deploy load neither the crash lab nor a notebook's libraries."""
-    loaded = {name.partition(".")[0] for name in loaded_by("import labkit.agent, labkit.plan, labkit.files, labkit.world")}
+    code = "import labkit.agent, labkit.plan, labkit.files, labkit.world"
+    loaded = {name.partition(".")[0] for name in loaded_by(code)}
     assert loaded & (SLOW - {"pydantic"}) == set()
 
 

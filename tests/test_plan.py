@@ -2,9 +2,9 @@
 
 import pytest
 
-from labkit.plan import resume, resume_all
 from labkit.crash import DidNotSurviveError, sweep
 from labkit.files import FileStateStore
+from labkit.plan import resume, resume_all
 from labkit.store import NotFoundError, VersionConflictError
 from labkit.task import Task, TaskState
 from labkit.world import ack, tool
