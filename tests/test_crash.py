@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -500,3 +502,14 @@ def test_nothing_is_left_when_the_process_is_killed():
         time.sleep(0.05)
     assert not Path(folder).exists()
     assert not Path(f"/proc/{zygote}/cwd").exists()
+
+
+def save_as(name: str) -> None:
+    Path(name).write_text("saved")
+
+
+def test_a_partial_is_named_for_its_function():
+    """`functools.partial` has no name of its own; the report and the errors use that of what it is made of."""
+    assert sweep(partial(save_as, "a"), list, lambda seen: None).name == "save_as"
+    with pytest.raises(CrashLabError, match="save_as uses something that cannot travel"):
+        sweep(partial(save_as, threading.Lock()), list, lambda seen: None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.crash.child import Job, Observation
-from labkit.crash.client import CLIENT, CrashLabError, pickled
+from labkit.crash.client import CLIENT, CrashLabError, pickled, unwrapped
 from labkit.crash.explore import KILLED, POWER_CUT, Programs
 from labkit.crash.lines import Line
 from labkit.crash.outcomes import Effect, Outcome, Point, parse_outcome
@@ -90,7 +90,7 @@ def sweep(
     line = Line.first(told["lines"])
     again = Again(replay, step)
     counts = told["processes"], told["spawned"]
-    report = Report(name or run.__name__, effects, points, power, told["problem"], line, *counts, again)
+    report = Report(name or unwrapped(run).__name__, effects, points, power, told["problem"], line, *counts, again)
     return report
 
 

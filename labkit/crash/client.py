@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,8 @@ class _Pickler(cloudpickle.Pickler):
 
 def pickled(function: Callable[..., Any]) -> bytes:
     """`function` as it travels to a child: by value if it was defined in a notebook, a script or a test."""
-    module = sys.modules.get(function.__module__)
+    named = unwrapped(function)
+    module = sys.modules.get(named.__module__)
     by_value = module is not None and module.__name__ != "__main__" and not is_library(module.__name__)
     if by_value:
         cloudpickle.register_pickle_by_value(module)
@@ -112,11 +113,16 @@ def pickled(function: Callable[..., Any]) -> bytes:
         return buffer.getvalue()
     except (TypeError, pickle.PicklingError) as error:
         raise CrashLabError(
-            f"{function.__name__} uses something that cannot travel to another process: {error}"
+            f"{named.__name__} uses something that cannot travel to another process: {error}"
         ) from None
     finally:
         if by_value:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that a partial is made of: a partial has no name, and is never from where it was made."""
+    return unwrapped(function.func) if isinstance(function, partial) else function
 
 
 def is_library(module: str) -> bool:
