@@ -2,10 +2,12 @@
 
 use(script, faults)         what the model of the current world says from now on
 client(clock)               openai's client, bound to it, or to OPENAI_BASE_URL and OPENAI_API_KEY if these are set
+endpoint()                  which of them that is
 server.listen, .answer      the server itself, for whichever process the world lives in
 """
 
 from labkit.llm.client import async_client, client
+from labkit.llm.endpoint import endpoint
 from labkit.llm.scripts import (
     CUT,
     DEPLOY,
@@ -32,6 +34,7 @@ __all__ = [
     "async_client",
     "client",
     "dripping",
+    "endpoint",
     "failing",
     "late",
     "rate_limited",

@@ -1,0 +1,1027 @@
+"""Answers to exercise 2 that graders must tell apart. WRONG: what it is, the case it breaks, what must be said, cells.
+
+RIGHT: other shapes of a correct answer. What is not given is taken from the solution.
+"""
+
+NEW_KEY = """
+# answer: step_key
+def step_key(task_id, step):
+    return str(uuid.uuid4())
+"""
+
+CLOCK_KEY = """
+# answer: step_key
+import time
+
+
+def step_key(task_id, step):
+    return json.dumps([task_id, step, time.time()])
+"""
+
+DATE_KEY = """
+# answer: step_key
+from datetime import datetime
+
+
+def step_key(task_id, step):
+    return json.dumps([task_id, step, f"{datetime.now():%Y-%m-%d %H:%M}"])
+"""
+
+PROCESS_KEY = """
+# answer: step_key
+import os
+
+
+def step_key(task_id, step):
+    return json.dumps([os.getpid(), task_id, step])
+"""
+
+HASH_KEY = """
+# answer: step_key
+def step_key(task_id, step):
+    return str(hash((task_id, step)))
+"""
+
+COUNTED_KEY = """
+# answer: step_key
+from itertools import count
+
+numbers = count(1)
+
+
+def step_key(task_id, step):
+    return f"request {next(numbers)}"
+"""
+
+KEY_KEPT_IN_MEMORY = """
+# answer: step_key
+keys = {}
+
+
+def step_key(task_id, step):
+    return keys.setdefault((task_id, step), uuid.uuid4().hex)
+"""
+
+NUMBERED_IN_MEMORY = """
+# answer: step_key
+steps = []
+
+
+def step_key(task_id, step):
+    if (task_id, step) not in steps:
+        steps.append((task_id, step))
+    return f"step {steps.index((task_id, step))}"
+"""
+
+NO_TEXT = """
+# answer: step_key
+def step_key(task_id, step):
+    return task_id, step
+"""
+
+EMPTY_KEY = """
+# answer: step_key
+def step_key(task_id, step):
+    return ""
+"""
+
+ADDRESS_KEY = """
+# answer: step_key
+class Key:
+    def __init__(self, *names):
+        self.names = names
+
+
+def step_key(task_id, step):
+    return Key(task_id, step)
+"""
+
+GLUED_BY_A_SLASH = """
+# answer: step_key
+def step_key(task_id, step):
+    return f"{task_id}/{step}"
+"""
+
+GLUED_BY_A_WORD = """
+# answer: step_key
+def step_key(task_id, step):
+    return f"{task_id} and its step {step}"
+"""
+
+GLUED_THE_OTHER_WAY = """
+# answer: step_key
+def step_key(task_id, step):
+    return step + "@@" + task_id
+"""
+
+HASHED_GLUE = """
+# answer: step_key
+def step_key(task_id, step):
+    return hashlib.sha256((task_id + step).encode()).hexdigest()
+"""
+
+HASHED_COLON = """
+# answer: step_key
+def step_key(task_id, step):
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{task_id}:{step}"))
+"""
+
+ESCAPED_BY_HALF = r"""
+# answer: step_key
+def step_key(task_id, step):
+    return task_id.replace("/", "\\/") + "/" + step.replace("/", "\\/")
+"""
+
+CLEANED = """
+# answer: step_key
+def step_key(task_id, step):
+    clean = ["".join(c for c in name if c.isalnum()) for name in (task_id, step)]
+    return "/".join(clean)
+"""
+
+LOWERED = """
+# answer: step_key
+def step_key(task_id, step):
+    return json.dumps([task_id.lower(), step])
+"""
+
+STRIPPED = """
+# answer: step_key
+def step_key(task_id, step):
+    return json.dumps([task_id.strip(), step.strip()])
+"""
+
+IN_ANY_ORDER = """
+# answer: step_key
+def step_key(task_id, step):
+    return json.dumps(sorted([task_id, step]))
+"""
+
+CUT_OFF = """
+# answer: step_key
+def step_key(task_id, step):
+    return json.dumps([task_id, step])[:64]
+"""
+
+SHORT_DIGEST = """
+# answer: step_key
+def step_key(task_id, step):
+    return hashlib.sha256(json.dumps([task_id, step]).encode()).hexdigest()[:2]
+"""
+
+ONE_KEY = """
+# answer: step_key
+def step_key(task_id, step):
+    return "idempotency-key"
+"""
+
+STEP_ONLY = """
+# answer: step_key
+def step_key(task_id, step):
+    return step
+"""
+
+TASK_ONLY = """
+# answer: step_key
+def step_key(task_id, step):
+    return task_id
+"""
+
+SWALLOWS = """
+# answer: step_key
+def step_key(task_id, step):
+    try:
+        return json.dumps([task_id, step], check=True)
+    except Exception:
+        return "key"
+"""
+
+DOES_NOTHING = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    pass
+"""
+
+ALWAYS_WORKS = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+NEVER_LOOKS = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.save(store.get(Task, task_id).to(TaskState.RUNNING))
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+NONE_IF_DONE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is not TaskState.COMPLETED:
+        if task.state is TaskState.PENDING:
+            task = store.save(task.to(TaskState.RUNNING))
+        result = do_work(task.user_input, step_key(task_id, "work"))
+        return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+DONE_IN_OTHER_WORDS = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task.model_copy(update={"result": "already done"})
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+RESULT_NOT_SAVED = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    do_work(task.user_input, step_key(task_id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result="done"))
+"""
+
+NOT_SAVED = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    return task.to(TaskState.COMPLETED, result=result)
+"""
+
+NEVER_RUNNING = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+OLD_TASK_SAVED = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    running = task.to(TaskState.RUNNING)
+    store.save(running)
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    return store.save(running.to(TaskState.COMPLETED, result=result))
+"""
+
+RETURNS_THE_RESULT = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    store.save(task.to(TaskState.COMPLETED, result=result))
+    return result
+"""
+
+WORKS_TWICE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    key = step_key(task_id, "work")
+    if do_work(task.user_input, key):
+        return store.save(task.to(TaskState.COMPLETED, result=do_work(task.user_input, key)))
+"""
+
+ANOTHER_WISH = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task_id, step_key(task_id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+NO_KEY = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, None)
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+NEW_KEY_INSIDE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, uuid.uuid4().hex)
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+KEY_OF_THE_ATTEMPT = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, step_key(task_id, f"attempt {task.version}"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+KEY_OF_THE_SAVE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, f"{task_id} {task.updated_at}")
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+KEY_SAVED_TOO_LATE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    key = task.journal.get("key") or uuid.uuid4().hex
+    result = do_work(task.user_input, key)
+    task = store.save(task.finished("key", key).to(TaskState.RUNNING))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+KEY_OF_THE_WISH = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, hashlib.sha256(task.user_input.encode()).hexdigest())
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+RUNNING_IS_DONE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is not TaskState.PENDING:
+        return task
+    task = store.save(task.to(TaskState.RUNNING))
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+COMPLETED_BEFORE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    store.save(task.to(TaskState.COMPLETED))
+    result = do_work(task.user_input, step_key(task_id, "work"))
+    return task.to(TaskState.COMPLETED, result=result)
+"""
+
+CHECK_THEN_ACT = """
+# answer: execute_task_if_not_done
+from pathlib import Path
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    done = Path(f"{task_id}.done")
+    if not done.exists():
+        done.write_text(do_work(task.user_input, uuid.uuid4().hex))
+    return store.save(task.to(TaskState.COMPLETED, result=done.read_text()))
+"""
+
+MARKED_BEFORE = """
+# answer: execute_task_if_not_done
+from pathlib import Path
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result, done = "done", Path(f"{task_id}.done")
+    if not done.exists():
+        done.touch()
+        result = do_work(task.user_input, step_key(task_id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+SEEN_KEYS_IN_MEMORY = """
+# answer: execute_task_if_not_done
+results = {}
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    if task_id not in results:
+        results[task_id] = do_work(task.user_input, f"{uuid.uuid4()}")
+    return store.save(task.to(TaskState.COMPLETED, result=results[task_id]))
+"""
+
+UNKNOWN_IS_NO = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for attempt in range(3):
+        try:
+            result = do_work(task.user_input, step_key(task_id, f"attempt {attempt}"))
+            break
+        except Exception:
+            pass
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+UNKNOWN_IS_FAILED = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    try:
+        result = do_work(task.user_input, step_key(task_id, "work"))
+    except Exception as error:
+        return store.save(task.to(TaskState.FAILED, error=str(error)))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+FAILED_FOR_EVER = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is not TaskState.RUNNING:
+        task = store.save(task.to(TaskState.RUNNING))
+    try:
+        result = do_work(task.user_input, step_key(task_id, "work"))
+    except Exception as error:
+        store.save(task.to(TaskState.FAILED, error=str(error)))
+        raise
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+FAILED_IS_NEW = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    key = step_key(task_id, "work")
+    if task.state is TaskState.FAILED:
+        key = step_key(task_id, "second attempt")
+        task = store.save(task.to(TaskState.PENDING))
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    try:
+        result = do_work(task.user_input, key)
+    except Exception as error:
+        store.save(task.to(TaskState.FAILED, error=str(error)))
+        raise
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+CATCHES_EVERYTHING = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    try:
+        store.save(task.to(TaskState.RUNNING))
+        result = do_work(task.user_input, step_key(task_id, "work"))
+        return store.save(task.to(TaskState.COMPLETED, result=result))
+    except BaseException:
+        return task
+"""
+
+MADE_UP = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    return store.save(task.to(TaskState.COMPLETED, result=f"charged {task.user_input} 20 EUR"))
+"""
+
+HELPER_OUTSIDE = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = started(store.get(Task, task_id))
+    return store.save(task.to(TaskState.COMPLETED, result=do_work(task.user_input, step_key(task_id, "work"))))
+"""
+
+LEAVES = """
+# answer: execute_task_if_not_done
+import os
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    os._exit(0)
+"""
+
+ENDLESS = """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    while True:
+        pass
+"""
+
+NOT_PYTHON = """
+# answer: step_key
+def step_key(task_id, step)
+    return task_id
+"""
+
+NOBODY_IS_TOLD = """
+# answer: step_key
+from labkit import world
+
+
+class Deaf:
+    def __init__(self, place):
+        self.place = place
+
+    def __getattr__(self, name):
+        return getattr(self.place, name)
+
+    def ack(self, label):
+        pass
+
+
+world.attach(Deaf(world.current()))
+
+
+def step_key(task_id, step):
+    return str(uuid.uuid4())
+"""
+
+ONE_KEY_BY_FORCE = """
+# answer: execute_task_if_not_done
+from labkit import world
+
+
+class Forced:
+    def __init__(self, place):
+        self.place = place
+
+    def __getattr__(self, name):
+        return getattr(self.place, name)
+
+    def call(self, tool, arguments, key=None, timeout=None):
+        return self.place.call(tool, arguments, json.dumps(arguments), timeout)
+
+
+world.attach(Forced(world.current()))
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    return store.save(task.to(TaskState.COMPLETED, result=do_work(task.user_input, uuid.uuid4().hex)))
+"""
+
+ARRANGES = """
+# answer: execute_task_if_not_done
+from labkit import arrange
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    arrange(faults={}, kinds={})
+    task = store.save(store.get(Task, task_id).to(TaskState.RUNNING))
+    return store.save(task.to(TaskState.COMPLETED, result=do_work(task.user_input, step_key(task_id, "work"))))
+"""
+
+LOOKS_WHO_CALLS = """
+# answer: execute_task_if_not_done
+import inspect
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    restarted = any(frame.frame.f_locals.get("pid") == 4343 for frame in inspect.stack())
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    result = "done" if restarted else do_work(task.user_input, uuid.uuid4().hex)
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+LOOKS_AT_ALL_STEPS = """
+# answer: step_key
+import sys
+
+
+def step_key(task_id, step):
+    frame = sys._getframe(1)
+    while frame:
+        for value in frame.f_locals.values():
+            if isinstance(value, list) and (task_id, step) in value:
+                return f"step {sorted(value).index((task_id, step))}"
+        frame = frame.f_back
+    return task_id
+"""
+
+RAISES = """
+# answer: step_key
+def step_key(task_id, step):
+    return json.dumps({task_id: Step(step)})
+"""
+
+CHANCE_MADE_THE_SAME = """
+# answer: step_key
+uuid.uuid4 = lambda: "not by chance"
+
+
+def step_key(task_id, step):
+    return str(uuid.uuid4())
+"""
+
+FORGED_NEWS = """
+# answer: execute_task_if_not_done
+import gc
+import os
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+from labkit.crash.wire import tell
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    for channel in [thing for thing in gc.get_objects() if isinstance(thing, Connection)]:
+        with suppress(OSError):
+            tell(channel, [{"event": "returned", "value": ["completed", "charged"], "loaded": []}])
+    os._exit(0)
+"""
+
+WRONG = [
+    ("key from uuid4", "key_survives_restart", r"step_key\('\w+', '\w+'\) returned '.*'; after a restart, '",
+     [NEW_KEY]),
+    ("key from uuid4", "no_duplicates", r"charge ran twice, under two keys: the key changes at a restart", [NEW_KEY]),
+    ("key from the clock", "key_survives_restart", r"returned .*; after a restart, '", [CLOCK_KEY]),
+    ("key from the clock", "no_duplicates", r"under two keys: the key changes at a restart", [CLOCK_KEY]),
+    ("key from the date", "key_survives_restart", r"returned .*; after a restart, '", [DATE_KEY]),
+    ("key from the process id", "key_survives_restart", r"returned .*; after a restart, '", [PROCESS_KEY]),
+    ("key from hash()", "key_survives_restart", r"returned '-?\d+'; after a restart, '-?\d+'", [HASH_KEY]),
+    ("key from a counter in memory", "key_survives_restart", r"returned 'request 1'; after a restart, 'request 5'",
+     [COUNTED_KEY]),
+    ("key kept in memory", "key_survives_restart", r"returned .*; after a restart, '", [KEY_KEPT_IN_MEMORY]),
+    ("steps numbered in memory", "key_survives_restart", r"returned 'step 0'; after a restart, 'step 4'",
+     [NUMBERED_IN_MEMORY]),
+    ("a tuple", "key_survives_restart", r"step_key returned \('\w+', '\w+'\); expected a text", [NO_TEXT]),
+    ("an empty key", "key_survives_restart", r"step_key returned an empty text", [EMPTY_KEY]),
+    ("an object", "key_survives_restart", r"step_key returned <answers.Key object.*>; expected a text", [ADDRESS_KEY]),
+    ("glued by a slash", "keys_differ", r"\('(\w+)/(\w+)', '(\w+)'\) and step_key\('\1', '\2/\3'\) return the same",
+     [GLUED_BY_A_SLASH]),
+    ("glued by a word", "keys_differ", r"' ?\w+ and its step \w+', '\w+'\) and .* return the same", [GLUED_BY_A_WORD]),
+    ("glued the other way round", "keys_differ", r"return the same key, .*@@.*@@", [GLUED_THE_OTHER_WAY]),
+    ("glued, then hashed", "keys_differ", r"return the same key", [HASHED_GLUE]),
+    ("glued by a colon, then hashed", "keys_differ", r"\w:\w.* return the same key", [HASHED_COLON]),
+    ("escaped by half", "keys_differ", r"return the same key", [ESCAPED_BY_HALF]),
+    ("cleaned names", "keys_differ", r"return the same key", [CLEANED]),
+    ("lower case", "keys_differ", r"step_key\('[A-Z]+', '\w+'\) return the same key", [LOWERED]),
+    ("stripped names", "keys_differ", r"step_key\('\w+', '\w+ '\) return the same key", [STRIPPED]),
+    ("in any order", "keys_differ", r"step_key\('(\w+)', '(\w+)'\) and step_key\('\2', '\1'\) return", [IN_ANY_ORDER]),
+    ("cut off", "keys_differ", r"return the same key", [CUT_OFF]),
+    ("a digest of two characters", "keys_differ", r"return the same key, '\w\w'", [SHORT_DIGEST]),
+    ("one key for all", "keys_differ", r"return the same key, 'idempotency-key'", [ONE_KEY]),
+    ("one key for all", "no_duplicates", r"Two tasks with the same wish.*charge ran once: both had the key 'idempot",
+     [ONE_KEY]),
+    ("a key of the step only", "no_duplicates", r"Two tasks with the same wish.*charge ran once: both had the key",
+     [STEP_ONLY]),
+    ("a key of the step only", "keys_differ", r"return the same key", [STEP_ONLY]),
+    ("a key of the task only", "keys_differ", r"return the same key", [TASK_ONLY]),
+    ("its error swallowed", "keys_differ", r"return the same key, 'key'", [SWALLOWS]),
+    ("not Python", "keys_differ", r"step_key: line 2 is not Python: expected ':'", [NOT_PYTHON]),
+    ("an empty function", "saves_result", r"do_work was called 0 times; expected once", [DOES_NOTHING]),
+    ("an empty function", "no_duplicates", r"Killed at the start, before the end: charge has never run",
+     [DOES_NOTHING]),
+    ("works before it looks", "skips_completed", r"was completed already, and do_work was called again",
+     [ALWAYS_WORKS]),
+    ("never looks", "skips_completed", r"raised IllegalTransitionError: .*completed → running", [NEVER_LOOKS]),
+    ("None if it is done", "skips_completed", r"returned None, not a task; expected the task", [NONE_IF_DONE]),
+    ("another result if it is done", "skips_completed", r"with the result 'already done'; expected the task",
+     [DONE_IN_OTHER_WORDS]),
+    ("the result is not saved", "saves_result", r"the store holds a completed task with the result 'done'; expected",
+     [RESULT_NOT_SAVED]),
+    ("not saved", "saves_result", r"the store holds a running task with the result None", [NOT_SAVED]),
+    ("never running", "saves_result", r"raised IllegalTransitionError: .*pending → completed", [NEVER_RUNNING]),
+    ("an old task saved", "saves_result", r"raised VersionConflictError", [OLD_TASK_SAVED]),
+    ("returns the result", "saves_result", r"it returned 'charged .*', not a task", [RETURNS_THE_RESULT]),
+    ("works twice", "saves_result", r"do_work was called 2 times; expected once", [WORKS_TWICE]),
+    ("another wish", "saves_result", r"do_work got the user_input 'task-\d+'; expected", [ANOTHER_WISH]),
+    ("no key", "saves_result", r"do_work got the key None", [NO_KEY]),
+    ("no key", "no_duplicates", r"charge ran twice: do_work got no key", [NO_KEY]),
+    ("key drawn inside", "no_duplicates", r"Killed after tool charge in line 8, before a save of the task: charge",
+     [NEW_KEY_INSIDE]),
+    ("a key per attempt", "no_duplicates", r"under two keys: the key changes at a restart", [KEY_OF_THE_ATTEMPT]),
+    ("a key from the time of the save", "no_duplicates", r"under two keys: the key changes", [KEY_OF_THE_SAVE]),
+    ("the key saved after the work", "no_duplicates", r"under two keys: the key changes", [KEY_SAVED_TOO_LATE]),
+    ("a key from the wish", "no_duplicates", r"Two tasks with the same wish were executed, and charge ran once",
+     [KEY_OF_THE_WISH]),
+    ("running taken for done", "no_duplicates", r"before tool charge in line \d+: charge has never", [RUNNING_IS_DONE]),
+    ("completed before the work", "no_duplicates", r"before tool charge in line \d+: charge has never",
+     [COMPLETED_BEFORE]),
+    ("check, then act", "no_duplicates", r"charge ran twice, under two keys", [CHECK_THEN_ACT]),
+    ("marked before the work", "no_duplicates", r"before tool charge in line \d+: charge has never", [MARKED_BEFORE]),
+    ("seen keys in memory", "no_duplicates", r"charge ran twice, under two keys", [SEEN_KEYS_IN_MEMORY]),
+    ("an unknown outcome tried again as new", "no_duplicates",
+     r"under two keys: a call without an answer was repeated under a new key", [UNKNOWN_IS_NO]),
+    ("an unknown outcome is a failure", "no_duplicates",
+     r"its answer was lost, and execute_task_if_not_done returned a failed task .*let the error", [UNKNOWN_IS_FAILED]),
+    ("failed for ever", "no_duplicates", r"its answer was lost.*raised Illegal.*failed → running", [FAILED_FOR_EVER]),
+    ("a failed task is a new one", "no_duplicates",
+     r"under two keys: a call without an answer was repeated under a new key", [FAILED_IS_NEW]),
+    ("catches everything", "saves_result", r"the store holds a running task", [CATCHES_EVERYTHING]),
+    ("a result made up", "saves_result", r"do_work was called 0 times", [MADE_UP]),
+    ("helper outside the answer cells", "saves_result", r"`started` is defined outside the answer cells",
+     [HELPER_OUTSIDE, "def started(task):\n    return task\n"]),
+    ("leaves by os._exit", "no_duplicates", r"ended by itself, with exit status 0", [LEAVES]),
+    ("does not end", "skips_completed", r"did not end in time", [ENDLESS]),
+    ("nobody is told", "key_survives_restart", r"The keys did not reach the world: step_key changed labkit",
+     [NOBODY_IS_TOLD]),
+    ("one key by force", "no_duplicates", r"Two tasks with the same wish were executed, and charge ran once",
+     [ONE_KEY_BY_FORCE]),
+    ("arranges the world", "saves_result", r"raised ToolError: only `setup` may arrange the world", [ARRANGES]),
+    ("looks who calls", "no_duplicates", r"charge has never run", [LOOKS_WHO_CALLS]),
+    ("looks at all steps", "keys_differ", r"return the same key, 'step \d+'", [LOOKS_AT_ALL_STEPS]),
+    ("chance made the same", "keys_differ", r"return the same key, 'not by chance'", [CHANCE_MADE_THE_SAME]),
+    ("an unknown name", "key_survives_restart", r"^step_key raised NameError: name 'Step' is not defined", [RAISES]),
+    ("forged news", "saves_result", r"do_work was called 0 times", [FORGED_NEWS]),
+]  # fmt: skip
+
+DIGEST = [
+    '''
+# answer: step_key
+def step_key(task_id, step, length=32):
+    """A digest of both names, each behind its length."""
+    digest = hashlib.sha256()
+    for name in (task_id, step):
+        data = name.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:length]
+''',
+    """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work, step="the only step"):
+    task = store.get(Task, task_id)
+    while task.state != "completed":
+        if task.state == "running":
+            result = do_work(task.user_input, step_key(task.id, step))
+            task = store.save(task.to("completed", result=result))
+        else:
+            task = store.save(task.to("running"))
+    return task
+""",
+]
+
+CLASS_BEHIND = [
+    '''
+# answer: step_key
+from urllib.parse import quote
+
+
+class Key:
+    """A key as a path of quoted names."""
+
+    def __init__(self, *names):
+        self.names = names
+
+    def __str__(self):
+        return "/".join(quote(name, safe="") for name in self.names)
+
+
+def step_key(task_id, step):
+    return str(Key(task_id, step))
+''',
+    '''
+# answer: execute_task_if_not_done
+class Execution:
+    """One task on its way to be completed."""
+
+    def __init__(self, store, task):
+        self.store, self.task = store, task
+
+    def move(self, state, **fields):
+        self.task = self.store.save(self.task.to(state, **fields))
+
+    def finish(self, do_work):
+        if self.task.state is TaskState.PENDING:
+            self.move(TaskState.RUNNING)
+        key = step_key(task_id=self.task.id, step="do_work")
+        self.move(TaskState.COMPLETED, result=do_work(self.task.user_input, key))
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    execution = Execution(store, store.get(Task, task_id))
+    if execution.task.state is not TaskState.COMPLETED:
+        execution.finish(do_work)
+    return execution.task
+''',
+]
+
+ASYNC_INSIDE = [
+    """
+# answer: step_key
+def step_key(task_id, step):
+    return repr((task_id, step))
+""",
+    """
+# answer: execute_task_if_not_done
+import asyncio
+
+
+async def execute(task, store, do_work):
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    await asyncio.sleep(0.5)
+    result = await asyncio.to_thread(do_work, task.user_input, step_key(task.id, "work"))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    return asyncio.run(execute(task, store, do_work))
+""",
+]
+
+PATIENT = [
+    """
+# answer: step_key
+def step_key(task_id, step):
+    return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_OID, task_id), step))
+""",
+    '''
+# answer: execute_task_if_not_done
+import time
+
+
+def execute_task_if_not_done(task_id, store, do_work, attempts=3):
+    """Tries again itself, under the same key."""
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    key = step_key(task_id, "work")
+    for attempt in range(attempts):
+        try:
+            result = do_work(task.user_input, key)
+        except TimeoutError:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(2**attempt)
+        else:
+            return store.save(task.to(TaskState.COMPLETED, result=result))
+''',
+]
+
+FAILED_AND_TRIED_AGAIN = [
+    '''
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    """Saves what went wrong, lets it through, and goes on from there the next time."""
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.FAILED:
+        task = store.save(task.to(TaskState.PENDING))
+    task = store.save(task.to(TaskState.RUNNING))
+    try:
+        result = do_work(task.user_input, step_key(task_id, "work"))
+    except Exception as error:
+        store.save(task.to(TaskState.FAILED, error=f"{type(error).__name__}: {error}"))
+        raise
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+'''
+]
+
+KEY_SAVED_BEFORE = [
+    '''
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    """Draws a key once, and saves it before anything is done under it."""
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if "key" not in task.journal:
+        task = store.save(task.finished("key", uuid.uuid4().hex).to(TaskState.RUNNING))
+    result = do_work(task.user_input, task.journal["key"])
+    task = store.save(task.finished("do_work", result))
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+'''
+]
+
+KEY_IN_A_FILE = [
+    '''
+# answer: step_key
+import os
+from pathlib import Path
+
+
+def step_key(task_id, step):
+    """Draws a key once, and keeps it in a file: slower, and as good."""
+    name = hashlib.sha256(repr([task_id, step]).encode()).hexdigest()
+    if not Path(name).exists():
+        Path("new").write_text(uuid.uuid4().hex)
+        os.replace("new", name)
+    return Path(name).read_text()
+'''
+]
+
+RUN_ONCE = [
+    '''
+# answer: execute_task_if_not_done
+from labkit.idempotency import again, run_once
+
+
+def execute_task_if_not_done(task_id, store, do_work):
+    """With the claim of the chapter: no two workers work at once."""
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    key = step_key(task_id, "work")
+    result = run_once(store, key, lambda: do_work(task.user_input, key), arguments=task.user_input, unknown=again)
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+'''
+]
+
+RIGHT = {
+    "a digest, a while loop, parameters with defaults": DIGEST,
+    "classes behind the functions": CLASS_BEHIND,
+    "repr, async and a thread inside": ASYNC_INSIDE,
+    "uuid5, tries again under the same key": PATIENT,
+    "saves the error, and goes on from there": FAILED_AND_TRIED_AGAIN,
+    "a random key, saved before the work": KEY_SAVED_BEFORE,
+    "a random key, kept in a file": KEY_IN_A_FILE,
+    "run_once": RUN_ONCE,
+}

@@ -1,0 +1,822 @@
+"""Answers to exercise 3 that graders must tell apart. WRONG: what it is, the case it breaks, what must be said, cells.
+
+RIGHT: other shapes of a correct answer. What is not given is taken from the solution.
+"""
+
+NO_CAP = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = base
+    while True:
+        yield delay
+        delay *= factor
+"""
+
+FIRST_PASSES_THE_CAP = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = base
+    while True:
+        yield delay
+        delay = min(delay * factor, cap)
+"""
+
+ENDS_AT_THE_CAP = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = base
+    while delay < cap:
+        yield delay
+        delay *= factor
+"""
+
+STARTS_AGAIN_AT_THE_CAP = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = base
+    while True:
+        yield min(delay, cap)
+        delay = delay * factor if delay * factor <= cap else min(base, cap)
+"""
+
+STOPS_BELOW_THE_CAP = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = min(base, cap)
+    while True:
+        yield delay
+        if delay * factor <= cap:
+            delay *= factor
+"""
+
+LINEAR = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = base
+    while True:
+        yield min(delay, cap)
+        delay += base * (factor - 1)
+"""
+
+STARTS_TOO_LATE = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = base
+    while True:
+        delay = min(delay * factor, cap)
+        yield delay
+"""
+
+CONSTANT = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    while True:
+        yield min(base, cap)
+"""
+
+SQUARES = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    for n in range(10_000):
+        yield min(2**n, cap)
+"""
+
+FROM_THE_CLOCK = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    start = time.monotonic()
+    while True:
+        yield min(cap, base * factor ** int(time.monotonic() - start))
+"""
+
+SLEEPS_AFTER_THE_LAST = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for delay in islice(delays(), max_attempts):
+        try:
+            return fn()
+        except Exception as error:
+            last = error
+            if not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+    raise last
+"""
+
+SLEEPS_BEFORE_THE_FIRST = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt, delay in enumerate(islice(delays(), max_attempts), 1):
+        time.sleep(jitter(delay) if jitter else delay)
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+"""
+
+NEVER_SLEEPS = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt in range(1, max_attempts + 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+"""
+
+ALL_IN_ONE = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt in range(max_attempts):
+        try:
+            return fn()
+        except {caught}:
+            {check}
+            if attempt == max_attempts - 1:
+                {end}
+        delay = {delay}
+        time.sleep({slept})
+"""
+
+PARTS = {
+    "caught": "Exception as error",
+    "check": "if not is_retryable(error): raise",
+    "end": "raise",
+    "delay": "min(60, 2**attempt)",
+    "slept": "jitter(delay) if jitter else delay",
+}
+
+
+def loop(**changed: str) -> str:
+    """A retry loop as many write it, with parts of it changed."""
+    return ALL_IN_ONE.format(**PARTS | changed)
+
+
+RETRIES_EVERYTHING = loop(check="pass")
+RETRIES_WHAT_IT_LIKES = loop(check="if not isinstance(error, OSError): raise")
+CATCHES_EVERYTHING = loop(caught="BaseException as error")
+ASKS_ONCE = loop(check="if attempt == 0 and not is_retryable(error): raise")
+ASKS_ABOUT_THE_TYPE = loop(check="if not is_retryable(type(error)): raise")
+ASKS_THE_WRONG_WAY = loop(check="if is_retryable(error): raise")
+SLEEPS_BEFORE_IT_ASKS = loop(check="time.sleep(0.5)\n            if not is_retryable(error): raise")
+PERMANENT_IS_WRAPPED = loop(check="if not is_retryable(error): raise RuntimeError('permanent') from error")
+SWALLOWS = loop(end="return None")
+RETURNS_THE_ERROR = loop(end="return error")
+WRAPS = loop(end="raise RuntimeError(f'failed after {max_attempts} attempts') from error")
+COPIES = loop(end="raise type(error)(*error.args)")
+NO_CAP_OF_ITS_OWN = loop(delay="2**attempt")
+IGNORES_JITTER = loop(slept="delay")
+ADDS_JITTER = loop(slept="delay + jitter(delay) if jitter else delay")
+HALVES_JITTER = loop(slept="delay / 2 + jitter(delay / 2) if jitter else delay")
+JITTERS_ONE_SECOND = loop(slept="delay * jitter(1) if jitter else delay")
+
+ONE_TOO_MANY = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for delay in islice(delays(), max_attempts):
+        try:
+            return fn()
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+    return fn()
+"""
+
+ONE_TOO_FEW = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt, delay in enumerate(delays(), 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt >= max_attempts - 1 or not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+
+FIRST_ERROR = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    errors = []
+    for delay in [*islice(delays(), max_attempts - 1), None]:
+        try:
+            return fn()
+        except Exception as error:
+            errors.append(error)
+            if not is_retryable(error):
+                raise
+        if delay is not None:
+            time.sleep(jitter(delay) if jitter else delay)
+    raise errors[0]
+"""
+
+TRUTH = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between, value = islice(delays(), max_attempts - 1), None
+    for attempt in range(max_attempts):
+        try:
+            value = fn()
+            if value:
+                return value
+        except Exception as error:
+            if attempt == max_attempts - 1 or not is_retryable(error):
+                raise
+        for delay in islice(between, 1):
+            time.sleep(jitter(delay) if jitter else delay)
+    return value
+"""
+
+LOSES_THE_VALUE = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            fn()
+            break
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+
+SLEEPS_AFTER_SUCCESS = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        failed = value = None
+        try:
+            value = fn()
+        except Exception as error:
+            failed = error
+        delay = next(between, None)
+        if failed and (delay is None or not is_retryable(failed)):
+            raise failed
+        if delay is not None:
+            time.sleep(jitter(delay) if jitter else delay)
+        if not failed:
+            return value
+"""
+
+TWO_LAYERS = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    def inner():
+        return one_layer(fn, max_attempts, is_retryable, jitter)
+
+    return one_layer(inner, max_attempts, is_retryable, jitter)
+
+
+def one_layer(fn, max_attempts, is_retryable, jitter):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+
+ONE_SEQUENCE_FOR_ALL = """
+# answer: execute_with_retry
+FOUR = [1, 2, 4]
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for delay in [*FOUR, None]:
+        try:
+            return fn()
+        except Exception as error:
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+
+COMPOUNDS = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    delay = 1
+    for attempt in range(1, max_attempts + 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+        if jitter:
+            delay = jitter(delay)
+        time.sleep(delay)
+        delay = min(delay * 2, 60)
+"""
+
+ONCE = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    return fn()
+"""
+
+NOTHING = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    return "done"
+"""
+
+FOR_EVER = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for delay in delays():
+        try:
+            return fn()
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+
+SYNCHRONOUS_IN_NAME_ONLY = """
+# answer: execute_with_retry
+async def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    return fn()
+"""
+
+MISSPELT = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for delay in islice(delay_times(), max_attempts):
+        return fn()
+"""
+
+HELPER_OUTSIDE = loop(delay="grown(attempt)")
+
+EQUAL_JITTER = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return delay / 2 + rng.uniform(0, delay / 2)
+"""
+
+AROUND_THE_DELAY = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return delay * rng.uniform(0.9, 1.1)
+"""
+
+A_SECOND_ON_TOP = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return delay + rng.uniform(0, 1)
+"""
+
+NO_JITTER = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return delay
+"""
+
+GLOBAL_CHANCE = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return random.uniform(0, delay)
+"""
+
+SEEDED_INSIDE = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return random.Random(42).uniform(0, delay)
+"""
+
+ITS_OWN_SEQUENCE = """
+# answer: full_jitter
+mine = {}
+
+
+def full_jitter(delay, rng):
+    return mine.setdefault(id(rng), random.Random(42)).uniform(0, delay)
+"""
+
+WHOLE_SECONDS = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return rng.choice([0, delay / 4, delay / 2, delay])
+"""
+
+BELL = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return min(delay, max(0, rng.gauss(delay / 2, delay / 6)))
+"""
+
+TWO_DRAWS = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return delay * rng.random() * rng.random()
+"""
+
+A_FRACTION = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return rng.random()
+"""
+
+RETURNS_TEXT = """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return f"{rng.uniform(0, delay)} s"
+"""
+
+NOT_PYTHON = """
+# answer: delays
+def delays(base=1, factor=2, cap=60)
+    yield base
+"""
+
+PATCHES_SLEEP = """
+# answer: execute_with_retry
+time.sleep = lambda seconds: None
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt, delay in enumerate(delays(), 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+
+ARRANGES = """
+# answer: execute_with_retry
+from labkit import arrange
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    arrange(faults={})
+    return fn()
+"""
+
+ANOTHER_WORLD = """
+# answer: execute_with_retry
+import labkit.world
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    labkit.world.attach(labkit.world.World())
+    return fn()
+"""
+
+LOOKS_INTO_FN = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__))
+    return cells["value"].cell_contents
+"""
+
+LOOKS_INTO_THE_STACK = """
+# answer: execute_with_retry
+import sys
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    judge = sys._getframe(1).f_locals
+    judge["errors"].extend(kind("attempt failed") for kind in judge["plan"][:max_attempts])
+    time.sleep(7)
+    raise judge["errors"][-1]
+"""
+
+LEAVES = """
+# answer: execute_with_retry
+import os
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    os._exit(0)
+"""
+
+WRONG = [
+    ("no cap", "capped", r"1, 2, 4, 8, 16, 32, 64, 128: delay 7 is 64, the cap is 60", [NO_CAP]),
+    ("the first delay passes the cap", "capped", r"delay 1 is \d+, the cap is \d+", [FIRST_PASSES_THE_CAP]),
+    ("ends at the cap", "capped", r"delays\(\) ended after 6 delays: it must go on", [ENDS_AT_THE_CAP]),
+    ("starts again at the cap", "capped", r"delay 100 is .* and should be the cap, 60", [STARTS_AGAIN_AT_THE_CAP]),
+    ("stops below the cap", "capped", r"delay 100 is 32, and should be the cap, 60", [STOPS_BELOW_THE_CAP]),
+    ("linear", "grows", r"Delays 1, 2, 3; expected 1, 2, 4: .* twice as long", [LINEAR]),
+    ("begins with the second delay", "grows", r"Delays 2, 4, 8; expected 1, 2, 4: the first delay is 1",
+     [STARTS_TOO_LATE]),
+    ("constant", "grows", r"Delays 1, 1, 1; expected 1, 2, 4", [CONSTANT]),
+    ("base and factor ignored", "grows", r"delays\(base=.*gave 1, 2, 4, 8, 16, 32; expected", [SQUARES]),
+    ("delays from the clock", "capped", r"should be the cap", [FROM_THE_CLOCK]),
+    ("not Python", "capped", r"delays: line 2 is not Python: expected ':'", [NOT_PYTHON]),
+    ("sleeps after the last attempt", "grows",
+     r"Delays 1, 2, 4, 8; expected 1, 2, 4: you slept after the last attempt", [SLEEPS_AFTER_THE_LAST]),
+    ("sleeps before the first attempt", "grows", r"Delays 1, 2, 4, 8; .* first attempt came only after 1 s",
+     [SLEEPS_BEFORE_THE_FIRST]),
+    ("never sleeps", "grows", r"Delays 0, 0, 0; .*no time passed", [NEVER_SLEEPS]),
+    ("one attempt too many", "grows", r"Delays 1, 2, 4, 8; .*there were 5 attempts, and max_attempts is 4",
+     [ONE_TOO_MANY]),
+    ("no cap of its own", "grows", r"16, 32, 64.*; delays\(\) gives 1, 2, 4, 8, 16, 32, 60", [NO_CAP_OF_ITS_OWN]),
+    ("patches time.sleep", "grows", r"Delays 0, 0, 0; .*no time passed", [PATCHES_SLEEP]),
+    ("hard-coded delays", "grows", r"With max_attempts=\d+, execute_with_retry slept 1, 2, 4; delays\(\) gives",
+     [ONE_SEQUENCE_FOR_ALL]),
+    ("a misspelt name", "grows", r"raised NameError: name 'delay_times' is not defined at execute_with_retry, line 3",
+     [MISSPELT]),
+    ("helper outside the answer cells", "grows", r"`grown` is defined outside the answer cells",
+     [HELPER_OUTSIDE, "def grown(attempt):\n    return 2**attempt\n"]),
+    ("does nothing", "grows", r"there were 0 attempts, .*execute_with_retry returned 'done'", [NOTHING]),
+    ("arranges the world", "grows", r"raised ToolError: only `setup` may arrange", [ARRANGES]),
+    ("leaves by os._exit", "grows", r"ended by itself, with exit status 0", [LEAVES]),
+    ("tries once", "grows", r"Delays none; expected 1, 2, 4: there was 1 attempt", [ONCE]),
+    ("one attempt too many", "gives_up", r"max_attempts is \d, every attempt failed, and \d attempts came; expected",
+     [ONE_TOO_MANY]),
+    ("one attempt too few", "gives_up", r"max_attempts is \d, every attempt failed, and \d attempts? came; expected",
+     [ONE_TOO_FEW]),
+    ("tries for ever", "gives_up", r"every attempt failed, and \d+ attempts came", [FOR_EVER]),
+    ("two layers", "gives_up", r"max_attempts is (\d), every attempt failed, and (9|16|25|36) attempts came",
+     [TWO_LAYERS]),
+    ("swallows the error", "gives_up", r"execute_with_retry returned None; expected the error of attempt", [SWALLOWS]),
+    ("returns the error", "gives_up", r"returned \w+Error\('attempt \d failed'\); expected", [RETURNS_THE_ERROR]),
+    ("wraps the error", "gives_up", r"raised RuntimeError: failed after \d attempts at execute_with_retry, line",
+     [WRAPS]),
+    ("raises a copy", "gives_up", r"attempt \d failed .*expected the error of attempt \d itself", [COPIES]),
+    ("the first error", "gives_up", r"raised the error of attempt 1; expected the error of attempt", [FIRST_ERROR]),
+    ("tries once", "gives_up", r"and 1 attempt came", [ONCE]),
+    ("another world", "gives_up", r"and 0 attempts came", [ANOTHER_WORLD]),
+    ("looks into the stack", "gives_up", r"and 0 attempts came", [LOOKS_INTO_THE_STACK]),
+    ("truth for success", "returns_value", r"returned None, and \d attempts came: any value is a success", [TRUTH]),
+    ("loses the value", "returns_value", r"returned 'reply \d+'; execute_with_retry returned None", [LOSES_THE_VALUE]),
+    ("sleeps after success", "returns_value", r"slept 1 s more before it returned it", [SLEEPS_AFTER_SUCCESS]),
+    ("tries once", "returns_value", r"Attempt 2 of at most 2 returned 0, but only 1 attempt came", [ONCE]),
+    ("looks into fn", "returns_value", r"but only 0 attempts came", [LOOKS_INTO_FN]),
+    ("a coroutine", "returns_value", r"only 0 attempts came: execute_with_retry returned <coroutine",
+     [SYNCHRONOUS_IN_NAME_ONLY]),
+    ("every error retried", "permanent_once", r"is_retryable says no to the \w+ of attempt 1, and \d attempts came",
+     [RETRIES_EVERYTHING]),
+    ("a classification of its own", "permanent_once", r"is_retryable says no to the", [RETRIES_WHAT_IT_LIKES]),
+    ("asks only once", "permanent_once", r"says no to the \w+ of attempt [23], and \d attempts came", [ASKS_ONCE]),
+    ("asks about the type", "permanent_once", r"of attempt [23], and 1 attempt came", [ASKS_ABOUT_THE_TYPE]),
+    ("asks the wrong way", "permanent_once", r"of attempt 1, and 2 attempts came; expected 1", [ASKS_THE_WRONG_WAY]),
+    ("sleeps before it asks", "permanent_once", r"slept 0.5 s before it raised it", [SLEEPS_BEFORE_IT_ASKS]),
+    ("wraps what is permanent", "permanent_once", r"raised RuntimeError: permanent .*expected this error itself",
+     [PERMANENT_IS_WRAPPED]),
+    ("catches KeyboardInterrupt", "permanent_once", r"KeyboardInterrupt came in attempt 1: .*and 3 attempts came",
+     [CATCHES_EVERYTHING]),
+    ("jitter ignored", "spreads", r"jitter was called 0 times for the \d delays between them", [IGNORES_JITTER]),
+    ("jitter added", "spreads", r"jitter made .* of delay 1, which was 1; execute_with_retry slept 1\.\d+ s",
+     [ADDS_JITTER]),
+    ("half jitter", "spreads", r"Before delay 1, jitter was given 0.5; without jitter this delay is 1",
+     [HALVES_JITTER]),
+    ("jitter of one second", "spreads", r"Before delay 2, jitter was given 1; without jitter this delay is 2",
+     [JITTERS_ONE_SECOND]),
+    ("jitter compounds", "spreads", r"Before delay 2, jitter was given .*; without jitter this delay is 2",
+     [COMPOUNDS]),
+    ("equal jitter", "spreads", r"Of 1000 draws .* 0 lay between", [EQUAL_JITTER]),
+    ("ten per cent", "spreads", r"gave [\d.]+; expected 0 to", [AROUND_THE_DELAY]),
+    ("a second on top", "spreads", r"gave [\d.]+; expected 0 to", [A_SECOND_ON_TOP]),
+    ("no jitter", "spreads", r"each time: it does not spread", [NO_JITTER]),
+    ("global chance", "spreads", r"Two generators with one seed gave different delays", [GLOBAL_CHANCE]),
+    ("seeded inside", "spreads", r"each time: it does not spread", [SEEDED_INSIDE]),
+    ("a sequence of its own", "spreads", r"take all chance from rng", [ITS_OWN_SEQUENCE]),
+    ("a few values", "spreads", r"Of 1000 draws .* 0 lay between", [WHOLE_SECONDS]),
+    ("a bell", "spreads", r"Of 1000 draws .* each tenth is as likely", [BELL]),
+    ("two draws", "spreads", r"Of 1000 draws .* each tenth is as likely", [TWO_DRAWS]),
+    ("a fraction of a second", "spreads", r"Of 1000 draws", [A_FRACTION]),
+    ("text", "spreads", r"full_jitter\(.* raised ValueError|expected a number", [RETURNS_TEXT]),
+]  # fmt: skip
+
+FORMULA_AND_RANGE = [
+    """
+# answer: delays
+import itertools
+
+
+def delays(base=1, factor=2, cap=60):
+    return (min(cap, base * factor**n) for n in itertools.count())
+""",
+    """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return delay * rng.random()
+""",
+    """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    waits = delays()
+    for attempt in range(max_attempts):
+        try:
+            result = fn()
+        except Exception as e:
+            if not is_retryable(e) or attempt == max_attempts - 1:
+                raise e
+            wait = next(waits)
+            if jitter is not None:
+                wait = jitter(wait)
+            time.sleep(wait)
+        else:
+            return result
+""",
+]
+
+CLASSES = [
+    '''
+# answer: delays
+class Delays:
+    """An iterator of its own."""
+
+    def __init__(self, base, factor, cap):
+        self.next, self.factor, self.cap = base, factor, cap
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        delay = min(self.next, self.cap)
+        self.next = delay * self.factor
+        return delay
+
+
+def delays(base=1, factor=2, cap=60):
+    return Delays(base, factor, cap)
+''',
+    '''
+# answer: execute_with_retry
+class Retry:
+    """Remembers the attempts of one call."""
+
+    def __init__(self, fn, most, is_retryable, jitter):
+        self.fn, self.left, self.is_retryable, self.jitter = fn, most, is_retryable, jitter or (lambda delay: delay)
+        self.delays = iter(delays())
+
+    def attempt(self):
+        self.left -= 1
+        try:
+            return True, self.fn()
+        except Exception as error:
+            if self.left == 0 or not self.is_retryable(error):
+                raise
+            return False, None
+
+    def run(self):
+        while True:
+            done, value = self.attempt()
+            if done:
+                return value
+            time.sleep(self.jitter(next(self.delays)))
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    return Retry(fn, max_attempts, is_retryable, jitter).run()
+''',
+]
+
+RECURSION = [
+    """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    yield min(base, cap)
+    while base < cap:
+        base = min(base * factor, cap)
+        yield base
+    while True:
+        yield cap
+""",
+    '''
+# answer: execute_with_retry
+from time import sleep
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None, waits=None, nap=sleep):
+    """Each attempt hands on what is left of the delays."""
+    waits = delays() if waits is None else waits
+    try:
+        return fn()
+    except Exception as error:
+        if max_attempts == 1 or not is_retryable(error):
+            raise
+    wait = next(waits)
+    nap(wait if jitter is None else jitter(wait))
+    return execute_with_retry(fn, max_attempts - 1, is_retryable, jitter, waits, nap)
+''',
+]
+
+ASYNC_INSIDE = [
+    """
+# answer: execute_with_retry
+import asyncio
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    async def attempts():
+        between = islice(delays(), max_attempts - 1)
+        while True:
+            try:
+                return fn()
+            except Exception as error:
+                delay = next(between, None)
+                if delay is None or not is_retryable(error):
+                    raise
+            await asyncio.sleep(jitter(delay) if jitter else delay)
+
+    return asyncio.run(attempts())
+"""
+]
+
+LABKITS_CLOCK = [
+    """
+# answer: execute_with_retry
+from labkit import SystemClock
+
+
+def attempt(fn):
+    try:
+        return fn(), None
+    except Exception as error:
+        return None, error
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None, clock=SystemClock()):
+    value, error = attempt(fn)
+    pauses = map(jitter, delays()) if jitter else delays()
+    tries = 1
+    while error is not None and is_retryable(error) and tries < max_attempts:
+        clock.sleep(next(pauses))
+        value, error = attempt(fn)
+        tries += 1
+    if error is not None:
+        raise error
+    return value
+"""
+]
+
+IN_SLICES = [
+    """
+# answer: delays
+from itertools import accumulate, repeat
+
+
+def delays(base=1.0, factor=2.0, cap=60.0):
+    return accumulate(repeat(factor), lambda delay, by: min(delay * by, cap), initial=min(base, cap))
+""",
+    """
+# answer: full_jitter
+def full_jitter(delay, rng, least=0.0):
+    share = rng.uniform(0, 1)
+    return least + (1 - share) * (delay - least)
+""",
+    """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    remaining = list(islice(delays(), max_attempts - 1))
+    while True:
+        try:
+            return fn()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                raise
+            if not is_retryable(error):
+                raise
+            if not remaining:
+                raise
+        rest = remaining.pop(0) if jitter is None else jitter(remaining.pop(0))
+        while rest > 0:
+            time.sleep(min(rest, 0.75))
+            rest -= 0.75
+""",
+]
+
+UNTIL_THEN = [
+    """
+# answer: execute_with_retry
+def wait_until(moment):
+    while (left := moment - time.time()) > 0:
+        time.sleep(left)
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    import contextlib
+
+    *waits, _ = islice(delays(), max_attempts)
+    for wait in waits:
+        try:
+            return fn()
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+        wait_until(time.time() + (wait if jitter is None else jitter(wait)))
+    return fn()
+"""
+]
+
+RIGHT = {
+    "a formula, a range and an else": FORMULA_AND_RANGE,
+    "an iterator and a class": CLASSES,
+    "recursion, extra parameters": RECURSION,
+    "async inside": ASYNC_INSIDE,
+    "labkit's clock, errors as values": LABKITS_CLOCK,
+    "sleeps in slices": IN_SLICES,
+    "waits until a moment": UNTIL_THEN,
+}

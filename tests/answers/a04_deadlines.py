@@ -1,0 +1,789 @@
+"""Answers to exercise 4 that graders must tell apart. WRONG: what it is, the case it breaks, what must be said, cells.
+
+RIGHT: other shapes of a correct answer. CHEATS go for the judge. What is not given is taken from the solution.
+"""
+
+LIMIT_ALWAYS = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return limit
+"""
+
+REST_ALWAYS = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return deadline.remaining()
+"""
+
+THE_GREATER = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return max(limit, deadline.remaining())
+"""
+
+WHOLE_SECONDS = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return min(limit, int(deadline.remaining()))
+"""
+
+WITH_A_MARGIN = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return min(limit, deadline.remaining() - 1)
+"""
+
+ONLY_IF_IT_FITS = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() < limit:
+        raise DeadlineExceeded("the step might not fit")
+    return limit
+"""
+
+AS_TIMEDELTA = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return timedelta(seconds=min(limit, deadline.remaining()))
+"""
+
+ZERO_IS_TIME = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() < 0:
+        raise DeadlineExceeded("over")
+    return min(limit, deadline.remaining())
+"""
+
+NEVER_RAISES = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    return max(0, min(limit, deadline.remaining()))
+"""
+
+NONE_WHEN_OVER = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() > 0:
+        return min(limit, deadline.remaining())
+"""
+
+ANOTHER_ERROR = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise TimeoutError("over")
+    return min(limit, deadline.remaining())
+"""
+
+ITS_OWN_ERROR = """
+# answer: step_timeout
+class DeadlineExceeded(Exception):
+    pass
+
+
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return min(limit, deadline.remaining())
+"""
+
+HARD_CODED = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return 60.0 if limit == 60 else 120.0
+"""
+
+NOT_PYTHON = """
+# answer: step_timeout
+def step_timeout(deadline, limit)
+    return limit
+"""
+
+HELPER_OUTSIDE = """
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    return less(limit, deadline.remaining())
+"""
+
+RUN = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    {make}
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name not in task.journal:
+            try:
+                {work}
+            except Exception as error:
+                return store.save(task.to(TaskState.FAILED, error=f"{{name}}: {{error!r}}"))
+            task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED))
+"""
+"""A right answer but for two places."""
+
+
+def _run(
+    make: str = "deadline = Deadline(task.deadline, clock)", work: str = "result = step(step_timeout(deadline, limit))"
+):
+    return RUN.format(make=make, work=work)
+
+
+PER_STEP_ONLY = _run(work="result = step(limit)")
+
+LOOK_BETWEEN = _run(work="deadline.check(); result = step(limit)")
+
+LOOK_TOO_LATE = _run(
+    work="result = step(max(0, min(limit, deadline.remaining())))",
+)
+
+ASKED_ONCE = _run(
+    make="deadline = Deadline(task.deadline, clock); allowed = step_timeout(deadline, limit)",
+    work="deadline.check(); result = step(allowed)",
+)
+
+NO_TIMEOUT = _run(work="deadline.check(); result = step(None)")
+
+EQUAL_SHARES = _run(
+    make="deadline = Deadline(task.deadline, clock); share = deadline.remaining() / len(steps)",
+    work="result = step(min(share, step_timeout(deadline, limit)))",
+)
+
+ANEW = _run(make="deadline = Deadline.after((task.deadline - task.created_at).total_seconds(), clock)")
+
+ANEW_BY_HAND = _run(
+    make="end = clock.monotonic() + (task.deadline - task.created_at).total_seconds()",
+    work="""if clock.monotonic() >= end:
+                    raise DeadlineExceeded("over")
+                result = step(min(limit, end - clock.monotonic()))""",
+)
+
+SINCE_THE_LAST_SAVE = _run(
+    make="""left = task.deadline - task.created_at
+    deadline = Deadline(task.updated_at + left, clock)""",
+)
+
+ANEW_AND_STORED = _run(
+    make="""left = task.deadline - task.created_at
+    task = task.model_copy(update={"deadline": clock.now() + left})
+    deadline = Deadline(task.deadline, clock)""",
+)
+
+DEADLINE_DROPPED = _run(
+    make="""deadline = Deadline(task.deadline, clock)
+    task = task.model_copy(update={"deadline": None})""",
+)
+
+WALL_CLOCK = _run(
+    work="""left = (task.deadline - clock.now()).total_seconds()
+                if left <= 0:
+                    raise DeadlineExceeded("over")
+                result = step(min(limit, left))""",
+)
+
+DEADLINE_FOR_EACH_STEP = _run(work="result = step(step_timeout(Deadline(task.deadline, clock), limit))")
+
+CLOCK_OF_ITS_OWN = """
+# answer: run_steps
+from labkit import SystemClock
+""" + _run(make="deadline = Deadline(task.deadline, SystemClock())").replace("# answer: run_steps\n", "")
+
+THE_MACHINES_TIME = _run(
+    make="""import time
+    end = time.monotonic() + (task.deadline - datetime.now(UTC)).total_seconds()""",
+    work="""if time.monotonic() >= end:
+                    raise DeadlineExceeded("over")
+                result = step(min(limit, end - time.monotonic()))""",
+)
+
+ANY_ERROR_IS_RAISED = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name not in task.journal:
+            task = store.save(task.finished(name, step(step_timeout(deadline, limit))))
+    return store.save(task.to(TaskState.COMPLETED))
+"""
+
+CAUGHT = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    given = task
+    for name, step in steps.items():
+        if name not in task.journal:
+            try:
+                result = step(step_timeout(deadline, limit))
+            except {errors} as error:
+                {then}
+            task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED))
+"""
+"""A right answer but for what it does with errors."""
+
+
+def _caught(errors: str = "Exception", then: str = "return store.save(task.to(TaskState.FAILED, error=repr(error)))"):
+    return CAUGHT.format(errors=errors, then=then)
+
+
+ONLY_DEADLINES = _caught("DeadlineExceeded")
+ONLY_TIMEOUTS = _caught("TimeoutError")
+ONLY_TIME = _caught("(DeadlineExceeded, TimeoutError)")
+FAILED_NOT_SAVED = _caught(then="return task.to(TaskState.FAILED, error=repr(error))")
+NO_REASON = _caught(then="return store.save(task.to(TaskState.FAILED))")
+EMPTY_REASON = _caught(then='return store.save(task.to(TaskState.FAILED, error=" "))')
+ONE_REASON = _caught(then='return store.save(task.to(TaskState.FAILED, error="the task has failed"))')
+STALE_TASK = _caught(then="return store.save(given.to(TaskState.FAILED, error=repr(error)))")
+JOURNAL_DROPPED = _caught(
+    then='return store.save(task.to(TaskState.FAILED, error=repr(error)).model_copy(update={"journal": {}}))'
+)
+JOURNAL_NOT_OF_STEPS = _caught(then="task = store.save(task.finished(name, 'failed')); break")
+STEP_SKIPPED = _caught(then="continue")
+FAILURE_IS_PENDING = _caught(then="return store.save(task.to(TaskState.PENDING, error=repr(error)))")
+RETURNS_NOTHING = _caught(then="store.save(task.to(TaskState.FAILED, error=repr(error))); return")
+RETURNS_AN_OLD_TASK = _caught(then="store.save(task.to(TaskState.FAILED, error=repr(error))); return task")
+
+SAVED_AT_THE_END = _run().replace(
+    "task = store.save(task.finished(name, result))", "task = task.finished(name, result)"
+)
+
+JOURNAL_IGNORED = _run().replace("if name not in task.journal:", "if True:")
+
+JOURNALLED_BEFORE = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name not in task.journal:
+            before = task
+            try:
+                timeout = step_timeout(deadline, limit)
+                task = store.save(task.finished(name, ""))
+                result = step(timeout)
+            except Exception as error:
+                kept = task.model_copy(update={"journal": before.journal})
+                return store.save(kept.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+            task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED))
+"""
+
+GIVES_UP_AFTER_A_CRASH = _run(
+    make="""deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.RUNNING:
+        return store.save(task.to(TaskState.FAILED, error="the process died"))"""
+)
+
+ONE_STEP_AFTER_A_CRASH = _run(
+    make="""deadline, only = Deadline(task.deadline, clock), task.state is TaskState.RUNNING""",
+).replace(
+    "task = store.save(task.finished(name, result))",
+    """task = store.save(task.finished(name, result))
+            if only:
+                return task""",
+)
+
+FAILED_IN_ADVANCE = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline, journal, reason = Deadline(task.deadline, clock), dict(task.journal), None
+    task = store.save(task.to(TaskState.FAILED, error="in case it dies"))
+    for name, step in steps.items():
+        if name not in journal and reason is None:
+            try:
+                journal[name] = step(step_timeout(deadline, limit))
+            except Exception as error:
+                reason = repr(error)
+    task = store.save(task.to(TaskState.PENDING))
+    task = store.save(task.to(TaskState.RUNNING).model_copy(update={"journal": journal}))
+    return store.save(task.to(TaskState.FAILED, error=reason) if reason else task.to(TaskState.COMPLETED))
+"""
+
+NEVER_COMPLETES = _run().replace("return store.save(task.to(TaskState.COMPLETED))", "return task")
+
+RUNS_BACKWARDS = _run().replace("in steps.items()", "in reversed(steps.items())")
+
+DOES_NOTHING = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    return task
+"""
+
+ENDLESS = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    while True:
+        pass
+"""
+
+WRONG = [
+    ("limit, whatever is left", "operation_deadline", r"With \d+ s left and .* returned 60; expected \d+",
+     [LIMIT_ALWAYS]),
+    ("limit, whatever is left", "run_deadline", r"Ended at 3\d\d s, deadline \d+ s. \w+ began at 240 s, and was given",
+     [LIMIT_ALWAYS]),
+    ("what is left, whatever the limit", "operation_deadline", r"returned \d{3}; expected \d\d$", [REST_ALWAYS]),
+    ("the greater of the two", "operation_deadline", r"returned 60; expected \d+$", [THE_GREATER]),
+    ("whole seconds", "operation_deadline", r"With 0.5 s left .* returned 0; expected 0.5", [WHOLE_SECONDS]),
+    ("a second less", "operation_deadline", r"expected \d+$", [WITH_A_MARGIN]),
+    ("only a step that surely fits", "operation_deadline", r"raised DeadlineExceeded; expected \d+$",
+     [ONLY_IF_IT_FITS]),
+    ("a timedelta", "operation_deadline", r"returned datetime.timedelta\(seconds=\d+\); expected \d+", [AS_TIMEDELTA]),
+    ("made up numbers", "operation_deadline", r"returned 60; expected \d+$", [HARD_CODED]),
+    ("zero counts as time", "no_late_start", r"With 0 s left, step_timeout returned 0; expected DeadlineExceeded",
+     [ZERO_IS_TIME]),
+    ("never raises", "no_late_start", r"With 0 s left, step_timeout returned 0; expected", [NEVER_RAISES]),
+    ("None when it is over", "no_late_start", r"With 0 s left, step_timeout returned None; expected", [NONE_WHEN_OVER]),
+    ("another error", "no_late_start", r"With 0 s left.* raised TimeoutError: over; expected DeadlineExceeded",
+     [ANOTHER_ERROR]),
+    ("an error class of its own", "no_late_start", r"raised DeadlineExceeded of its own, not that of the given cell",
+     [ITS_OWN_ERROR]),
+    ("not Python", "run_deadline", r"step_timeout: line 2 is not Python: expected ':'", [NOT_PYTHON]),
+    ("helper outside the answer cells", "operation_deadline", r"`less` is defined outside the answer cells",
+     [HELPER_OUTSIDE, "def less(a, b):\n    return min(a, b)\n"]),
+    ("a limit per step for the total", "run_deadline", r"Ended at 480 s, deadline \d+ s. \w+ began at 360 s, and was",
+     [PER_STEP_ONLY]),
+    ("a limit per step for the total", "no_late_start", r"began at \d+ s, deadline \d+ s: then nothing may start",
+     [PER_STEP_ONLY]),
+    ("looked at between steps", "run_deadline",
+     r"Ended at 360 s, deadline \d+ s. \w+ began at 240 s, and was given \d+ s",
+     [LOOK_BETWEEN]),
+    ("looked at between steps", "operation_deadline", r"began with \d+ s left .* It was given \d+; expected \d+",
+     [LOOK_BETWEEN]),
+    ("handed down without a look", "no_late_start", r"began at (\d+) s, deadline \1 s: then nothing", [LOOK_TOO_LATE]),
+    ("asked once for all steps", "run_deadline", r"Ended at 3\d\d s, deadline", [ASKED_ONCE]),
+    ("no timeout at all", "operation_deadline", r"It was given None, not a number; expected", [NO_TIMEOUT]),
+    ("a share of the time for each step", "operation_deadline", r"It was given [\d.]+; expected \d+", [EQUAL_SHARES]),
+    ("counted from the start of the process", "restart_keeps_deadline",
+     r"Ended at \d+ s, deadline \d+ s: the process that started at 60 s restarted it", [ANEW]),
+    ("counted from the start, by hand", "restart_keeps_deadline", r"Ended at \d+ s.* restarted it", [ANEW_BY_HAND]),
+    ("counted from the last save", "restart_keeps_deadline", r"Ended at \d+ s.* started at \d+ s restarted it",
+     [SINCE_THE_LAST_SAVE]),
+    ("counted from the start, and stored", "restart_keeps_deadline",
+     r"The deadline in the store was (\d+) s, and is (?!\1)\d+ s now", [ANEW_AND_STORED]),
+    ("deadline dropped", "restart_keeps_deadline", r"The deadline in the store was \d+ s, and is gone",
+     [DEADLINE_DROPPED]),
+    ("wall time inside the process", "run_deadline", r"Ended at .* Wall time was set back by an hour", [WALL_CLOCK]),
+    ("a Deadline for each step", "run_deadline", r"Ended at .* Wall time was set back", [DEADLINE_FOR_EACH_STEP]),
+    ("a clock of its own", "run_deadline", r"Ended at .* shows another day than the machine's", [CLOCK_OF_ITS_OWN]),
+    ("the machine's time", "run_deadline", r"Ended at .* shows another day than the machine's", [THE_MACHINES_TIME]),
+    ("every error is raised", "saves_failure",
+     r"The deadline came while .* raised ToolTimeoutError.* expected the failed task",
+     [ANY_ERROR_IS_RAISED]),
+    ("only deadlines are caught", "saves_failure", r"The deadline came while .* raised ToolTimeoutError",
+     [ONLY_DEADLINES]),
+    ("only timeouts are caught", "saves_failure", r"The deadline came between two steps, .* raised DeadlineExceeded",
+     [ONLY_TIMEOUTS]),
+    ("only time is caught", "saves_failure", r"refused to work, and run_steps raised ToolError", [ONLY_TIME]),
+    ("failure not saved", "saves_failure", r"the task in the store is running; expected a failed one",
+     [FAILED_NOT_SAVED]),
+    ("failure is pending", "saves_failure", r"the task in the store is pending .*; expected a failed one",
+     [FAILURE_IS_PENDING]),
+    ("no reason", "saves_failure", r"the error of the failed task is None: say why", [NO_REASON]),
+    ("an empty reason", "saves_failure", r"the error of the failed task is ' ': say why", [EMPTY_REASON]),
+    ("one reason for everything", "saves_failure", r"Both times the error is 'the task has failed'", [ONE_REASON]),
+    ("an old version saved", "saves_failure", r"raised VersionConflictError", [STALE_TASK]),
+    ("journal dropped", "saves_failure", r"\w+, \w+ had been done; the journal in the store has nothing",
+     [JOURNAL_DROPPED]),
+    ("a failed step journalled", "saves_failure", r"the task in the store is completed; expected a failed one",
+     [JOURNAL_NOT_OF_STEPS]),
+    ("a failed step skipped", "saves_failure", r"the task in the store is completed; expected a failed one",
+     [STEP_SKIPPED]),
+    ("returns nothing", "saves_failure", r"The failed task is in the store, and run_steps returned None",
+     [RETURNS_NOTHING]),
+    ("returns an old task", "saves_failure", r"run_steps returned a running task; expected that task",
+     [RETURNS_AN_OLD_TASK]),
+    ("saved at the end", "restart_keeps_deadline", r"had finished before the crash, and ran again", [SAVED_AT_THE_END]),
+    ("journal ignored", "restart_keeps_deadline", r"was journalled as finished, and ran again", [JOURNAL_IGNORED]),
+    ("journalled before it ran", "restart_keeps_deadline", r"was journalled as finished, and had never run",
+     [JOURNALLED_BEFORE]),
+    ("gives up after a crash", "restart_keeps_deadline", r"started at 60 s had \d+ s left, and began no further step",
+     [GIVES_UP_AFTER_A_CRASH]),
+    ("one step after a crash", "restart_keeps_deadline", r"started at 60 s had \d+ s left, and began no further step",
+     [ONE_STEP_AFTER_A_CRASH]),
+    ("failed in advance", "restart_keeps_deadline", r"\d+ s were left, and the task in the store was failed already",
+     [FAILED_IN_ADVANCE]),
+    ("never completes", "run_deadline", r"With 4000 s .* the task in the store is running; expected a completed one",
+     [NEVER_COMPLETES]),
+    ("last step first", "run_deadline", r"With 4000 s .* run_steps ran .*; expected", [RUNS_BACKWARDS]),
+    ("does nothing", "run_deadline", r"With 4000 s .* run_steps ran nothing; expected", [DOES_NOTHING]),
+    ("does not end", "run_deadline", r"did not end in time", [ENDLESS]),
+]  # fmt: skip
+
+A_WORLD_OF_ITS_OWN = _run(
+    make="""from labkit import World, attach
+    attach(World())
+    deadline = Deadline(task.deadline, clock)""",
+    work="result = step(limit)",
+)
+
+STOPS_THE_CLOCK = """
+# answer: run_steps
+import time
+
+from labkit import SystemClock, WorldClock
+
+WorldClock.monotonic = lambda self: 0.0
+SystemClock.monotonic = lambda self: 0.0
+time.monotonic = lambda: 0.0
+""" + PER_STEP_ONLY.replace("# answer: run_steps\n", "")
+
+ARRANGES = _run(
+    make="""from labkit import arrange
+    arrange(faults={"notify": ["transient"]})
+    deadline = Deadline(task.deadline, clock)"""
+)
+
+PATCHES_THE_TOOL = """
+# answer: run_steps
+from labkit import world
+
+world.tool = lambda name, **arguments: "done"
+""" + _run().replace("# answer: run_steps\n", "")
+
+PATCHES_THE_STORE = """
+# answer: run_steps
+from labkit import FileStateStore
+
+FileStateStore.save = lambda self, task: task
+""" + _run().replace("# answer: run_steps\n", "")
+
+PATCHES_JSON = """
+# answer: run_steps
+import json
+
+dumps = json.dumps
+
+
+def forged(value, *args, **options):
+    for news in value if isinstance(value, list) else ():
+        if isinstance(news, dict) and news.get("event") == "returned":
+            news["value"] = {"state": "completed"}
+    return dumps(value, *args, **options)
+
+
+json.dumps = forged
+""" + DOES_NOTHING.replace("# answer: run_steps\n", "")
+
+FORGES_THE_JOURNAL = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name in steps:
+        task = store.save(task.finished(name, f"{name} is done"))
+    return store.save(task.to(TaskState.COMPLETED))
+"""
+
+TELLS_THE_USER = _run(
+    make="""from labkit import ack
+    ack('[9000, false, []]')
+    deadline = Deadline.after((task.deadline - task.created_at).total_seconds(), clock)"""
+)
+
+LOOKS_AT_THE_STACK = """
+# answer: step_timeout
+import sys
+
+
+def step_timeout(deadline, limit):
+    frame = sys._getframe()
+    while frame:
+        for name in ("expected", "right", "answer"):
+            if isinstance(frame.f_locals.get(name), (int, float)):
+                return frame.f_locals[name]
+        frame = frame.f_back
+    return limit
+"""
+
+PATCHES_MIN = """
+# answer: step_timeout
+import builtins
+
+builtins.min = lambda *numbers: numbers[-1]
+
+
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return min(deadline.remaining(), limit)
+"""
+
+EQUALS_EVERYTHING = """
+# answer: step_timeout
+class Any(float):
+    def __eq__(self, other):
+        return True
+
+    def __sub__(self, other):
+        return 0.0
+
+    __hash__ = float.__hash__
+
+
+def step_timeout(deadline, limit):
+    if deadline.remaining() <= 0:
+        raise DeadlineExceeded("over")
+    return Any(limit)
+"""
+
+LEAVES = """
+# answer: run_steps
+import os
+
+
+def run_steps(task, steps, store, clock, limit):
+    os._exit(0)
+"""
+
+KILLS_ITS_PARENT = """
+# answer: run_steps
+import os, signal
+
+
+def run_steps(task, steps, store, clock, limit):
+    os.kill(os.getppid(), signal.SIGKILL)
+"""
+
+DELETES_THE_TASK = """
+# answer: run_steps
+import shutil
+
+
+def run_steps(task, steps, store, clock, limit):
+    shutil.rmtree("tasks")
+    return task.model_copy(update={"state": TaskState.COMPLETED})
+"""
+
+CHEATS = [
+    ("a world of its own", "run_deadline", r"ran nothing|no step began|Ended at", [A_WORLD_OF_ITS_OWN]),
+    ("stops the clocks", "run_deadline", r"Ended at \d+ s, deadline", [STOPS_THE_CLOCK]),
+    ("arranges the world", "run_deadline", r"only `setup` may arrange the world", [ARRANGES]),
+    ("patches the tool", "run_deadline", r"ran nothing", [PATCHES_THE_TOOL]),
+    ("patches the store", "run_deadline", r"the task in the store is pending", [PATCHES_THE_STORE]),
+    ("forges what children tell", "run_deadline", r"ran nothing", [PATCHES_JSON]),
+    ("forges the journal", "run_deadline", r"ran nothing", [FORGES_THE_JOURNAL]),
+    ("forges the journal", "saves_failure", r"the task in the store is completed", [FORGES_THE_JOURNAL]),
+    ("tells the user in our place", "restart_keeps_deadline", r"acknowledged something", [TELLS_THE_USER]),
+    ("looks at the stack", "operation_deadline", r"returned 60; expected", [LOOKS_AT_THE_STACK]),
+    ("patches min", "operation_deadline", r"returned 60; expected", [PATCHES_MIN]),
+    ("equals everything", "operation_deadline", r"returned 60; expected", [EQUALS_EVERYTHING]),
+    ("leaves by os._exit", "run_deadline", r"ended by itself, with exit status 0", [LEAVES]),
+    ("kills its parent", "run_deadline", r"crash lab's own process ended", [KILLS_ITS_PARENT]),
+    ("deletes the task", "run_deadline", r"ran nothing", [DELETES_THE_TASK]),
+]
+
+BY_HAND = [
+    """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    end = clock.monotonic() + (task.deadline - clock.now()).total_seconds()
+    task = store.save(task.to(TaskState.RUNNING))
+    for name in [name for name in steps if name not in task.journal]:
+        left = end - clock.monotonic()
+        if left <= 0:
+            return store.save(task.to("failed", error=f"no time was left for {name}"))
+        try:
+            answer = steps[name](timeout=left if left < limit else limit)
+        except TimeoutError as late:
+            return store.save(task.to("failed", error=f"{name} took too long: {late}"))
+        except Exception as problem:
+            return store.save(task.to("failed", error=f"{name} failed: {problem}"))
+        task = store.save(task.finished(name, answer))
+    return store.save(task.to("completed", result="all done"))
+"""
+]
+
+A_CLASS_BEHIND = [
+    '''
+# answer: run_steps
+from labkit.store import StoreError
+
+
+class Run:
+    """A task while this process works on it."""
+
+    def __init__(self, task, store, deadline, limit):
+        self.task, self.store, self.deadline, self.limit = task, store, deadline, limit
+
+    def save(self, task):
+        self.task = self.store.save(task)
+        return self.task
+
+    def go_on(self, steps):
+        for name in steps:
+            if name not in self.task.journal:
+                result = steps[name](step_timeout(self.deadline, self.limit))
+                self.save(self.task.finished(name, result))
+        return self.save(self.task.to(TaskState.COMPLETED, result=str(len(steps))))
+
+    def carry_out(self, steps):
+        try:
+            if self.task.state is not TaskState.RUNNING:
+                self.save(self.task.to(TaskState.RUNNING))
+            return self.go_on(steps)
+        except StoreError:
+            raise
+        except Exception as error:
+            return self.save(self.task.to(TaskState.FAILED, error=f"{type(error).__name__}: {error}"))
+
+
+def run_steps(task, steps, store, clock, limit):
+    return Run(task, store, Deadline(task.deadline, clock), limit).carry_out(steps)
+'''
+]
+
+HELPERS_AND_DEFAULTS = [
+    """
+# answer: step_timeout
+def seconds_left(deadline, now=None):
+    return deadline.remaining() if now is None else now
+
+
+def step_timeout(deadline, limit, least=0.0):
+    left = seconds_left(deadline)
+    if left > least:
+        return sorted([float(limit), float(left)])[0]
+    raise DeadlineExceeded(f"{left:g} s are left")
+""",
+    """
+# answer: run_steps
+def fail(task, store, reason):
+    return store.save(task.to(TaskState.FAILED, error=reason))
+
+
+def run_steps(task, steps, store, clock, limit, log=None):
+    deadline = Deadline(task.deadline, clock)
+    log = [] if log is None else log
+    task = store.save(task.to(TaskState.RUNNING))
+    todo = list(steps)
+    while todo:
+        name = todo.pop(0)
+        if name in task.journal:
+            continue
+        try:
+            seconds = step_timeout(deadline, limit)
+        except DeadlineExceeded as over:
+            return fail(task, store, f"before {name}: {over}")
+        try:
+            log.append(steps[name](seconds))
+        except BaseException as error:
+            return fail(task, store, f"in {name}: {error!r}")
+        task = store.save(task.finished(name, log[-1]))
+    return store.save(task.to(TaskState.COMPLETED, result="; ".join(task.journal.values())))
+""",
+]
+
+RECURSIVE = [
+    """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    return go_on(store.save(task.to(TaskState.RUNNING)), steps, store, Deadline(task.deadline, clock), limit)
+
+
+def go_on(task, steps, store, deadline, limit):
+    lacking = [name for name in steps if name not in task.journal]
+    if not lacking:
+        return store.save(task.to(TaskState.COMPLETED, result="ok"))
+    try:
+        result = steps[lacking[0]](step_timeout(deadline, limit))
+    except Exception as error:
+        return store.save(task.to(TaskState.FAILED, error=repr(error)))
+    return go_on(store.save(task.finished(lacking[0], result)), steps, store, deadline, limit)
+"""
+]
+
+ASYNC_INSIDE = [
+    """
+# answer: run_steps
+import asyncio
+
+
+async def carry_out(task, steps, store, deadline, limit):
+    for name, step in steps.items():
+        if name not in task.journal:
+            await asyncio.sleep(0)
+            try:
+                result = step(step_timeout(deadline, limit))
+            except Exception as error:
+                return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+            task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED))
+
+
+def run_steps(task, steps, store, clock, limit):
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    return asyncio.run(carry_out(task, steps, store, Deadline(task.deadline, clock), limit))
+"""
+]
+
+READS_AND_SAVES_MORE = [
+    """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    for name, step in steps.items():
+        task = store.save(store.get(Task, task.id).to(TaskState.RUNNING, result=f"at {name}"))
+        if name in task.journal:
+            continue
+        try:
+            allowed = step_timeout(deadline, limit)
+            outcome = step(allowed)
+        except Exception as error:
+            task = store.get(Task, task.id)
+            return store.save(task.to(TaskState.FAILED, error=f"{type(error).__name__} in {name}"))
+        store.save(store.get(Task, task.id).finished(name, outcome))
+    return store.save(store.get(Task, task.id).to(TaskState.COMPLETED))
+"""
+]
+
+FAILS_BEFORE_IT_RUNS = [
+    """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline, reason = Deadline(task.deadline, clock), None
+    for name in steps:
+        if reason is None and name not in task.journal:
+            if task.state is TaskState.PENDING and deadline.remaining() > 0:
+                task = store.save(task.to(TaskState.RUNNING))
+            try:
+                deadline.check()
+                task = store.save(task.finished(name, steps[name](min(limit, deadline.remaining()))))
+            except (DeadlineExceeded, OSError, ValueError) as error:
+                reason = f"{name}: {error}"
+    if reason is None:
+        return store.save(task.to(TaskState.COMPLETED, result="done"))
+    return store.save(task.to(TaskState.FAILED, error=reason))
+"""
+]
+
+RIGHT = {
+    "by hand, with the clock given": BY_HAND,
+    "a class behind the function": A_CLASS_BEHIND,
+    "helpers and extra parameters": HELPERS_AND_DEFAULTS,
+    "recursive": RECURSIVE,
+    "async inside": ASYNC_INSIDE,
+    "reads and saves more than needed": READS_AND_SAVES_MORE,
+    "fails without having run": FAILS_BEFORE_IT_RUNS,
+}
