@@ -18,6 +18,7 @@ import pytest
 from labkit import crash
 from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
 from labkit.crash.client import CLIENT
+from labkit.files import write_atomically
 from labkit.world import ack, tool
 
 OLD, NEW = {"state": "old"}, {"state": "new"}
@@ -513,3 +514,19 @@ def test_a_partial_is_named_for_its_function():
     assert sweep(partial(save_as, "a"), list, lambda seen: None).name == "save_as"
     with pytest.raises(CrashLabError, match="save_as uses something that cannot travel"):
         sweep(partial(save_as, threading.Lock()), list, lambda seen: None)
+
+
+def test_a_counterexample_names_the_learners_line_and_not_labkits():
+    """An effect deep in a mechanism of labkit belongs to the line that used the mechanism."""
+
+    def run():
+        write_atomically("state", b"charged")
+        tool("charge", customer="Ada", amount=20)
+
+    def invariant(seen):
+        assert len(seen.ledger) == 1
+
+    report = sweep(run, run, invariant)
+    where = {effect.line.text for effect in report.effects if effect.line}
+    assert where == {'write_atomically("state", b"charged")', 'tool("charge", customer="Ada", amount=20)'}
+    assert report.counterexample().where.startswith("run, line")

@@ -3,7 +3,10 @@
 import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
+
+LABKIT = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,9 @@ class Line:
 
     @classmethod
     def first(cls, lines: Sequence[Any]) -> Self | None:
-        """The innermost of the lines that a child told."""
-        return cls(*lines[0]) if lines else None
+        """The innermost of the lines that a child told; labkit's own only where there is no other."""
+        others = [line for line in lines if not line[0].startswith(LABKIT)]
+        return cls(*(others or lines)[0]) if lines else None
 
     @property
     def raw(self) -> str:
