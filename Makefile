@@ -1,6 +1,6 @@
 # make lab     set up and open JupyterLab       make lab ARGS=--no-browser
 # make test    set up and run every test        make test ARGS="-k crash"
-# make system  what needs Chromium and strace, or takes minutes
+# make system  what needs Chromium and strace, or takes minutes; make long: what takes many
 # make bench   measure side by side
 #
 # For authors: make lint, exercises, notebooks, environment, lock. CONTRIBUTING.md says when.
@@ -21,7 +21,7 @@ UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),"$(UV)" pip install --python $(BIN)/python,$(BIN)/python -m pip install) --quiet \
 	--constraint requirements.lock
 
-.PHONY: lab test system lint bench exercises notebooks environment lock
+.PHONY: lab test system long lint bench exercises notebooks environment lock
 
 lab: $(VENV)/lab
 	@$(BIN)/labkit lab $(ARGS)
@@ -31,6 +31,9 @@ test: lint
 
 system: $(VENV)/test
 	$(BIN)/python -m pytest tests/system_*.py $(ARGS)
+
+long: $(VENV)/test
+	$(BIN)/python -m pytest tests/long_*.py $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check

@@ -316,7 +316,7 @@ def test_the_models_are_told_the_tools_as_openai_wants_it():
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["DISK", "DEPLOY"])
 def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name):
-    """Killed at every crash point: see `whole_agent.invariant`. `make system` kills twice."""
+    """Killed at every crash point: see `whole_agent.invariant`. `make system` and `make long` kill twice."""
     whole_agent.assert_survives(name, depth=1)
 
 

@@ -1,0 +1,10 @@
+"""The longest sweep, 18,000 processes: `make long` runs it, and `.ci/run` does not."""
+
+import pytest
+import whole_agent
+
+
+@pytest.mark.timeout(3600)
+def test_two_crashes_lose_and_repeat_no_effect_and_no_saved_reply():
+    """The deploy story: at every crash point, and at every one of each recovery; see `whole_agent.invariant`."""
+    whole_agent.assert_survives("DEPLOY", depth=2)
