@@ -47,6 +47,7 @@ class Agent:
     """The risks for which a human is asked first."""
     policy: Policy = field(default_factory=Policy)
     retry: Callable[..., Any] = retry
+    step_timeout: Callable[[Deadline, float], float] = step_timeout
     run_once: Callable[..., str] = run_once
 
     def start(self, goal: str, run_id: str) -> AgentRun:
@@ -118,7 +119,7 @@ class _Work:
         """Try as often as policy and deadline allow; `attempt` is given the seconds that it may take."""
         agent, deadline = self.agent, self.deadline
         policy = replace(agent.policy, remaining=deadline.remaining)
-        return agent.retry(lambda: attempt(step_timeout(deadline, agent.limit)), policy, agent.clock.sleep)
+        return agent.retry(lambda: attempt(agent.step_timeout(deadline, agent.limit)), policy, agent.clock.sleep)
 
     def _ask_model(self) -> None:
         messages = self.run.messages()
