@@ -63,7 +63,9 @@ def is_retryable(error: Exception) -> bool:
 
 
 def retry_after(error: Exception, now: datetime | None = None) -> float:
-    """Seconds that the server asked to wait (Retry-After: RFC 9110, 10.2.3), 0 if it did not say."""
+    """Seconds to wait, as the error says or as the server did (Retry-After: RFC 9110, 10.2.3); 0 if neither does."""
+    if isinstance(seconds := getattr(error, "retry_after", None), float):
+        return seconds
     said = getattr(getattr(error, "response", None), "headers", {}).get("retry-after", "")
     try:
         seconds = float(said)

@@ -38,7 +38,11 @@ class KeyReusedError(ValueError):
 
 
 class InProgressError(ConnectionError):
-    """Somebody else is doing this work now. Asking again later may help."""
+    """Somebody else is doing this work now. After `retry_after` seconds, their lease will be over."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnknownOutcomeError(Exception):
@@ -112,9 +116,10 @@ def run_once(  # noqa: PLR0913 - each is a decision that only the caller can tak
     record, result = _insert(store, fresh), None
     if record is None:
         stored = _existing(store, fresh, clock.now())
-        if stored.expires_at > clock.now():
-            if stored.state is OnceState.IN_PROGRESS:
-                raise InProgressError(f"somebody else is working under the key {key}")
+        left = (stored.expires_at - clock.now()).total_seconds()
+        if left > 0 and stored.state is OnceState.IN_PROGRESS:
+            raise InProgressError(f"somebody else is working under the key {key}", retry_after=left)
+        if left > 0:
             return stored.result
         if stored.state is OnceState.IN_PROGRESS:
             result = unknown()

@@ -1,6 +1,7 @@
 """What the agent promises: it goes on from any point, does nothing twice, stops in time and within its budget."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,6 +13,8 @@ from labkit import (
     TaskState,
     VersionConflictError,
     World,
+    arrange,
+    ask,
     attach,
     llm,
     stories,
@@ -318,6 +321,22 @@ def test_the_models_are_told_the_tools_as_openai_wants_it():
 def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name):
     """Killed at every crash point: see `whole_agent.invariant`. `make system` and `make long` kill twice."""
     whole_agent.assert_survives(name, depth=1)
+
+
+def test_a_tool_without_a_key_survives_crashes_by_being_asked():
+    """A restart waits until the lease of the dead attempt is over, and asks the tool before it is used again."""
+    notify = stories.DEPLOY.tools[-1]
+    asked = replace(notify, unknown=lambda arguments: ask("notify", **arguments))
+    turns = (Turn(calls=(("notify", {"service": "shop"}),)), Turn("done"))
+    story = stories.Story("tell the team", (asked,), turns)
+
+    def setup():
+        arrange(kinds={"notify": "asked"})
+        whole_agent.begin(story)
+
+    go_on = partial(whole_agent.go_on, story)
+    report = sweep(go_on, go_on, partial(whole_agent.invariant, story, 1), setup)
+    report.assert_survives(effects=20)
 
 
 def test_a_request_that_the_crash_lab_cannot_see_is_no_proof():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labkit.backoff import is_retryable
+from labkit.backoff import is_retryable, retry_after
 from labkit.clock import FakeClock
 from labkit.crash import DidNotSurviveError, sweep
 from labkit.files import FileStateStore
@@ -201,6 +201,7 @@ def test_while_somebody_works_nobody_else_does(once):
         with pytest.raises(InProgressError, match="somebody else is working under the key order 7") as raised:
             once(not_needed, unknown=not_needed)
         assert is_retryable(raised.value)
+        assert retry_after(raised.value) == LEASE
         return "mine"
 
     assert once(meanwhile) == "mine"
