@@ -169,9 +169,10 @@ def _assert_survives(report: Report) -> None:
 
 
 def _label(effect: Effect) -> str:
-    if _is_answer(effect.line):
-        return f"{effect} in line {effect.line.number}"
-    return "a save of the task" if effect.op == "replace" else ""
+    """An effect as the student knows it: of what the store does, only the save itself."""
+    if f"{STORE}/" in effect.target:
+        return "a save of the task" if effect.op == "replace" else ""
+    return f"{effect} in line {effect.line.number}" if _is_answer(effect.line) else ""
 
 
 def _is_answer(line: Line | None) -> bool:
