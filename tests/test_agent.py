@@ -290,17 +290,15 @@ def test_two_workers_cannot_both_go_on(agent):
     """The one who was second is told so, and the state is the first one's."""
     one = agent()
     one.start(stories.DISK.goal, "run-1")
-    original, stolen = one.store.save, []
 
-    class Stolen(FileStateStore):
-        def save(self, record):
-            if record.journal and not stolen:
-                stolen.append(original(one.store.get(AgentRun, "run-1").model_copy(update={"result": "mine"})))
-            return original(record)
+    def meanwhile(*_):
+        run = one.store.get(AgentRun, "run-1")
+        one.store.save(run.model_copy(update={"result": "mine"}))
+        return "the disk is full"
 
-    object.__setattr__(one.store, "save", partial(Stolen.save, one.store))
+    tools = [replace(tool, use=meanwhile) for tool in one.tools]
     with pytest.raises(VersionConflictError):
-        one.resume("run-1")
+        replace(one, tools=tools).resume("run-1")
     assert one.store.get(AgentRun, "run-1").result == "mine"
 
 

@@ -59,13 +59,13 @@ class Explorer:
         if programs.setup is not None:
             ending = self._perform(programs.job("setup"), *self.start)
             if ending.how != "returned":
-                raise NotExploredError(f"setup {failure(ending)}", ending.last.get("lines"))
+                raise NotExploredError(f"setup {ending.failure}", ending.last.get("lines"))
             self.start = read_tree(self.sandbox), ending.memory
         self.recording = self._record()
         if preload(self.recording.last.get("loaded", ())):
             self.recording = self._record()  # to import a module may draw numbers, and the others will not import it
         if self.recording.how != "returned":
-            raise NotExploredError(f"run {failure(self.recording)}", self.recording.last.get("lines"))
+            raise NotExploredError(f"run {self.recording.failure}", self.recording.last.get("lines"))
         if outside := [event["path"] for event in self.recording.events if event["event"] == "outside"]:
             raise NotExploredError(f"run wrote to {outside[0]}, outside its folder, where no crash was explored")
         self._check_requests(self.recording, self.start[1])
@@ -113,7 +113,7 @@ class Explorer:
         """Kill a run that was recorded. It must be that run, and must have left what the recording says."""
         ending, k = self._perform(job, tree, memory), job.stop.at
         if ending.how != "stopped" or ending.status != -9:
-            raise NotExploredError(f"crash point {k} was not reached: the {job.role} {failure(ending)}")
+            raise NotExploredError(f"crash point {k} was not reached: the {job.role} {ending.failure}")
         if ending.labels != labels[:k]:
             raise NotExploredError(
                 f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {ending.labels} "
@@ -159,7 +159,7 @@ class Explorer:
         return {
             "survives": verdict.how == "returned",
             "role": "recover" if verdict is recovered else "invariant",
-            "failure": verdict.last if verdict.how == "raised" else {"error": "", "text": failure(verdict)},
+            "failure": verdict.last if verdict.how == "raised" else {"error": "", "text": verdict.failure},
             "before": shown(tree),
             "after": shown(after),
             "ledger": recovered.memory["ledger"],
@@ -186,17 +186,3 @@ def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
         elif event["event"] == "effect":
             disk.apply(event["op"], event)
     return disk
-
-
-def failure(ending: Ending) -> str:
-    """How a child ended, as the predicate of a sentence."""
-    match ending.how:
-        case "raised":
-            return f"raised {ending.last['error']}: {ending.last['text']}"
-        case "hung":
-            return "did not end in time"
-        case "flooded":
-            return f"had more effects than the limit of {ending.last['limit']} allows"
-        case "died":
-            return f"ended by itself, with exit status {ending.status}"
-    return ending.how

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from labkit.crash import process
 from labkit.crash.child import Job
-from labkit.crash.explore import Explorer, NotExploredError, Programs, failure
+from labkit.crash.explore import Explorer, NotExploredError, Programs
 from labkit.crash.trace import Stop
 from labkit.crash.trees import read_tree, shown, write_tree
 from labkit.crash.zygote import Memory, Told, Zygote
@@ -61,9 +61,9 @@ def trial(zygote: Zygote, job: Job, memory: Memory, sandbox: Path | None, setup:
     if setup is not None:
         ending = zygote.perform(setup, memory, folder)
         if ending.how != "returned":
-            raise NotExploredError(f"setup {failure(ending)}")
+            raise NotExploredError(f"setup {ending.failure}")
         memory = ending.memory
     ending = zygote.perform(job, memory, folder)
     files = shown(read_tree(folder)) if sandbox is None else {}
-    answer = {"how": ending.how, "failure": failure(ending), "last": ending.last, "labels": ending.labels}
+    answer = {"how": ending.how, "failure": ending.failure, "last": ending.last, "labels": ending.labels}
     return {**answer, "files": files, "memory": ending.memory, "output": ending.output}

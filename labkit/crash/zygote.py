@@ -50,6 +50,20 @@ class Ending:
         """The effects by name."""
         return [f"{effect['op']} {effect['target']}".strip() for effect in self.effects]
 
+    @property
+    def failure(self) -> str:
+        """How it ended, as the predicate of a sentence."""
+        match self.how:
+            case "raised":
+                return f"raised {self.last['error']}: {self.last['text']}"
+            case "hung":
+                return "did not end in time"
+            case "flooded":
+                return f"had more effects than the limit of {self.last['limit']} allows"
+            case "died":
+                return f"ended by itself, with exit status {self.status}"
+        return self.how
+
 
 class WorldProcess:
     """A world in a process of its own. Its control side stays with the zygote."""
