@@ -12,3 +12,22 @@ settings.load_profile("repeatable")
 
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)  # the tests use the scripted model, whoever runs them
+
+
+@pytest.fixture
+def database_url():
+    """An empty database."""
+    from labkit import database
+
+    with database.throwaway() as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url):
+    """An engine on an empty database."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(database_url)
+    yield engine
+    engine.dispose()

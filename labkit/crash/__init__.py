@@ -124,11 +124,13 @@ def trial(
 ) -> Trial:
     """Run `run` once in a fresh process, to its end or to `stop`, in `folder` or in an empty one."""
     path = tuple(sys.path)
+    database = sys.modules.get("labkit.database") if folder else None
+    own = {"url": database.url()} if database else {}
     told = CLIENT.ask(
         "trial",
         job=Job("trial", pickled(run), stop=stop or Stop(), path=path),
         setup=Job("setup", pickled(setup), path=path) if setup else None,
-        memory=(world or World()).to_json(),
+        memory={**(world or World()).to_json(), **own},
         sandbox=folder,
         seconds=SECONDS,
         limit=LIMIT,

@@ -14,6 +14,7 @@ import cloudpickle
 
 from labkit import world
 from labkit.crash import virtual
+from labkit.crash.keeper import CHILD
 from labkit.crash.preload import shipped
 from labkit.crash.sources import SOURCES
 from labkit.crash.stepping import follow
@@ -62,6 +63,7 @@ def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path
     try:
         os.chdir(sandbox)
         pid = PIDS[job.role] + job.life
+        os.environ["PGAPPNAME"] = CHILD
         world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
         for install in SOURCES if job.stop else ():
             install(trace)

@@ -53,6 +53,8 @@ class Client:
 
     def ask(self, action: str, **request: Any) -> dict[str, Any]:
         """Have the zygote do something. CrashLabError if it cannot; whatever interrupts the wait ends the zygote."""
+        if database := sys.modules.get("labkit.database"):
+            database.server().start()  # from a child it cannot be: what children start is ended with them
         with self._turn:
             self.start()
             try:

@@ -9,23 +9,16 @@ from typing import Any
 
 from labkit.crash.child import Job
 from labkit.crash.disk import Disk
+from labkit.crash.keeper import tables
 from labkit.crash.preload import preload
 from labkit.crash.trace import Stop
 from labkit.crash.trees import Tree, read_tree, shown, write_tree
-from labkit.crash.zygote import Ending, Memory, Told, Zygote
+from labkit.crash.zygote import Ending, Memory, NotExploredError, Told, Zygote
 from labkit.world import World
 
 DOWNTIME = 60.0
 """Virtual seconds between a crash and the restart."""
 KILLED, POWER_CUT = "process killed", "power cut"
-
-
-class NotExploredError(Exception):
-    """The sweep cannot go on, or would prove nothing. Its text says why; `lines` where."""
-
-    def __init__(self, text: str, lines: list[Any] | None = None) -> None:
-        super().__init__(text)
-        self.lines = lines or []
 
 
 @dataclass
@@ -160,8 +153,8 @@ class Explorer:
             "survives": verdict.how == "returned",
             "role": "recover" if verdict is recovered else "invariant",
             "failure": verdict.last if verdict.how == "raised" else {"error": "", "text": verdict.failure},
-            "before": shown(tree),
-            "after": shown(after),
+            "before": {**shown(tree), **tables(memory)},
+            "after": {**shown(after), **tables(recovered.memory)},
             "ledger": recovered.memory["ledger"],
             "output": recovered.output,
         }

@@ -6,7 +6,10 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
-SHIPPED = ("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio")
+SHIPPED = (
+    *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
+    *("psycopg", "psycopg_binary", "sqlalchemy"),
+)
 NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
 
 

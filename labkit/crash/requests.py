@@ -5,10 +5,10 @@ from pathlib import Path
 
 from labkit.crash import process
 from labkit.crash.child import Job
-from labkit.crash.explore import Explorer, NotExploredError, Programs
+from labkit.crash.explore import Explorer, Programs
 from labkit.crash.trace import Stop
 from labkit.crash.trees import read_tree, shown, write_tree
-from labkit.crash.zygote import Memory, Told, Zygote
+from labkit.crash.zygote import Memory, NotExploredError, Told, Zygote
 
 FEW = 4
 """Crash points that are not worth a second processor."""

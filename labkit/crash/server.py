@@ -7,11 +7,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from labkit.crash.explore import NotExploredError
 from labkit.crash.preload import preload
 from labkit.crash.requests import replay, step, sweep, trial
 from labkit.crash.wire import tell
-from labkit.crash.zygote import Zygote
+from labkit.crash.zygote import NotExploredError, Zygote
 
 ACTIONS = {"sweep": sweep, "replay": replay, "step": step, "trial": trial}
 

@@ -1,5 +1,6 @@
 """Where effects come from. A source is a function that is given the Trace and reports to it; add yours to SOURCES."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,6 +23,12 @@ class TracedWorld:
     def port(self) -> int | None:
         """Where the world speaks HTTP."""
         return self.place.port
+
+    @property
+    def database(self) -> str | None:
+        """The world's database. Who asks for it is about to use it."""
+        _trace_sql(self.trace)
+        return self.place.database
 
     def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
         """Use a tool."""
@@ -71,4 +78,21 @@ def trace_world(trace: Trace) -> None:
     world.attach(TracedWorld(world.current(), trace))
 
 
-SOURCES = (calls.install, trace_world)
+def trace_sql(trace: Trace) -> None:
+    """Trace SQL, if this process has the driver already; otherwise `TracedWorld.database` does it later."""
+    if "psycopg" in sys.modules:
+        _trace_sql(trace)
+
+
+_traces: list[Trace] = []
+
+
+def _trace_sql(trace: Trace) -> None:
+    from labkit.crash import sql  # noqa: PLC0415 - most programs need no driver, and each child would wait for it
+
+    if trace not in _traces:
+        _traces.append(trace)
+        sql.install(trace, lambda: world.current().database)
+
+
+SOURCES = (calls.install, trace_world, trace_sql)

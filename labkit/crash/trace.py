@@ -54,17 +54,24 @@ class Trace:
 
     def effect(self, op: str, target: str, perform: Callable[[], T], **details: Any) -> T:
         """Perform an effect unless this is where the child stops. One that raises has had no effect."""
-        label = f"{op} {target}".strip()
-        if self.count == self.stop.at or (self.stop.before and self.stop.before in label):
-            self.wait_for_death()
+        self.begin(op, target)
         result = perform()
         if isinstance(result, int):
             details["result"] = result
+        self.done(op, target, **details)
+        return result
+
+    def begin(self, op: str, target: str) -> None:
+        """An effect is about to be performed."""
+        if self.count == self.stop.at or (self.stop.before and self.stop.before in f"{op} {target}".strip()):
+            self.wait_for_death()
+
+    def done(self, op: str, target: str, **details: Any) -> None:
+        """An effect has been performed."""
         self.note("effect", op=op, target=target, lines=lines_under_test(_frames()), **details)
         self.count += 1
-        if self.stop.after and self.stop.after in label:
+        if self.stop.after and self.stop.after in f"{op} {target}".strip():
             self.wait_for_death()
-        return result
 
     def note(self, event: str, **details: Any) -> None:
         """Tell the parent something; small news travel together."""

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
 from typing import Any, TypeVar
 
+from labkit.crash.keeper import Keeper
 from labkit.llm import server
 from labkit.world import ToolConflictError, ToolError, ToolTimeoutError, ToolUnavailableError, World
 
@@ -49,6 +50,11 @@ class RemoteWorld:
         """Where the world's process speaks HTTP."""
         return self._ask("port")
 
+    @cached_property
+    def database(self) -> str:
+        """The database of the crash lab. ToolError if there is none."""
+        return self._ask("database")
+
     def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
         """Use a tool."""
         return self._ask("call", tool, arguments, key, timeout)
@@ -84,12 +90,12 @@ def serve(control: Connection) -> None:
     `control` sends ["begin", memory, may arrange] and a socket: a world with this memory, for whoever holds the other
     end. Anybody may speak HTTP to it.
     """
-    world, client, may_arrange = World(), None, False
+    world, keeper, client, may_arrange = World(), Keeper(), None, False
     listener = server.listen()
     world.port = listener.getsockname()[1]
     while True:
         ready = wait([control, listener, client] if client else [control, listener])
-        if client in ready and not _answer(world, client, may_arrange=may_arrange):
+        if client in ready and not _answer(world, keeper, client, may_arrange=may_arrange):
             client.close()
             client = None
         if listener in ready:
@@ -102,18 +108,26 @@ def serve(control: Connection) -> None:
             if request == "begin":
                 memory, may_arrange = arguments
                 world.restore(memory)
+                keeper.begin(memory)
                 client = Connection(recv_handle(control))
-            tell(control, {"value": world.to_json() if request == "memory" else None})
+            tell(control, _remembered(world, keeper) if request == "memory" else {"value": None})
 
 
-def _answer(world: World, client: Connection, *, may_arrange: bool) -> bool:
+def _remembered(world: World, keeper: Keeper) -> dict[str, Any]:
+    try:
+        return {"value": {**world.to_json(), **keeper.memory()}}
+    except Exception as error:  # noqa: BLE001 - the sweep ends, and says why
+        return {"problem": f"the database cannot be read: {error}"}
+
+
+def _answer(world: World, keeper: Keeper, client: Connection, *, may_arrange: bool) -> bool:
     """Do what the client asks, then tell it. False if there is nobody any more, or nobody who can be understood."""
     try:
         try:
             request, *arguments = hear(client, LONGEST)
         except (EOFError, OSError):
             return False
-        answer = {"value": _do(world, request, arguments, may_arrange=may_arrange)}
+        answer = {"value": _do(world, keeper, request, arguments, may_arrange=may_arrange)}
     except Exception as error:  # noqa: BLE001 - whatever a client says, the world goes on
         answer = {"error": str(error), "type": type(error).__name__}
     with suppress(OSError):
@@ -121,9 +135,11 @@ def _answer(world: World, client: Connection, *, may_arrange: bool) -> bool:
     return True
 
 
-def _do(world: World, request: str, arguments: list[Any], *, may_arrange: bool) -> Any:
+def _do(world: World, keeper: Keeper, request: str, arguments: list[Any], *, may_arrange: bool) -> Any:
     if request == "port":
         return world.port
+    if request == "database":
+        return keeper.url()
     if request == "arrange" and may_arrange:
         return world.arrange(**arguments[0])
     if request == "arrange":

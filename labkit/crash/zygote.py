@@ -22,6 +22,14 @@ Memory = dict[str, Any]
 """What a world remembers: World.to_json."""
 
 
+class NotExploredError(Exception):
+    """The sweep cannot go on, or would prove nothing. Its text says why; `lines` where."""
+
+    def __init__(self, text: str, lines: list[Any] | None = None) -> None:
+        super().__init__(text)
+        self.lines = lines or []
+
+
 @dataclass
 class Ending:
     """How a child ended."""
@@ -85,7 +93,10 @@ class WorldProcess:
     def memory(self) -> Memory:
         """What it remembers now."""
         tell(self._control, ["memory"])
-        return hear(self._control)["value"]
+        answer = hear(self._control)
+        if "problem" in answer:
+            raise NotExploredError(answer["problem"])
+        return answer["value"]
 
 
 @dataclass

@@ -50,6 +50,8 @@ class Place(Protocol):
 
     port: int | None
     """Where the world speaks HTTP on this machine; None if it does not."""
+    database: str | None
+    """The URL of the database that belongs to this world; None if it is up to `labkit.database`."""
 
     def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
         """Use a tool."""

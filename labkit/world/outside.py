@@ -52,6 +52,8 @@ class World:
     """What the model provider remembers (labkit.llm): plain data."""
     clock: FakeClock = field(default_factory=FakeClock)
     port: ClassVar[int | None] = None
+    database: str | None = None
+    """The URL of the database that belongs to this world; None if it is up to `labkit.database`."""
 
     def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
         """Apply `tool`, record it, then answer; with a `key` that was used before, answer again and apply nothing.

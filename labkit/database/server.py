@@ -1,0 +1,146 @@
+"""A PostgreSQL server, ours or one that was given: databases on it, and the words to say when it does not answer."""
+
+import re
+from abc import ABC, abstractmethod
+from typing import ClassVar
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg import conninfo, errors, sql
+
+from labkit.database.errors import DatabaseError
+from labkit.database.programs import OLDEST
+
+CONNECT_TIMEOUT = 10
+"""Seconds."""
+LOCK = 0x6C61626B6974
+"""The advisory lock under which databases are made: "labkit" in ASCII."""
+NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+
+
+class Server(ABC):
+    """Something that databases can be made on."""
+
+    advice: ClassVar[str]
+    """What to do when it does not let us in."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Make sure that it answers. DatabaseError if it does not."""
+
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether it takes connections."""
+
+    @abstractmethod
+    def status(self) -> str:
+        """What there is to say of it, in one line."""
+
+    @abstractmethod
+    def conninfo(self, database: str = ..., role: str = ...) -> dict[str, str]:
+        """How to connect: libpq's keywords."""
+
+    def owner(self, database: str) -> dict[str, str]:
+        """How the owner of a database connects to it. On a server of ours each database has an owner of its own."""
+        return self.conninfo(database, database)
+
+    def connect(self, **how: str) -> psycopg.Connection:
+        """A connection in autocommit. DatabaseError if the server does not answer or does not let us in."""
+        try:
+            connection = psycopg.connect(**{"connect_timeout": CONNECT_TIMEOUT, **how}, autocommit=True)
+        except psycopg.OperationalError as error:
+            raise DatabaseError(f"{reason(error)}: {self.advice}") from None
+        if connection.info.server_version < OLDEST * 10_000:
+            connection.close()
+            raise DatabaseError(f"the server is older than PostgreSQL {OLDEST}: set LABKIT_DSN to a newer one")
+        return connection
+
+    def version(self) -> str:
+        """Such as "PostgreSQL 18.6"."""
+        with self.connect(**self.conninfo()) as connection:
+            return f"PostgreSQL {connection.info.parameter_status('server_version')}"
+
+    def make_database(self, name: str) -> None:
+        """Make a database unless it is there, for its owner alone. ValueError unless `name` is a plain word."""
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a database: small letters, digits and _ are")
+        owner, created = self.owner(name), sql.Identifier(name)
+        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
+        with self.connect(**self.conninfo()) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # one at a time; it ends with the connection
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                return
+            try:
+                self._make_role(connection, owner)
+                connection.execute(create.format(created, sql.Identifier(owner["user"])))
+                connection.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(created))
+            except errors.InsufficientPrivilege as error:
+                raise DatabaseError(f"{reason(error)}: the role in LABKIT_DSN needs the right CREATEDB") from None
+            except errors.DiskFull as error:
+                raise DatabaseError(f"{reason(error)}: make room on the disk") from None
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is connected to it; no error if there is none."""
+        with self.connect(**self.conninfo()) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _make_role(self, connection: psycopg.Connection, owner: dict[str, str]) -> None:
+        """Make the owner of a database: a role that may do nothing else."""
+        role, password = sql.Identifier(owner["user"]), sql.Literal(owner["password"])
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [owner["user"]]).fetchone():
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
+
+
+class GivenServer(Server):
+    """The server that LABKIT_DSN names. Its role owns all databases, for we may not be allowed to make others."""
+
+    advice = "see whether the server of LABKIT_DSN runs, and whether role, password and database are right"
+
+    def __init__(self, dsn: str) -> None:
+        try:
+            self._how = {key: str(value) for key, value in conninfo.conninfo_to_dict(dsn).items()}
+        except psycopg.ProgrammingError:
+            example = "postgresql://user:password@host:5432/name"
+            raise DatabaseError(f"LABKIT_DSN is no address of a database: write it like {example}") from None
+
+    def start(self) -> None:
+        """See Server.start."""
+        self.connect(**self._how).close()
+
+    @property
+    def running(self) -> bool:
+        """See Server.running."""
+        try:
+            self.start()
+        except DatabaseError:
+            return False
+        return True
+
+    def status(self) -> str:
+        """See Server.status."""
+        return (
+            f"{self.version()} answers at LABKIT_DSN. It is not ours, so these are left out: killing a whole server, "
+            "a role for each database, `labkit db stop` and `reset`"
+        )
+
+    def conninfo(self, database: str = "", role: str = "") -> dict[str, str]:  # noqa: ARG002 - there is one role
+        """See Server.conninfo."""
+        return {**self._how, "dbname": database} if database else self._how
+
+    def _make_role(self, connection: psycopg.Connection, owner: dict[str, str]) -> None:
+        """There is one role."""
+
+
+def url(how: dict[str, str]) -> str:
+    """A connection's keywords as a URL that psycopg and SQLAlchemy understand."""
+    rest = {key: value for key, value in how.items() if key not in {"user", "password", "dbname"}}
+    user = quote(how.get("user", ""), safe="")
+    password = f":{quote(how['password'], safe='')}" if "password" in how else ""
+    return f"postgresql://{user}{password}@/{quote(how.get('dbname', ''), safe='')}?{urlencode(rest, quote_via=quote)}"
+
+
+def reason(error: psycopg.Error) -> str:
+    """What the server or its driver says, in one line and without an address."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.removeprefix("connection failed: ")
