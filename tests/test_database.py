@@ -282,9 +282,11 @@ def test_student_code_owns_its_own_database_and_nothing_else():
 def test_a_scratch_database_is_empty_whoever_had_it_before():
     """Databases are used again: tables, views, functions, types, schemas and sequences of the last user are gone."""
     litter = """
-        CREATE TABLE parent (id serial PRIMARY KEY); CREATE TABLE child (id int REFERENCES parent);
+        CREATE TABLE parent (id serial PRIMARY KEY, other int GENERATED ALWAYS AS IDENTITY);
+        CREATE TABLE child (id int REFERENCES parent);
         CREATE VIEW seen AS SELECT * FROM child; CREATE MATERIALIZED VIEW kept AS SELECT * FROM seen;
-        CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+        CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE TYPE pair AS (a mood, b mood);
+        CREATE DOMAIN positive AS int CHECK (VALUE > 0);
         CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SEQUENCE counted;
         CREATE SCHEMA other CREATE TABLE inside (mood public.mood); CREATE TABLE split (id int) PARTITION BY LIST (id);
     """

@@ -84,7 +84,8 @@ class Rows:
         """Make this the content."""
         if content == self._current:
             return
-        if self._schema().statements != content["schema"]:
+        known = self._schemas.get(self._version())
+        if known is None or known.statements != content["schema"]:
             self._scratch.clear()
             self._connection.execute(content["schema"])
             self._connection.execute("SET search_path = ''")
@@ -100,7 +101,7 @@ class Rows:
 
     def _schema(self, statements: str | None = None) -> Schema:
         """The schema as it is; `statements` are those that made it, if they are known."""
-        version = self._all(VERSION)[0][0]
+        version = self._version()
         if version not in self._schemas:
             columns = dict(self._all(TABLES))
             order: TopologicalSorter[str] = TopologicalSorter({name: [] for name in columns})
@@ -115,6 +116,9 @@ class Rows:
                 statements if statements is not None else self._statements(), tables, sequences
             )
         return self._schemas[version]
+
+    def _version(self) -> str:
+        return self._all(VERSION)[0][0]
 
     def _statements(self) -> str:
         if not self._all("SELECT 1 FROM pg_class WHERE oid >= 16384 LIMIT 1"):

@@ -19,21 +19,26 @@ END_OTHERS = """
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
 """
 EVERYTHING = """
-    SELECT 'EXTENSION', quote_ident(extname) FROM pg_extension WHERE extname <> 'plpgsql'
+    SELECT 1, 'EXTENSION', quote_ident(extname) FROM pg_extension WHERE extname <> 'plpgsql'
     UNION ALL
-    SELECT 'SCHEMA', quote_ident(nspname) FROM pg_namespace
+    SELECT 2, 'SCHEMA', quote_ident(nspname) FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')
     UNION ALL
-    SELECT
-        CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+    SELECT 3, 'TABLE', oid::regclass::text FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'f')
+    UNION ALL
+    SELECT 4, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'SEQUENCE' END,
         oid::regclass::text
-    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'S')
     UNION ALL
-    SELECT 'ROUTINE', oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    SELECT 5, 'ROUTINE', oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     UNION ALL
-    SELECT CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, oid::regtype::text
-    FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype IN ('d', 'e', 'r')
+    SELECT 6, CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, t.oid::regtype::text
+    FROM pg_type t LEFT JOIN pg_class c ON c.oid = typrelid
+    WHERE typnamespace = 'public'::regnamespace AND (typtype IN ('d', 'e', 'r') OR relkind = 'c')
+    ORDER BY 1
 """
+"""What there is to drop, in an order in which it can be: what belongs to something else goes with that."""
 
 
 class Scratch:
@@ -61,7 +66,7 @@ class Scratch:
     def clear(self) -> None:
         """Drop everything in it."""
         with self.connection.transaction():
-            for what, name in self.connection.execute(EVERYTHING).fetchall():
+            for _, what, name in self.connection.execute(EVERYTHING).fetchall():
                 drop = sql.SQL("DROP {} IF EXISTS {} CASCADE")
                 self.connection.execute(drop.format(sql.SQL(what), sql.SQL(name)))
 
