@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-pytest.register_assert_rewrite("criteria_suite", "store_conformance")
+pytest.register_assert_rewrite("criteria_suite", "killed_server", "store_conformance")
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

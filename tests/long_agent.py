@@ -5,6 +5,7 @@ import whole_agent
 
 
 @pytest.mark.timeout(3600)
-def test_two_crashes_lose_and_repeat_no_effect_and_no_saved_reply():
+@pytest.mark.parametrize("new_store", [whole_agent.in_files, whole_agent.in_postgres])
+def test_two_crashes_lose_and_repeat_no_effect_and_no_saved_reply(new_store):
     """The deploy story: at every crash point, and at every one of each recovery; see `whole_agent.invariant`."""
-    whole_agent.assert_survives("DEPLOY", depth=2)
+    whole_agent.assert_survives("DEPLOY", 2, new_store)

@@ -315,10 +315,11 @@ def test_the_models_are_told_the_tools_as_openai_wants_it():
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("new_store", [whole_agent.in_files, whole_agent.in_postgres])
 @pytest.mark.parametrize("name", ["DISK", "DEPLOY"])
-def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name):
+def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name, new_store):
     """Killed at every crash point: see `whole_agent.invariant`. `make system` and `make long` kill twice."""
-    whole_agent.assert_survives(name, depth=1)
+    whole_agent.assert_survives(name, 1, new_store)
 
 
 def test_a_tool_without_a_key_survives_crashes_by_being_asked():
@@ -330,9 +331,9 @@ def test_a_tool_without_a_key_survives_crashes_by_being_asked():
 
     def setup():
         arrange(kinds={"notify": "asked"})
-        whole_agent.begin(story)
+        whole_agent.begin(story, whole_agent.in_files)
 
-    go_on = partial(whole_agent.go_on, story)
+    go_on = partial(whole_agent.go_on, story, whole_agent.in_files)
     report = sweep(go_on, go_on, partial(whole_agent.invariant, story, 1), setup)
     report.assert_survives(effects=20)
 

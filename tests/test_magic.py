@@ -58,7 +58,8 @@ def test_wrong_use_is_one_line():
     assert in_ipython("%%crash 0\n1 +") == ["UsageError: line 1 of the cell is not Python: invalid syntax"]
     assert in_ipython("%%restart now\npass") == ["UsageError: %%restart takes no options"]
     said = in_ipython("import threading\nlock = threading.Lock()", "%%restart\nlock")
-    assert said[0].startswith("UsageError: cell uses something that cannot travel to another process")
+    assert said == ["UsageError: lock cannot travel to another process: make it inside the cell"]
+    assert in_ipython("import threading\nx = threading.Lock()", "%%restart\nx = 1\nprint(x)") == ["1"]
 
 
 def test_an_error_in_the_cell_is_one_line():
@@ -67,3 +68,24 @@ def test_an_error_in_the_cell_is_one_line():
     assert said == ["The new process raised ZeroDivisionError: division by zero (line 2)"]
     said = in_ipython('%%crash after="write"\nundefined')
     assert said[0].startswith('Not killed: it never came to after="write". It raised NameError')
+
+
+def test_a_killed_cell_works_in_the_notebooks_database():
+    """What it committed is there, what it did not is gone, and no lock of the dead process is left."""
+    said = in_ipython(
+        "import psycopg\nfrom labkit import database\ndatabase.scratch()\nurl = database.url()",
+        'with psycopg.connect(url) as c: c.execute("CREATE TABLE t (n int)").connection.commit()',
+        '%%crash after="COMMIT"\nwith psycopg.connect(database.url()) as c:\n    c.execute("INSERT INTO t VALUES (1)")',
+        '%%crash before="COMMIT"\nwith psycopg.connect(database.url()) as c:\n    c.execute("LOCK t")\n'
+        '    c.execute("INSERT INTO t VALUES (2)")',
+        'with psycopg.connect(url) as c: print(c.execute("LOCK t NOWAIT; SELECT n FROM t").nextset())',
+        'with psycopg.connect(url) as c: print(c.execute("SELECT n FROM t").fetchall())',
+        "%%restart\nprint(database.url() == url)",
+    )
+    assert said == [
+        "Killed by SIGKILL after COMMIT. Its memory is gone.",
+        "Killed by SIGKILL after INSERT t. Its memory is gone.",
+        "True",
+        "[(1,)]",
+        "True",
+    ]

@@ -1,30 +1,44 @@
 """The whole agent under the crash lab: the real client, real HTTP, real files, and the stories of the course."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from labkit import FileStateStore, SystemClock, TaskState, ack, llm, stories, sweep
+from labkit import FileStateStore, SystemClock, TaskState, ack, database, llm, stories, sweep
 from labkit.agent import Agent
 from labkit.agent_state import Budget
 from labkit.crash import Observation
+from labkit.postgres import PostgresStateStore
+from labkit.store import StateStore
+
+NewStore = Callable[[SystemClock], StateStore]
 
 
-def agent(story: stories.Story) -> Agent:
+def in_files(clock: SystemClock) -> StateStore:
+    """A store in the sandbox."""
+    return FileStateStore("runs", clock)
+
+
+def in_postgres(clock: SystemClock) -> StateStore:
+    """A store in the sweep's database."""
+    return PostgresStateStore(database.engine(), clock)
+
+
+def agent(story: stories.Story, new_store: NewStore) -> Agent:
     """An agent in a child of the crash lab, where the machine's clock is the world's."""
-    clock = SystemClock()
-    store, budget = FileStateStore("runs", clock), Budget(max_seconds=3600)
-    return Agent(llm.client(clock, scripted=True), story.tools, store, clock, budget=budget, limit=180)
+    clock, budget = SystemClock(), Budget(max_seconds=3600)
+    return Agent(llm.client(clock, scripted=True), story.tools, new_store(clock), clock, budget=budget, limit=180)
 
 
-def begin(story: stories.Story) -> None:
+def begin(story: stories.Story, new_store: NewStore) -> None:
     """Write the script, and store a run."""
     llm.use(story.turns)
-    agent(story).start(story.goal, "run-1")
+    agent(story, new_store).start(story.goal, "run-1")
 
 
-def go_on(story: stories.Story) -> dict[str, Any]:
+def go_on(story: stories.Story, new_store: NewStore) -> dict[str, Any]:
     """Resume the run, and tell the user when it is done."""
-    done = agent(story).resume("run-1")
+    done = agent(story, new_store).resume("run-1")
     ack("done")
     return {"state": done.state, "journal": done.journal, "steps": done.budget.spent.steps}
 
@@ -47,11 +61,11 @@ def invariant(story: stories.Story, crashes: int, seen: Observation) -> None:
     assert len(turns) <= paid <= len(story.turns) + crashes, f"{len(turns)} calls, {paid} paid for"
 
 
-def assert_survives(name: str, depth: int) -> None:
+def assert_survives(name: str, depth: int, new_store: NewStore = in_files) -> None:
     """Sweep the story of this name; AssertionError with the smallest counterexample."""
     story = getattr(stories, name)
-    again = partial(go_on, story)
-    report = sweep(again, again, partial(invariant, story, depth), partial(begin, story), depth=depth, name=name)
-    report.assert_survives(effects=8 * len(story.turns))
+    again, setup = partial(go_on, story, new_store), partial(begin, story, new_store)
+    report = sweep(again, again, partial(invariant, story, depth), setup, depth=depth, name=name)
+    report.assert_survives(effects=5 * len(story.turns))
     labels = [str(effect) for effect in report.effects]
     assert labels.count("POST chat/completions") == labels.count("reply 200") == len(story.turns)

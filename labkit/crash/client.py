@@ -120,6 +120,15 @@ def pickled(function: Callable[..., Any]) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
+def travels(value: Any) -> bool:
+    """Whether a child can be given this value."""
+    try:
+        _Pickler(io.BytesIO()).dump(value)
+    except (TypeError, pickle.PicklingError):
+        return False
+    return True
+
+
 def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function that a partial is made of: a partial has no name, and is never from where it was made."""
     return unwrapped(function.func) if isinstance(function, partial) else function

@@ -17,7 +17,7 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 
 from labkit import world
 from labkit.crash import CrashLabError, Stop, Trial, trial
-from labkit.crash.client import CLIENT
+from labkit.crash.client import CLIENT, travels
 
 USAGE = 'say where to kill it: %%crash after="write", %%crash before="ACK" or %%crash 3 (crash point 3)'
 
@@ -65,8 +65,12 @@ class CrashMagics(Magics):
             tree = ast.parse(cell)
         except SyntaxError as error:
             raise UsageError(f"line {error.lineno} of the cell is not Python: {error.msg}") from None
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        return {name: self.shell.user_ns[name] for name in names & set(self.shell.user_ns) - set(dir(builtins))}
+        used = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        names = {node.id for node in used} & set(self.shell.user_ns) - set(dir(builtins))
+        stay = {name for name in names if not travels(self.shell.user_ns[name])}
+        if lacking := sorted(stay - {node.id for node in used if isinstance(node.ctx, ast.Store)}):
+            raise UsageError(f"{lacking[0]} cannot travel to another process: make it inside the cell")
+        return {name: self.shell.user_ns[name] for name in names - stay}
 
 
 class _Cell:

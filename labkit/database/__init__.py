@@ -22,6 +22,7 @@ from labkit.database.errors import DatabaseError
 from labkit.database.scratch import Scratch
 from labkit.database.server import GivenServer, Server
 from labkit.database.server import url as as_url
+from labkit.postgres import connect
 
 __all__ = ["Cluster", "DatabaseError", "engine", "scratch", "server", "throwaway", "throwaway_cluster", "url"]
 
@@ -110,4 +111,4 @@ def _make_shared(folder: Path) -> None:
 
 @cache
 def _engine(address: str) -> sa.Engine:
-    return sa.create_engine(address, pool_pre_ping=True)
+    return connect(address)
