@@ -39,7 +39,7 @@ lint: $(VENV)/test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-bench: $(VENV)/test
+bench: $(VENV)/bench
 	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
 
 exercises environment notebooks: $(VENV)/test
@@ -48,7 +48,7 @@ exercises environment notebooks: $(VENV)/test
 # Not from $(VENV)/test: that needs a lock which fits pyproject.toml already.
 lock: | $(VENV)/made
 	@$(INSTALL) uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --extra test --no-header --no-annotate --quiet \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra test --extra bench --no-header --no-annotate --quiet \
 		--only-binary :all: --output-file requirements.lock $(ARGS) pyproject.toml
 
 $(VENV)/made:
@@ -66,3 +66,7 @@ $(VENV)/test: pyproject.toml requirements.lock | $(VENV)/made
 	@echo "Installing into $(VENV): the first time takes about a minute"
 	@$(INSTALL) --editable ".[test]"
 	@touch $@ $(VENV)/lab
+
+$(VENV)/bench: $(VENV)/test
+	@$(INSTALL) --editable ".[bench]"
+	@touch $@

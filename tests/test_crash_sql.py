@@ -175,6 +175,13 @@ def test_whatever_the_way_a_statement_takes_it_is_seen():
         ('INSERT INTO "Odd Name" VALUES (1)', ("INSERT", "Odd")),
         ("SELECT 1 FROM shop.tasks", ("SELECT", "shop.tasks")),
         ("SELECT pg_notify('a', 'b')", ("SELECT", "")),
+        (
+            (
+                "WITH a AS (SELECT 1 FROM b FOR NO KEY UPDATE), next AS (SELECT id FROM tasks FOR UPDATE SKIP LOCKED) "
+                "UPDATE tasks AS t SET a = 1 FROM next"
+            ),
+            ("UPDATE", "tasks"),
+        ),
         ("TRUNCATE tasks", ("TRUNCATE", "tasks")),
         ("\n  CREATE UNIQUE INDEX ON tasks (id)", ("CREATE", "tasks")),
         ("COMMIT", ("COMMIT", "")),

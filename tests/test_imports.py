@@ -17,7 +17,7 @@ ROWS = [
     *("repository", "grading", "start", "cli"),
 ]
 """The table of the design, and `repository`, which only those who work on the repository may import."""
-ONLY = {"crash": {"clock", "world", "llm"}}  # the model server lives in the world's process
+ONLY = {"crash": {"clock", "world", "llm", "database"}}  # the world's process serves the model and keeps the database
 """Who may import less than all rows above."""
 ONLY_FOR = {"repository": {"grading", "start", "cli"}}
 """Who may be imported by fewer than all rows below."""

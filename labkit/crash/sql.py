@@ -29,6 +29,8 @@ OF_THE_DRIVER = re.compile(
 TABLE = re.compile(
     r"\b(?:FROM|INTO|UPDATE|TABLE(?: IF NOT EXISTS)?|ON|COPY|TRUNCATE)\s+(?:ONLY\s+)?([\w.\"]+)", re.IGNORECASE
 )
+CHANGE = re.compile(r"(?<!FOR )(?<!KEY )\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+"""In a statement that begins by WITH; what it locks is not what it changes."""
 COMMITS = ("COMMIT", "END", "PREPARE TRANSACTION")
 
 
@@ -71,10 +73,8 @@ def label(statement: str) -> tuple[str, str] | None:
     """What a statement does and to which table; None if nobody can notice it."""
     if OF_THE_DRIVER.match(statement):
         return None
-    words = statement.split(maxsplit=2)
-    verb = words[0].upper()
-    if verb == "WITH" and (found := re.search(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", statement, re.IGNORECASE)):
-        verb = found[1].upper()
-        statement = statement[found.start() :]
+    verb = statement.split(maxsplit=1)[0].upper()
+    if verb == "WITH" and (change := CHANGE.search(statement)):
+        verb, statement = change[0].upper(), statement[change.start() :]
     table = TABLE.search(statement)
     return verb, table[1].strip('"') if table and verb not in COMMITS else ""
