@@ -121,15 +121,18 @@ class FileStateStore:
 
     def list_by_state(self, kind: type[R], state: str, *, after: str = "", limit: int = 100) -> list[R]:
         """See StateStore.list_by_state. Linear: reads every record of the kind whose id is greater than `after`."""
-        ids = sorted(unquote(path.stem) for path in (self._root / kind.kind).glob("[!.]*.json"))
         found = []
-        for record_id in ids:
+        for record_id in self._ids(kind, after):
             if len(found) == limit:
                 break
-            record = self.get(kind, record_id) if record_id > after else None
+            record = self.get(kind, record_id)
             if record is not None and record.state == state:
                 found.append(record)
         return found
+
+    def list_ids(self, kind: type[Record], *, after: str = "", limit: int = 100) -> list[str]:
+        """See StateStore.list_ids. Reads no record, but the names of all."""
+        return self._ids(kind, after)[:limit]
 
     def delete(self, kind: type[Record], record_id: str) -> None:
         """See StateStore.delete."""
@@ -141,6 +144,10 @@ class FileStateStore:
 
     def _writing(self) -> FileLock:
         return FileLock(self._root / ".lock")
+
+    def _ids(self, kind: type[Record], after: str) -> list[str]:
+        ids = (unquote(path.stem) for path in (self._root / kind.kind).glob("[!.]*.json"))
+        return sorted(record_id for record_id in ids if record_id > after)
 
     def _path(self, kind: type[Record], record_id: str) -> Path:
         # Not every id may be a file name. Without a plain "." none is hidden, and ".." leads nowhere.

@@ -65,6 +65,10 @@ class Once(BaseModel):
     updated_at: datetime = EPOCH
     version: int = 0
 
+    @property
+    def may_follow(self) -> None:
+        """Any state."""
+
     def check_follows(self, stored: Self) -> None:
         """Any state may follow any other: the version decides who was first."""
 

@@ -3,6 +3,7 @@
 A store keeps records of several kinds. Each record has a version; `save` is a compare-and-swap on it.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar, Protocol, Self, TypeVar
 
@@ -40,6 +41,10 @@ class Record(Protocol):
     version: int
     updated_at: datetime
 
+    @property
+    def may_follow(self) -> Collection[str] | None:
+        """The stored states that this record may replace; None if any: what a store can ask in a WHERE clause."""
+
     def check_follows(self, stored: Self) -> None:
         """Raise unless this record may replace `stored`."""
 
@@ -68,6 +73,9 @@ class StateStore(Protocol):
 
     def list_by_state(self, kind: type[R], state: str, *, after: str = "", limit: int = 100) -> list[R]:
         """Up to `limit` records in `state` whose id is greater than `after`, in the order of their ids."""
+
+    def list_ids(self, kind: type[Record], *, after: str = "", limit: int = 100) -> list[str]:
+        """Up to `limit` ids of this kind greater than `after`, in order: of records that cannot be read, too."""
 
     def delete(self, kind: type[Record], record_id: str) -> None:
         """Forget the record; no error if there is none."""

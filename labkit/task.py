@@ -76,7 +76,12 @@ class Task(BaseModel):
         """This task with `step` and its result added to the journal."""
         return self.model_copy(update={"journal": {**self.journal, step: result}})
 
+    @property
+    def may_follow(self) -> list[TaskState]:
+        """The states from which there is an arrow to this one."""
+        return [state for state, following in LEGAL_TRANSITIONS.items() if self.state in following]
+
     def check_follows(self, stored: Self) -> None:
         """Raise IllegalTransitionError unless this may replace `stored`; stores ask before they save."""
-        if self.state not in LEGAL_TRANSITIONS[stored.state]:
+        if stored.state not in self.may_follow:
             raise IllegalTransitionError(f"task {self.id}: {stored.state} → {self.state} is not a legal transition")

@@ -234,6 +234,42 @@ class StoreConformance:
         assert [record.id for record in store.list_by_state(kind.model, first, after="099")] == ["100"]
         assert store.list_by_state(kind.model, first, after="100") == []
 
+    def test_ids_are_listed_whatever_the_state(self, store, kind):
+        """Every record of the kind and no other, in the order of the ids; a deleted one is gone."""
+        assert store.list_ids(kind.model) == []
+        for name in reversed(ODD_IDS):
+            store.insert(kind.new(name))
+        store.save(kind.jump(store.save(kind.step(store.get(kind.model, "a")))))
+        other = next(each for each in KINDS.values() if each.model is not kind.model)
+        store.insert(other.new("of another kind"))
+        assert store.list_ids(kind.model) == sorted(ODD_IDS)
+        store.delete(kind.model, "a")
+        assert store.list_ids(kind.model) == sorted({*ODD_IDS} - {"a"})
+
+    @given(names=st.sets(IDS, max_size=12), limit=st.integers(1, 13))
+    @STORES_OF_THEIR_OWN
+    def test_pages_of_ids_are_complete_and_in_order(self, new_place, names, limit):
+        """Page after page, each after the last id of the one before: every id once."""
+        store = new_place().open()
+        for name in names:
+            store.insert(Door(id=name))
+        seen, page = [], store.list_ids(Door, limit=limit)
+        while page:
+            assert len(page) == min(limit, len(names) - len(seen))
+            seen += page
+            page = store.list_ids(Door, after=seen[-1], limit=limit)
+        assert seen == sorted(names)
+
+    def test_a_list_of_ids_is_never_longer_than_its_limit(self, store):
+        """A hundred unless more are asked for, and none is none; `after` need not be there."""
+        names = [f"{number:03}" for number in range(101)]
+        for name in names:
+            store.insert(Door(id=name))
+        assert store.list_ids(Door) == names[:100]
+        assert store.list_ids(Door, limit=1000) == names
+        assert store.list_ids(Door, limit=0) == []
+        assert store.list_ids(Door, after="0985") == ["099", "100"]
+
     @pytest.mark.parametrize("processes", [2, 4])
     def test_no_update_is_lost_between_processes(self, place, kind, processes):
         """Real processes that read, change, save and begin again on a conflict lose nothing of each other's work."""

@@ -61,9 +61,14 @@ class Door(BaseModel):
     updated_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     version: int = 0
 
+    @property
+    def may_follow(self) -> list[DoorState]:
+        """The states from which there is a way to this one."""
+        return [DoorState.CLOSED] if self.state is DoorState.LOCKED else [DoorState.OPEN, DoorState.CLOSED]
+
     def check_follows(self, stored: Self) -> None:
         """Raise JammedError unless there is a way from `stored` to this."""
-        if stored.state is DoorState.LOCKED or (stored.state is DoorState.OPEN and self.state is DoorState.LOCKED):
+        if stored.state not in self.may_follow:
             raise JammedError(f"door {self.id}: {stored.state} → {self.state}")
 
 

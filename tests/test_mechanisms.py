@@ -1,11 +1,33 @@
 """Every mechanism of labkit dies twice: in its run, and in the recovery. No pair of crash points breaks it."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 
 import pytest
+from sqlalchemy import Connection
 
-from labkit import FileStateStore, Task, TaskState, ack, resume, resume_all, tool, write_atomically
+from labkit import (
+    CheckpointManager,
+    CheckpointStrategy,
+    FileStateStore,
+    StateStore,
+    SystemClock,
+    Task,
+    TaskState,
+    Trigger,
+    WorldClock,
+    ack,
+    database,
+    resume,
+    resume_all,
+    step_key,
+    tool,
+    write_atomically,
+)
+from labkit.claims import LEASE, enqueue, execute_step, reap
 from labkit.crash import Observation, sweep
+from labkit.postgres import PostgresStateStore, create_schema, in_transaction
 
 PLAN = ["create_dns", "deploy_container"]
 STEPS = {name: lambda name=name: tool(name, service="shop") for name in PLAN}
@@ -55,6 +77,129 @@ def deploy_all() -> dict:
     return {"state": task.state, "journal": list(task.journal)}
 
 
+def in_files() -> FileStateStore:
+    return FileStateStore("checkpoints")
+
+
+def in_postgres() -> PostgresStateStore:
+    return PostgresStateStore(database.engine())
+
+
+def take_first_checkpoint(place: Callable[[], StateStore]) -> None:
+    task = Task(id="a", user_input="deploy").to(TaskState.RUNNING)
+    checkpoints(place()).save(task.finished("one", "ok"), Trigger.STEP)
+
+
+def checkpoints(store: StateStore) -> CheckpointManager:
+    return CheckpointManager(store, CheckpointStrategy.EVERY_STEP, SystemClock(), "1", keep=1)
+
+
+def go_on(place: Callable[[], StateStore]) -> list[list[str]]:
+    """Resume, take the second checkpoint, delete the first; the journals of those that are there at the end."""
+    manager = checkpoints(place())
+    task = manager.resume("a")
+    if "two" not in task.journal:
+        manager.save(task.finished("two", "ok"), Trigger.STEP)
+    ack("saved")
+    manager.rotate("a")
+    return [list(found.task.journal) for found in manager.history("a")]
+
+
+def went_on(seen: Observation) -> None:
+    assert seen.state == [["one", "two"]]
+
+
+def insert_row() -> None:
+    PostgresStateStore(database.engine()).insert(Task(id="a", user_input="deploy"))
+
+
+def save_twice() -> dict:
+    """Two saves in PostgreSQL, each unless an earlier process made it."""
+    store = PostgresStateStore(database.engine())
+    for step in PLAN:
+        task = store.get(Task, "a")
+        if step not in task.journal:
+            task = store.save(task.to(TaskState.RUNNING).finished(step, "done"))
+    ack("saved")
+    return {"state": task.state, "version": task.version, "journal": list(task.journal)}
+
+
+def is_saved_twice(seen: Observation) -> None:
+    assert seen.state == {"state": "running", "version": 3, "journal": PLAN}
+
+
+def make_tables_and_insert() -> dict:
+    """From an empty database; whoever finds the task has inserted it before it died."""
+    store = PostgresStateStore(database.engine())
+    if store.get(Task, "a") is None:
+        store.insert(Task(id="a", user_input="deploy"))
+    ack("inserted")
+    task = store.get(Task, "a")
+    return {"version": task.version, "listed": store.list_ids(Task)}
+
+
+def is_inserted_once(seen: Observation) -> None:
+    assert seen.state == {"version": 1, "listed": ["a"]}
+
+
+def deploy_rows() -> dict:
+    task = resume("a", PostgresStateStore(database.engine()), STEPS)
+    ack("deployed")
+    return {"state": task.state, "journal": list(task.journal)}
+
+
+def set_up_accounts() -> None:
+    with database.engine().begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE accounts AS VALUES ('a', 10), ('b', 10)")
+
+
+def transfer() -> dict:
+    """Move 3 once: who finds it moved does not move it again."""
+
+    def work(connection: Connection) -> None:
+        if money(connection)["a"] == 10:
+            connection.exec_driver_sql("UPDATE accounts SET column2 = column2 - 3 WHERE column1 = 'a'")
+            connection.exec_driver_sql("UPDATE accounts SET column2 = column2 + 3 WHERE column1 = 'b'")
+
+    in_transaction(database.engine(), work)
+    ack("moved")
+    with database.engine().connect() as connection:
+        return money(connection)
+
+
+def money(connection: Connection) -> dict:
+    return dict(connection.exec_driver_sql("SELECT column1, column2 FROM accounts").all())
+
+
+def is_moved_once(seen: Observation) -> None:
+    assert seen.state == {"a": 7, "b": 13}
+
+
+def enqueue_one() -> None:
+    create_schema(database.engine())
+    enqueue(database.engine(), [Task(id="a", user_input="deploy")])
+
+
+def work_as_a_worker() -> dict:
+    """As a worker that starts: what dead ones left comes back when their leases are over."""
+    engine, clock = database.engine(), WorldClock()
+    clock.sleep(LEASE + 1)
+    reap(engine, clock=clock)
+    execute_step(
+        engine,
+        lambda held: tool("deploy_container", service="shop", key=step_key(held.id, "deploy")),
+        beating=False,
+        clock=clock,
+    )
+    task = PostgresStateStore(engine).get(Task, "a")
+    return {"state": task.state, "result": task.result}
+
+
+def is_done_once(seen: Observation) -> None:
+    assert seen.state == {"state": "completed", "result": "container shop is up"}
+    assert [call.tool for call in seen.ledger] == ["deploy_container"]
+
+
 def is_deployed(seen: Observation) -> None:
     """Two crashes repeat at most two steps: those that were in flight."""
     ran = [call.tool for call in seen.ledger]
@@ -68,6 +213,17 @@ MECHANISMS = {
     "FileStateStore.save": (start_task, is_running, insert_task),
     "resume": (deploy, is_deployed, insert_task),
     "resume_all": (deploy_all, is_deployed, insert_task),
+    "PostgresStateStore.save": (save_twice, is_saved_twice, insert_row),
+    "PostgresStateStore.insert, create_schema": (make_tables_and_insert, is_inserted_once, None),
+    "resume in PostgreSQL": (deploy_rows, is_deployed, insert_row),
+    "in_transaction": (transfer, is_moved_once, set_up_accounts),
+    "execute_step": (work_as_a_worker, is_done_once, enqueue_one),
+    "CheckpointManager": (partial(go_on, in_files), went_on, partial(take_first_checkpoint, in_files)),
+    "CheckpointManager on PostgreSQL": (
+        partial(go_on, in_postgres),
+        went_on,
+        partial(take_first_checkpoint, in_postgres),
+    ),
 }
 
 

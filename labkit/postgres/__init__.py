@@ -1,0 +1,160 @@
+"""State in PostgreSQL: a row per record, replaced by one statement or not at all."""
+
+import json
+from datetime import UTC
+from functools import lru_cache
+from typing import Any, Never
+
+import sqlalchemy as sa
+from psycopg.rows import dict_row
+from psycopg.sql import Literal
+from pydantic import ValidationError
+from sqlalchemy.dialects.postgresql import insert, psycopg
+
+from labkit.clock import Clock, SystemClock
+from labkit.postgres.connections import connect, in_autocommit
+from labkit.postgres.errors import in_plain_words
+from labkit.postgres.tables import RECORDS, SCHEMA_VERSION, create_schema, metadata
+from labkit.postgres.transaction import in_transaction
+from labkit.store import AlreadyExistsError, CorruptState, NotFoundError, R, Record, VersionConflictError
+
+__all__ = [
+    "RECORDS",
+    "SCHEMA_VERSION",
+    "PostgresStateStore",
+    "connect",
+    "create_schema",
+    "in_autocommit",
+    "in_plain_words",
+    "in_transaction",
+    "metadata",
+]
+
+COLUMNS = frozenset({"id", "state", "version", "updated_at"})
+"""What the body of a record leaves to the columns."""
+DIALECT = psycopg.dialect()
+_c = RECORDS.c
+_this = (_c.kind == sa.bindparam("this_kind"), _c.id == sa.bindparam("this_id"))
+_new = {
+    _c.state: sa.bindparam("new_state"),
+    _c.version: sa.bindparam("new_version"),
+    _c.updated_at: sa.bindparam("now"),
+    _c.body: sa.cast(sa.bindparam("new_body", type_=sa.Text), sa.JSON),
+}
+_insert = insert(RECORDS).values({_c.kind: sa.bindparam("this_kind"), _c.id: sa.bindparam("this_id"), **_new})
+_save = sa.update(RECORDS).where(*_this, _c.version == sa.bindparam("read_version")).values(_new)
+_may_follow = _c.state == sa.any_(sa.bindparam("may_follow", type_=sa.ARRAY(sa.Text)))
+_read = sa.select(_c.id, _c.state, _c.version, _c.updated_at, _c.body)
+_page = (_c.kind == sa.bindparam("this_kind"), _c.id > sa.bindparam("after"))
+
+
+def _sql(statement: sa.ClauseElement) -> str:
+    """The statement as psycopg takes it. Made once: it takes longer to make than to send."""
+    return str(statement.compile(dialect=DIALECT))
+
+
+@lru_cache(maxsize=32)
+def _list(state: str) -> str:
+    """The state stands in the statement itself, or the planner would not know which partial index it may use."""
+    in_state = _c.state == sa.literal_column(Literal(state).as_string(None))
+    return _sql(_read.where(*_page, in_state).order_by(_c.id).limit(sa.bindparam("most")))
+
+
+INSERT, DELETE = _sql(_insert.on_conflict_do_nothing()), _sql(sa.delete(RECORDS).where(*_this))
+SAVE, SAVE_FROM = _sql(_save), _sql(_save.where(_may_follow))
+GET = _sql(_read.where(*_this))
+LIST_IDS = _sql(sa.select(_c.id).where(*_page).order_by(_c.id).limit(sa.bindparam("most")))
+
+
+class PostgresStateStore:
+    """A StateStore in a database. Every operation is one statement in autocommit; a refused save asks why in another.
+
+    Give it an engine made by `connect`, and a connection that died between two calls costs nothing. StoreError, with
+    the next step, if the server cannot do what it was asked; ValueError for an id that PostgreSQL cannot hold.
+    """
+
+    def __init__(self, engine: sa.Engine, clock: Clock | None = None) -> None:
+        """Open the store, whose tables are made if need be. `clock` stamps `updated_at`."""
+        create_schema(engine)
+        self._engine = engine
+        self._clock = clock or SystemClock()
+
+    def insert(self, record: R) -> R:
+        """See StateStore.insert."""
+        stored, row = self._row(record, version=1)
+        if not self._changed(INSERT, row):
+            raise AlreadyExistsError(f"{record.kind} {record.id} exists already")
+        return stored
+
+    def save(self, record: R) -> R:
+        """See StateStore.save."""
+        stored, row = self._row(record, version=record.version + 1)
+        row["read_version"], statement = record.version, SAVE
+        if record.may_follow is not None:
+            row["may_follow"], statement = list(record.may_follow), SAVE_FROM
+        if not self._changed(statement, row):
+            self._say_why_not(record)
+        return stored
+
+    def get(self, kind: type[R], record_id: str) -> R | None:
+        """See StateStore.get."""
+        rows = self._rows(GET, _named(kind, record_id))
+        return _parse(kind, rows[0]) if rows else None
+
+    def list_by_state(self, kind: type[R], state: str, *, after: str = "", limit: int = 100) -> list[R]:
+        """See StateStore.list_by_state. What it costs depends on `limit` alone, except for completed records."""
+        return [_parse(kind, row) for row in self._rows(_list(_text(state)), _page_of(kind, after, limit))]
+
+    def list_ids(self, kind: type[Record], *, after: str = "", limit: int = 100) -> list[str]:
+        """See StateStore.list_ids."""
+        return [row["id"] for row in self._rows(LIST_IDS, _page_of(kind, after, limit))]
+
+    def delete(self, kind: type[Record], record_id: str) -> None:
+        """See StateStore.delete."""
+        self._changed(DELETE, _named(kind, record_id))
+
+    def _row(self, record: R, version: int) -> tuple[R, dict[str, Any]]:
+        stamped = record.model_copy(update={"version": version, "updated_at": self._clock.now()})
+        body = stamped.model_dump(mode="json", warnings=False)
+        stored = type(record).model_validate(body)  # what could not be read back is refused before it is written
+        rest = json.dumps({name: body[name] for name in body if name not in COLUMNS}, allow_nan=False)
+        new = {"new_state": body["state"], "new_version": version, "now": stored.updated_at, "new_body": rest}
+        return stored, {**_named(type(record), record.id), **new}
+
+    def _changed(self, statement: str, values: dict[str, Any]) -> int:
+        with in_plain_words(), in_autocommit(self._engine) as connection:
+            return connection.execute(statement, values).rowcount
+
+    def _rows(self, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+        with in_plain_words(), in_autocommit(self._engine) as connection:
+            return connection.cursor(row_factory=dict_row).execute(statement, values).fetchall()
+
+    def _say_why_not(self, record: R) -> Never:
+        stored, name = self.get(type(record), record.id), f"{record.kind} {record.id}"
+        if stored is None:
+            raise NotFoundError(f"{name} was never inserted")
+        if stored.version == record.version:
+            record.check_follows(stored)
+        raise VersionConflictError(f"{name}: version {record.version} was read, {stored.version} is stored")
+
+
+def _named(kind: type[Record], record_id: str) -> dict[str, str]:
+    return {"this_kind": kind.kind, "this_id": _text(record_id)}
+
+
+def _page_of(kind: type[Record], after: str, limit: int) -> dict[str, Any]:
+    return {"this_kind": kind.kind, "after": _text(after), "most": limit}
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"PostgreSQL cannot hold {text!r}: it has a NUL")
+    return text
+
+
+def _parse(kind: type[R], row: dict[str, Any]) -> R:
+    try:
+        body = row.pop("body")
+        return kind.model_validate({**body, **row, "updated_at": row["updated_at"].astimezone(UTC)})
+    except (ValidationError, TypeError) as error:
+        raise CorruptState(f"the row {row['id']} cannot be read: it does not hold a {kind.kind}") from error
