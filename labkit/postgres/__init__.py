@@ -42,8 +42,8 @@ _new = {
     _c.body: sa.cast(sa.bindparam("new_body", type_=sa.Text), sa.JSON),
 }
 _insert = insert(RECORDS).values({_c.kind: sa.bindparam("this_kind"), _c.id: sa.bindparam("this_id"), **_new})
-_save = sa.update(RECORDS).where(*_this, _c.version == sa.bindparam("read_version")).values(_new)
-_may_follow = _c.state == sa.any_(sa.bindparam("may_follow", type_=sa.ARRAY(sa.Text)))
+_one_before = _c.version + sa.literal_column("1") == sa.bindparam("new_version")
+_save = sa.update(RECORDS).where(*_this, _one_before).values(_new)
 _read = sa.select(_c.id, _c.state, _c.version, _c.updated_at, _c.body)
 _page = (_c.kind == sa.bindparam("this_kind"), _c.id > sa.bindparam("after"))
 
@@ -53,15 +53,26 @@ def _sql(statement: sa.ClauseElement) -> str:
     return str(statement.compile(dialect=DIALECT))
 
 
+def _literal(state: str) -> sa.ColumnElement[str]:
+    return sa.literal_column(Literal(str(state)).as_string(None))
+
+
 @lru_cache(maxsize=32)
-def _list(state: str) -> str:
+def save_over(states: tuple[str, ...] | None) -> str:
+    """The statement that saves a record over one in any of these states, or in any at all."""
+    if states is None:
+        return _sql(_save)
+    return _sql(_save.where(sa.or_(sa.false(), *(_c.state == _literal(state) for state in states))))
+
+
+@lru_cache(maxsize=32)
+def list_in(state: str) -> str:
     """The state stands in the statement itself, or the planner would not know which partial index it may use."""
-    in_state = _c.state == sa.literal_column(Literal(state).as_string(None))
+    in_state = _c.state == _literal(state)
     return _sql(_read.where(*_page, in_state).order_by(_c.id).limit(sa.bindparam("most")))
 
 
 INSERT, DELETE = _sql(_insert.on_conflict_do_nothing()), _sql(sa.delete(RECORDS).where(*_this))
-SAVE, SAVE_FROM = _sql(_save), _sql(_save.where(_may_follow))
 GET = _sql(_read.where(*_this))
 LIST_IDS = _sql(sa.select(_c.id).where(*_page).order_by(_c.id).limit(sa.bindparam("most")))
 
@@ -89,10 +100,8 @@ class PostgresStateStore:
     def save(self, record: R) -> R:
         """See StateStore.save."""
         stored, row = self._row(record, version=record.version + 1)
-        row["read_version"], statement = record.version, SAVE
-        if record.may_follow is not None:
-            row["may_follow"], statement = list(record.may_follow), SAVE_FROM
-        if not self._changed(statement, row):
+        states = record.may_follow
+        if not self._changed(save_over(states if states is None else tuple(states)), row):
             self._say_why_not(record)
         return stored
 
@@ -103,7 +112,7 @@ class PostgresStateStore:
 
     def list_by_state(self, kind: type[R], state: str, *, after: str = "", limit: int = 100) -> list[R]:
         """See StateStore.list_by_state. What it costs depends on `limit` alone, except for completed records."""
-        return [_parse(kind, row) for row in self._rows(_list(_text(state)), _page_of(kind, after, limit))]
+        return [_parse(kind, row) for row in self._rows(list_in(_text(state)), _page_of(kind, after, limit))]
 
     def list_ids(self, kind: type[Record], *, after: str = "", limit: int = 100) -> list[str]:
         """See StateStore.list_ids."""

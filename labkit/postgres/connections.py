@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
+SELECTOR = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+
 
 def connect(url: str, **options: Any) -> sa.Engine:
     """An engine whose pool never hands out a connection that the server has closed: a dead backend costs nothing.
@@ -20,7 +22,7 @@ def connect(url: str, **options: Any) -> sa.Engine:
 
 
 def _refuse_closed(connection: psycopg.Connection, _record: object, _proxy: object) -> None:
-    with selectors.DefaultSelector() as selector:
+    with SELECTOR() as selector:
         selector.register(connection.fileno(), selectors.EVENT_READ)
         if selector.select(0):  # a server that was asked nothing speaks only to say good-bye
             raise sa.exc.DisconnectionError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from labkit.store import StoreError
 
@@ -34,7 +34,7 @@ def _plain(error: DBAPIError) -> str:
     known = sqlstate(error) or said
     advice = next((ADVICE[sign] for sign in ADVICE if sign in known), None)
     if advice is None:
-        advice = "PostgreSQL refused" if sqlstate(error) else CONNECT
+        advice = CONNECT if isinstance(error, OperationalError) and not sqlstate(error) else "PostgreSQL refused"
     return f"{advice} ({said})"
 
 
