@@ -229,6 +229,19 @@ def test_a_lease_needs_a_length(engine, seconds):
         heartbeat(engine, held, lease=seconds)
 
 
+def test_a_lease_ends_when_the_task_is_saved_in_another_state(engine, store):
+    """A task that waits for approval and then runs without a claim has no old lease, by which it could be reaped."""
+    clock = FakeClock()
+    put(engine, "a")
+    (held,) = claim(engine, lease=60, clock=clock)
+    running = store.save(held.record.finished("step 1", "done"))
+    assert heartbeat(engine, held, lease=60, clock=clock)
+    waiting = store.save(running.to(TaskState.PENDING))
+    store.save(waiting.to(TaskState.RUNNING))
+    clock.sleep(61)
+    assert reap(engine, clock=clock) == []
+
+
 def test_a_lease_that_lasts_is_not_reaped(engine):
     """A worker that lives keeps its task; so does one that never took a lease."""
     put(engine, "a")

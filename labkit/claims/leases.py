@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic
 
-from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from labkit.claims.statements import CLAIM, ENQUEUE, FINISH, HEARTBEAT, REAP, execute
 from labkit.clock import Clock
-from labkit.postgres import COLUMNS
-from labkit.store import CorruptState, R, StoreError
+from labkit.postgres import COLUMNS, parse
+from labkit.store import R, StoreError
 from labkit.task import Task
 
 LEASE = 60.0
@@ -115,12 +114,7 @@ def _columns(records: Sequence[Any]) -> dict[str, Any]:
 
 
 def _claim(kind: type[R], row: Any) -> Claim[R]:
-    columns = {"id": row.id, "state": row.state, "version": row.version, "updated_at": row.updated_at.astimezone(UTC)}
-    try:
-        record = kind.model_validate({**row.body, **columns})
-    except (ValidationError, TypeError) as error:
-        raise CorruptState(f"the row {row.id} cannot be read: it does not hold a {kind.kind}") from error
-    return Claim(record, row.token, row.lease_until.astimezone(UTC))
+    return Claim(parse(kind, row._asdict()), row.token, row.lease_until.astimezone(UTC))
 
 
 def _positive(lease: float) -> float:

@@ -1,6 +1,7 @@
 """State in PostgreSQL: a row per record, replaced by one statement or not at all."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC
 from functools import lru_cache
 from typing import Any, Never
@@ -28,6 +29,7 @@ __all__ = [
     "in_plain_words",
     "in_transaction",
     "metadata",
+    "parse",
 ]
 
 COLUMNS = frozenset({"id", "state", "version", "updated_at"})
@@ -43,7 +45,10 @@ _new = {
 }
 _insert = insert(RECORDS).values({_c.kind: sa.bindparam("this_kind"), _c.id: sa.bindparam("this_id"), **_new})
 _one_before = _c.version + sa.literal_column("1") == sa.bindparam("new_version")
-_save = sa.update(RECORDS).where(*_this, _one_before).values(_new)
+_lease = sa.case(
+    (sa.bindparam("new_state") == sa.literal_column("'running'"), _c.lease_until)
+)  # a claim ends with the work
+_save = sa.update(RECORDS).where(*_this, _one_before).values({**_new, _c.lease_until: _lease})
 _read = sa.select(_c.id, _c.state, _c.version, _c.updated_at, _c.body)
 _page = (_c.kind == sa.bindparam("this_kind"), _c.id > sa.bindparam("after"))
 
@@ -108,11 +113,11 @@ class PostgresStateStore:
     def get(self, kind: type[R], record_id: str) -> R | None:
         """See StateStore.get."""
         rows = self._rows(GET, _named(kind, record_id))
-        return _parse(kind, rows[0]) if rows else None
+        return parse(kind, rows[0]) if rows else None
 
     def list_by_state(self, kind: type[R], state: str, *, after: str = "", limit: int = 100) -> list[R]:
         """See StateStore.list_by_state. What it costs depends on `limit` alone, except for completed records."""
-        return [_parse(kind, row) for row in self._rows(list_in(_text(state)), _page_of(kind, after, limit))]
+        return [parse(kind, row) for row in self._rows(list_in(_text(state)), _page_of(kind, after, limit))]
 
     def list_ids(self, kind: type[Record], *, after: str = "", limit: int = 100) -> list[str]:
         """See StateStore.list_ids."""
@@ -161,9 +166,10 @@ def _text(text: str) -> str:
     return text
 
 
-def _parse(kind: type[R], row: dict[str, Any]) -> R:
+def parse(kind: type[R], row: Mapping[str, Any]) -> R:
+    """The record that a row of RECORDS holds. CorruptState if it holds none of this kind."""
     try:
-        body = row.pop("body")
-        return kind.model_validate({**body, **row, "updated_at": row["updated_at"].astimezone(UTC)})
+        columns = {name: row[name] for name in COLUMNS}
+        return kind.model_validate({**row["body"], **columns, "updated_at": row["updated_at"].astimezone(UTC)})
     except (ValidationError, TypeError) as error:
         raise CorruptState(f"the row {row['id']} cannot be read: it does not hold a {kind.kind}") from error
