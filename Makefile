@@ -21,13 +21,15 @@ UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),"$(UV)" pip install --python $(BIN)/python,$(BIN)/python -m pip install) --quiet \
 	--constraint requirements.lock
 
+WIDE := --numprocesses auto --dist worksteal
+
 .PHONY: lab test system long lint bench exercises notebooks environment lock
 
 lab: $(VENV)/lab
 	@$(BIN)/labkit lab $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) $(ARGS)
 
 system: $(VENV)/test
 	$(BIN)/python -m pytest tests/system_*.py $(ARGS)

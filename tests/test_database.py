@@ -237,6 +237,28 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(folder, new_clus
     assert answer(cluster) == 42
 
 
+def test_a_server_whose_programs_are_gone_is_started_anew(folder, new_cluster, monkeypatch):
+    """Its environment was made anew or removed while it ran: it could load nothing any more."""
+    cluster = new_cluster()
+    monkeypatch.setenv("LABKIT_PG_BIN", str(copied_wheel(folder / "environment")))
+    cluster.start()
+    first = cluster.pid
+    shutil.rmtree(folder / "environment")
+    monkeypatch.delenv("LABKIT_PG_BIN")
+    cluster.start()
+    assert cluster.pid != first
+    assert answer(cluster) == 42
+
+
+def test_a_folder_that_the_servers_user_cannot_reach_is_refused(folder, new_cluster):
+    """As root: the message says where to set another one."""
+    if os.geteuid() != 0:
+        pytest.skip("NOT CHECKED: only root's server runs as another user")
+    (folder / "closed").mkdir(mode=0o700)
+    with pytest.raises(DatabaseError, match="set LABKIT_HOME to a folder that it can"):
+        new_cluster("closed/postgres").start()
+
+
 def test_nobody_gets_in_without_a_password(new_cluster):
     """Local connections are not trusted: any process of the machine could make them."""
     cluster = new_cluster()

@@ -47,11 +47,13 @@ class Cluster(Server):
 
     def start(self) -> None:
         """Start the server unless it runs, and wait until it answers. DatabaseError if that cannot be."""
-        if self.running:
+        if self.running and not self._bereft:
             return
         self._home.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
+            if self._bereft:
+                self._stop()
             if not self.running:
                 if not (self.folder / "prepared").exists():
                     self._prepare()
@@ -65,10 +67,7 @@ class Cluster(Server):
         if not self.folder.exists():
             return
         with self._lock():
-            if postmaster := self._postmaster():
-                postmaster.send_signal(signal.SIGINT)  # ends sessions, then stops in good order
-            while self._postmaster():
-                time.sleep(0.005)
+            self._stop()
 
     def remove(self) -> None:
         """Stop the server and drop all that it keeps."""
@@ -101,6 +100,15 @@ class Cluster(Server):
         return self._postmaster() is not None and self._pid_file()[7:8] == ["ready"]
 
     @property
+    def _bereft(self) -> bool:
+        """Whether it runs, and its programs are gone: the environment that they came with was made anew."""
+        postmaster = self._postmaster()
+        try:
+            return postmaster is not None and not os.path.exists(postmaster.exe())
+        except psutil.Error:
+            return False
+
+    @property
     def pid(self) -> int | None:
         """The server's process id, if it runs."""
         postmaster = self._postmaster()
@@ -127,6 +135,8 @@ class Cluster(Server):
 
     def _prepare(self) -> None:
         """Make the cluster. What an earlier attempt left half made holds nothing yet."""
+        if not programs.can_reach(self.folder):
+            raise DatabaseError(f"the user nobody cannot reach {self.folder}: set LABKIT_HOME to a folder that it can")
         shutil.rmtree(self._data, ignore_errors=True)
         self._data.mkdir(mode=0o700)
         programs.give_to_server(self._data)
@@ -166,6 +176,12 @@ class Cluster(Server):
             return own
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
         return Path("/tmp") / f"labkit-{os.getuid()}-{digest}"  # noqa: S108 - _configure checks whose it is
+
+    def _stop(self) -> None:
+        if postmaster := self._postmaster():
+            postmaster.send_signal(signal.SIGINT)  # ends sessions, then stops in good order
+        while self._postmaster():
+            time.sleep(0.005)
 
     def _start(self) -> None:
         if self._postmaster() is None:

@@ -66,9 +66,14 @@ def give_to_server(path: Path) -> None:
         os.chown(path, user["user"], user["group"])
 
 
+def can_reach(folder: Path) -> bool:
+    """Whether the server's user can come to a folder."""
+    return not server_user() or all(each.stat().st_mode & 0o001 for each in [folder, *folder.parents])
+
+
 def within_reach(programs: Path, home: Path) -> Path:
     """`programs`, or a copy of the wheel's in `home` where the server's user cannot come to where they are."""
-    if not server_user() or all(folder.stat().st_mode & 0o001 for folder in [programs, *programs.parents]):
+    if can_reach(programs):
         return programs
     package = programs.parents[1]
     if programs.parent.name != "pginstall":
