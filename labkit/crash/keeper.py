@@ -36,8 +36,10 @@ class Keeper:
             return self._given["url"]
         from labkit.crash import rows  # noqa: PLC0415 - see above
 
-        if self._rows is None or self._rows.lost:  # the server may have been started anew since the last sweep
-            self._rows = rows.take()
+        if self._rows and self._rows.lost:  # the server may have been started anew since the last sweep
+            self._rows.close()
+            self._rows = None
+        self._rows = self._rows or rows.take()
         self._rows.put_back(self._given.get("database", rows.EMPTY))
         self._used = True
         return self._rows.url

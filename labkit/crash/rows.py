@@ -71,6 +71,10 @@ class Rows:
             return True
         return False
 
+    def close(self) -> None:
+        """Leave the database to others."""
+        self._scratch.close()
+
     def read(self) -> Content:
         """The content, once everybody else is gone."""
         self._scratch.end_others()
