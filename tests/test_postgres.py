@@ -446,7 +446,7 @@ def test_the_victim_of_a_deadlock_begins_again(accounts):
         thread.join()
     with accounts.connect() as connection:
         assert money(connection) == {"a": 10, "b": 10}
-    assert len(runs) == 3
+    assert len(runs) >= 3  # 4 if the victim was back before the other had been woken
 
 
 @pytest.mark.parametrize(("state", "times"), [("40001", 2), ("40P01", 2), ("55P03", 1), ("23505", 1), ("57014", 1)])
