@@ -15,7 +15,8 @@ NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
 
 def shipped() -> list[str]:
     """The modules that are worth it, as far as this process has them."""
-    return [name for name in sys.modules if name.startswith(SHIPPED) and not name.startswith(NOT_FOR_CHILDREN)]
+    worth = [name for name in sys.modules if name.startswith(SHIPPED) and not name.startswith(NOT_FOR_CHILDREN)]
+    return [*worth, "labkit.crash.sql"] if "psycopg" in worth else worth  # who has the driver traces it
 
 
 def preload(modules: Iterable[str]) -> bool:
