@@ -23,6 +23,10 @@ _HOME = {
     "NotFoundError": "store",
     "Policy": "backoff",
     "PostgresStateStore": "postgres",
+    "Saga": "saga",
+    "SagaLog": "saga",
+    "SagaState": "saga",
+    "SagaStep": "saga",
     "StateStore": "store",
     "StoreError": "store",
     "SystemClock": "clock",
@@ -48,10 +52,12 @@ _HOME = {
     "retry": "backoff",
     "run_once": "idempotency",
     "scratch": "crash.magic",
+    "standing": "world",
     "step_key": "idempotency",
     "sweep": "crash",
     "tool": "world",
     "trial": "crash",
+    "undo_order": "saga",
     "write_atomically": "files",
 }
 

@@ -1,7 +1,7 @@
 """The state of the outside world, and the rules by which it changes."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -32,6 +32,16 @@ class Call:
 
     def __str__(self) -> str:
         return f"minute {self.minute:4.1f}  {self.tool}({', '.join(map(str, self.arguments.values()))})"
+
+
+def standing(ledger: Iterable[Call]) -> list[Call]:
+    """The effects in a ledger that can be undone, and that no later one has undone: what is in the world now."""
+    undoing = {tool.undoes: name for name, tool in TOOLS.items() if tool.undoes}
+    found: list[Call] = []
+    for call in ledger:
+        found = [old for old in found if (undoing[old.tool], old.arguments) != (call.tool, call.arguments)]
+        found += [call] if call.tool in undoing else []
+    return found
 
 
 @dataclass
