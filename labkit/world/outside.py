@@ -35,12 +35,16 @@ class Call:
 
 
 def standing(ledger: Iterable[Call]) -> list[Call]:
-    """The effects in a ledger that can be undone, and that no later one has undone: what is in the world now."""
-    undoing = {tool.undoes: name for name, tool in TOOLS.items() if tool.undoes}
+    """What is in the world now: the effects in a ledger that can be undone, less those that were, the latest first."""
+    undone = {tool.undoes for tool in TOOLS.values()}
     found: list[Call] = []
     for call in ledger:
-        found = [old for old in found if (undoing[old.tool], old.arguments) != (call.tool, call.arguments)]
-        found += [call] if call.tool in undoing else []
+        if call.tool in undone:
+            found.append(call)
+        for old in reversed(found):
+            if (old.tool, old.arguments) == (TOOLS[call.tool].undoes, call.arguments):
+                found.remove(old)
+                break
     return found
 
 

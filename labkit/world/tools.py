@@ -19,6 +19,8 @@ class Kind(StrEnum):
 class Fault(StrEnum):
     """What can go wrong with a call, on demand."""
 
+    NONE = "none"
+    """Nothing: a call to get over before the next fault."""
     TRANSIENT = "transient"
     """Nothing has happened; the next call may succeed."""
     PERMANENT = "permanent"
@@ -36,7 +38,7 @@ class Tool:
     reads: bool = False
     """It changes nothing, so the ledger does not list it."""
     undoes: str | None = None
-    """The tool whose effect it takes back, for the same arguments. It does no harm if there is none."""
+    """The tool whose latest effect it takes back, for the same arguments. It does no harm if there is none."""
     after: tuple[str, str] | None = None
     """Another tool, and what this one answers once that one has acted."""
 
