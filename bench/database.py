@@ -10,10 +10,10 @@ import shutil
 import statistics
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from timeit import timeit
 
 from labkit.database import Cluster, programs
 
@@ -58,25 +58,18 @@ def run(*command: str | Path) -> None:
     subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **programs.server_user())
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """How long a call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Measure and print."""
     raw, cold, warm = [], [], []
     for _ in range(ROUNDS):
         with empty_folder() as folder:
-            raw.append(seconds(lambda folder=folder: by_hand(folder)))
+            raw.append(timeit(lambda folder=folder: by_hand(folder), number=1))
             run(programs.find() / "pg_ctl", "-D", folder / "data", "-m", "fast", "stop")
         with empty_folder() as folder:
             cluster = Cluster(folder / "postgres", folder)
-            cold.append(seconds(cluster.start))
+            cold.append(timeit(cluster.start, number=1))
             cluster.stop()
-            warm.append(seconds(cluster.start))
+            warm.append(timeit(cluster.start, number=1))
             cluster.stop()
     ratio = statistics.median(cold) / statistics.median(raw)
     print(f"cold {statistics.median(cold):.2f} s, by hand {statistics.median(raw):.2f} s: ratio {ratio:.2f}")

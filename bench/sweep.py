@@ -12,10 +12,9 @@ import os
 import resource
 import signal
 import statistics
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from timeit import timeit
 
 from labkit import ack, sweep
 from labkit.crash import Observation, Report
@@ -94,13 +93,6 @@ def fork_and_kill() -> None:
     os.waitpid(pid, 0)
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """How long a call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def resident() -> int:
     """Pages of memory that the zygote holds."""
     return int(Path(f"/proc/{CLIENT.pid}/statm").read_text().split()[1])
@@ -112,22 +104,22 @@ def main() -> None:
     states = sum(len(point.outcomes) for point in report.points)
     sweeps, forks = [], []
     for _ in range(ROUNDS):
-        sweeps.append(seconds(partial(swept, SAVES, power=True)))
-        forks.append(seconds(partial(bare, report.processes)))
+        sweeps.append(timeit(partial(swept, SAVES, power=True), number=1))
+        forks.append(timeit(partial(bare, report.processes), number=1))
     print(f"{len(report.points)} crash points, {states} states, {report.processes} processes")
     ratio = statistics.median(sweeps) / statistics.median(forks)
     print(
         f"sweep {statistics.median(sweeps):.2f} s, bare processes {statistics.median(forks):.2f} s: ratio {ratio:.1f}"
     )
 
-    small = [seconds(partial(swept, 1)) for _ in range(20)]
+    small = [timeit(partial(swept, 1), number=1) for _ in range(20)]
     print(f"8 crash points, warm: {statistics.median(small) * 1000:.0f} ms")
     before = resident()
     for _ in range(100):
         swept(1)
     grown = (resident() - before) * resource.getpagesize() / 1e6
     print(f"after 100 more sweeps the zygote has grown by {grown:.1f} MB")
-    print(f"1,000 effects: {seconds(partial(swept, 166)):.0f} s")
+    print(f"1,000 effects: {timeit(partial(swept, 166), number=1):.0f} s")
 
 
 if __name__ == "__main__":

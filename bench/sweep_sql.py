@@ -10,8 +10,8 @@ one run, on as many processors; what counts is the ratio of the medians. The lim
 import os
 import statistics
 import time
-from collections.abc import Callable
 from functools import partial
+from timeit import timeit
 
 import psycopg
 
@@ -93,21 +93,14 @@ def one_part(points: range) -> None:
                 connection.execute("SELECT step FROM task").fetchone()
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """How long a call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Measure and print."""
     points = len(swept().points)
     plainly(points)
     sweeps, plain = [], []
     for _ in range(ROUNDS):
-        sweeps.append(seconds(swept))
-        plain.append(seconds(partial(plainly, points)))
+        sweeps.append(timeit(swept, number=1))
+        plain.append(timeit(partial(plainly, points), number=1))
     ratio = statistics.median(sweeps) / statistics.median(plain)
     print(f"{points} crash points: sweep {statistics.median(sweeps):.2f} s, plainly {statistics.median(plain):.2f} s")
     print(f"ratio {ratio:.1f}")

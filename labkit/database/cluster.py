@@ -12,9 +12,7 @@ import hmac
 import os
 import secrets
 import shutil
-import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -22,6 +20,7 @@ from filelock import FileLock
 
 from labkit.database import programs
 from labkit.database.errors import DatabaseError
+from labkit.database.postmaster import Postmaster
 from labkit.database.server import Server
 
 PATIENCE = 10.0
@@ -44,16 +43,17 @@ class Cluster(Server):
         """The cluster in `folder`, made at its first start. `home` is where copied programs go, if need be."""
         self.folder, self._home = folder.absolute(), (home or folder).absolute()
         self._data, self._log = self.folder / "data", self.folder / "log"
+        self._postmaster = Postmaster(self._data)
 
     def start(self) -> None:
         """Start the server unless it runs, and wait until it answers. DatabaseError if that cannot be."""
-        if self.running and not self._bereft:
+        if self.running and not self._postmaster.bereft:
             return
         self._home.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            if self._bereft:
-                self._stop()
+            if self._postmaster.bereft:
+                self._postmaster.stop()
             if not self.running:
                 if not (self.folder / "prepared").exists():
                     self._prepare()
@@ -67,7 +67,7 @@ class Cluster(Server):
         if not self.folder.exists():
             return
         with self._lock():
-            self._stop()
+            self._postmaster.stop()
 
     def remove(self) -> None:
         """Stop the server and drop all that it keeps."""
@@ -86,33 +86,18 @@ class Cluster(Server):
 
     def kill(self) -> None:
         """Kill every process of the server by SIGKILL, as a failing machine would."""
-        if postmaster := self._postmaster():
-            postmaster.suspend()  # or it would notice the first death and tidy up
-            for each in [*postmaster.children(recursive=True), postmaster]:
-                with suppress(psutil.NoSuchProcess):
-                    each.kill()
-        while self._postmaster():
-            time.sleep(0.001)
+        self._postmaster.kill()
 
     @property
     def running(self) -> bool:
         """Whether the server is up and takes connections."""
-        return self._postmaster() is not None and self._pid_file()[7:8] == ["ready"]
-
-    @property
-    def _bereft(self) -> bool:
-        """Whether it runs, and its programs are gone: the environment that they came with was made anew."""
-        postmaster = self._postmaster()
-        try:
-            return postmaster is not None and not os.path.exists(postmaster.exe())
-        except psutil.Error:
-            return False
+        return self._postmaster.ready
 
     @property
     def pid(self) -> int | None:
         """The server's process id, if it runs."""
-        postmaster = self._postmaster()
-        return postmaster.pid if postmaster else None
+        process = self._postmaster.process()
+        return process.pid if process else None
 
     def conninfo(self, database: str = "postgres", role: str = "postgres") -> dict[str, str]:
         """See Server.conninfo."""
@@ -177,15 +162,8 @@ class Cluster(Server):
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
         return Path("/tmp") / f"labkit-{os.getuid()}-{digest}"  # noqa: S108 - _configure checks whose it is
 
-    def _stop(self) -> None:
-        if postmaster := self._postmaster():
-            postmaster.send_signal(signal.SIGINT)  # ends sessions, then stops in good order
-        while self._postmaster():
-            time.sleep(0.005)
-
     def _start(self) -> None:
-        if self._postmaster() is None:
-            (self._data / "postmaster.pid").unlink(missing_ok=True)  # it may name a process that is a stranger's now
+        self._postmaster.forget_stranger()
         deadline = time.monotonic() + PATIENCE
         while not self.running:
             self._log.write_bytes(b"")
@@ -200,18 +178,3 @@ class Cluster(Server):
         with self.connect(**self.conninfo()) as connection:
             connection.execute("REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC")
         (self.folder / "closed").touch()
-
-    def _pid_file(self) -> list[str]:
-        try:
-            return [line.strip() for line in (self._data / "postmaster.pid").read_text().splitlines()]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def _postmaster(self) -> psutil.Process | None:
-        """The server's process; not a stranger's that has got its number since."""
-        told = self._pid_file()
-        with suppress(IndexError, ValueError, psutil.Error):
-            process = psutil.Process(int(told[0]))
-            if process.cwd() == os.path.realpath(self._data):
-                return process
-        return None
