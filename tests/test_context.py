@@ -70,7 +70,7 @@ def room_for(state, *keys, step="look", count=len):
     """The budget into which exactly the facts with these keys fit."""
     facts = tuple(fact for fact in state.known_facts if fact.key in keys)
     whole = select_context(state.model_copy(update={"known_facts": facts}), step, 10**6, count)
-    return count(replace(whole, left_out_facts=len(state.known_facts)).render())
+    return count(replace(whole, left_out=f"{len(state.known_facts)} facts, 0 artifacts").render())
 
 
 @MANY
@@ -150,7 +150,7 @@ def test_a_fact_that_does_not_fit_is_passed_over_and_the_next_one_is_not():
     everything = state("old=1", "large=" + "x" * 500, "new=2")
     chosen = select_context(everything, "look", room_for(everything, "old", "new"), len)
     assert [fact.key for fact in chosen.facts] == ["old", "new"]
-    assert (chosen.left_out_facts, chosen.left_out_artifacts) == (1, 0)
+    assert chosen.left_out == "1 facts, 0 artifacts"
     assert "Left out: 1 facts, 0 artifacts\n" in chosen.render()
 
 

@@ -103,5 +103,5 @@ def _slice(state: AgentState, step: str, chosen: Chosen) -> ContextSlice:
     shown = [chosen[key] for key in sorted(chosen)]
     facts = tuple(item for item in shown if isinstance(item, Fact))
     artifacts = tuple(item for item in shown if isinstance(item, Artifact))
-    left_out = len(state.known_facts) - len(facts), len(state.artifacts) - len(artifacts)
-    return ContextSlice(state.goal, step, state.open_questions, facts, artifacts, *left_out)
+    out = f"{len(state.known_facts) - len(facts)} facts, {len(state.artifacts) - len(artifacts)} artifacts"
+    return ContextSlice(state.goal, step, state.open_questions, facts, artifacts, left_out=out)

@@ -21,15 +21,15 @@ class ContextSlice:
     facts: Sequence[Fact] = ()
     artifacts: Sequence[Artifact] = ()
     """Each with as much of its excerpt as is shown."""
-    left_out_facts: int = 0
-    left_out_artifacts: int = 0
+    left_out: str = ""
+    """What is not shown, in words."""
 
     def render(self) -> str:
         """The text that the model reads. Its tokens are what counts against the budget."""
         shown = ["Facts:\n", *map(lines, self.facts), "Artifacts:\n", *map(lines, self.artifacts)]
         asked = ["Open questions:\n", *map(_item, self.open_questions)]
-        left_out = f"Left out: {self.left_out_facts} facts, {self.left_out_artifacts} artifacts\n"
-        return "".join([f"Goal: {self.goal}\n", *shown, *asked, left_out, f"Current step: {self.current_step}\n"])
+        left_out = [f"Left out: {self.left_out}\n"] if self.left_out else []
+        return "".join([f"Goal: {self.goal}\n", *shown, *asked, *left_out, f"Current step: {self.current_step}\n"])
 
 
 def lines(item: Fact | Artifact) -> str:
