@@ -1,5 +1,7 @@
 """What the model is shown: never more than fits, never without the goal, what matters most first."""
 
+import json
+import pickle
 import tracemalloc
 from dataclasses import replace
 
@@ -8,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.agent_state import AgentRun, AgentState, Artifact, Fact, Limits
-from labkit.context import ContextTooSmall, Window, count_tokens, select_context, state_of
+from labkit.context import ContextSlice, ContextTooSmall, Window, count_tokens, select_context, state_of
+from labkit.context.slices import lines
 
 PIECES = [
     *("deploy the shop", "restart", "a", "nginx error 502 bad gateway", "Q" * 40, " ", "\n", "  \n\n"),
@@ -187,6 +190,12 @@ def test_artifacts_of_the_step_come_first_then_those_of_the_steps_before_it():
     assert [a.excerpt for a in chosen_from(everything, "step 3", 9999, len).artifacts] == [*["top\nnext"] * 3, "", ""]
 
 
+def test_the_error_can_travel_to_another_process():
+    """With the numbers, for whoever has to find room."""
+    error = pickle.loads(pickle.dumps(ContextTooSmall(30, 20)))  # noqa: S301 - made here
+    assert (error.needed, error.budget, str(error)[-28:]) == (30, 20, "need 30 tokens; there are 20")
+
+
 def test_an_excerpt_is_shortened_line_by_line_to_fit():
     """The first lines stay; without room for any, the artifact is named."""
     log = Artifact(artifact_id="log_1", summary="the log", bytes=48231, step="look", excerpt="one\ntwo\nthree")
@@ -286,8 +295,6 @@ def test_tokens_are_neither_bytes_nor_characters():
 @given(st.lists(FACT, max_size=6), TEXT)
 def test_lines_are_counted_independently(facts, goal):
     """What the linear time rests on: the tokens of the whole are those of its lines."""
-    from labkit.context.slices import lines
-
     whole = select_context(AgentState(goal=goal, known_facts=tuple(facts)), "look", 10**6, count_tokens)
     parts = sum(count_tokens(lines(fact)) for fact in facts)
     empty = replace(whole, facts=()).render()
@@ -308,9 +315,26 @@ def test_a_run_as_a_state_has_each_call_with_its_result():
     made = state_of(run)
     assert [(fact.key, fact.value) for fact in made.known_facts] == [("a({})", "fine")]
     assert [(a.artifact_id, a.summary, a.bytes, a.step) for a in made.artifacts] == [
-        ("1.1 b", "b({})", len(log), "turn 1")
+        ("1.1 b", "b({})", len(log), "turn 2")
     ]
     assert (made.goal, made.plan, made.open_questions) == ("the goal", ("turn 1", "turn 2"), ("May I?",))
+
+
+@MANY
+@given(st.lists(TEXT | TEXT.map(lambda text: text * 200), max_size=5), st.integers(150, 600))
+def test_a_call_and_its_result_are_never_split(results, tokens):
+    """A call that is shown has its result with it: whole, or as an artifact with its size, its id and its beginning."""
+    run = AgentRun(id="r", user_input="the goal")
+    for turn, result in enumerate(results, 1):
+        call = {"id": "x", "type": "function", "function": {"name": f"tool{turn}", "arguments": "{}"}}
+        run = run.finished(f"reply {turn}", json.dumps({"role": "assistant", "tool_calls": [call]}))
+        run = run.finished(f"{turn}.0 tool{turn}", result)
+    (message,) = Window(tokens, answer=50)(run)
+    for fact in state_of(run).known_facts:
+        assert (f"- {fact.key}" in message["content"]) is (lines(fact) in message["content"])
+    for artifact in state_of(run).artifacts:
+        shown = f"- {artifact.summary} ({artifact.bytes} bytes, {artifact.artifact_id})" in message["content"]
+        assert shown is (artifact.summary in message["content"])
 
 
 def test_a_window_reserves_the_answers_share():
@@ -323,3 +347,16 @@ def test_a_window_reserves_the_answers_share():
     assert Window(least, answer=300, tools=100)(run) == [message]
     with pytest.raises(ContextTooSmall):
         Window(least - 1, answer=300, tools=100)(run)
+
+
+def test_a_window_shows_what_it_is_told_to_select():
+    """Whoever has a better way than ours puts it in; it is given state, step, budget and count."""
+    given = []
+
+    def select(*arguments):
+        given.append(arguments)
+        return ContextSlice("mine", "now")
+
+    run = AgentRun(id="r", user_input="the goal")
+    assert Window(500, answer=100, count=len, select=select)(run)[0]["content"] == ContextSlice("mine", "now").render()
+    assert given == [(state_of(run), "turn 1", 500 - 100 - 16, len)]

@@ -17,8 +17,11 @@ class ContextTooSmall(ValueError):  # noqa: N818 - the name that the exercise us
     """Not even the goal, the step and the open questions fit. `needed` is how many tokens they take."""
 
     def __init__(self, needed: int, budget: int) -> None:
-        super().__init__(f"the goal, the current step and the open questions need {needed} tokens; there are {budget}")
-        self.needed = needed
+        super().__init__(needed, budget)
+        self.needed, self.budget = needed, budget
+
+    def __str__(self) -> str:
+        return f"the goal, the current step and the open questions need {self.needed} tokens; there are {self.budget}"
 
 
 def select_context(state: AgentState, step: str, budget: int, count: Callable[[str], int]) -> ContextSlice:

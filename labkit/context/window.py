@@ -6,6 +6,7 @@ from typing import Any
 
 from labkit.agent_state import AgentRun, AgentState, Artifact, Fact, excerpt, tool_steps
 from labkit.context.selection import select_context
+from labkit.context.slices import ContextSlice
 from labkit.context.tokens import count_tokens
 
 LARGE = 500
@@ -25,21 +26,23 @@ class Window:
     tools: int = 0
     """The share that the descriptions of the tools take."""
     count: Callable[[str], int] = count_tokens
+    select: Callable[..., ContextSlice] = select_context
 
     def __call__(self, run: AgentRun) -> list[dict[str, Any]]:
         """One message with the slice for the next turn. ContextTooSmall if there is no room for the least of it."""
         state = state_of(run)
         budget = self.tokens - self.answer - self.tools - WRAPPING
-        return [{"role": "user", "content": select_context(state, state.plan[-1], budget, self.count).render()}]
+        return [{"role": "user", "content": self.select(state, state.plan[-1], budget, self.count).render()}]
 
 
 def state_of(run: AgentRun) -> AgentState:
     """An agent run as an agent state: each call and its result are one fact, or one artifact if the result is large.
 
-    The plan is the turns so far, and the one to come. Whole results stay in the run's journal.
+    The plan is the turns so far, and the one to come. An artifact belongs to the turn that is the first to read it; the
+    whole result stays in the run's journal.
     """
     items = [
-        _item(f"turn {turn}", step, call["function"], run.journal[step])
+        _item(f"turn {turn + 1}", step, call["function"], run.journal[step])
         for turn, reply in enumerate(run.replies(), 1)
         for step, call in tool_steps(turn, reply)
         if step in run.journal
