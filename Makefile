@@ -32,7 +32,7 @@ test: lint
 	$(BIN)/python -m pytest $(WIDE) $(ARGS)
 
 system: $(VENV)/test
-	$(BIN)/python -m pytest tests/system_*.py $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) tests/system_*.py $(ARGS)
 
 long: $(VENV)/test
 	$(BIN)/python -m pytest tests/long_*.py $(ARGS)

@@ -28,6 +28,10 @@ _HOME = {
     "NotFoundError": "store",
     "Policy": "backoff",
     "PostgresStateStore": "postgres",
+    "Saga": "saga",
+    "SagaLog": "saga",
+    "SagaState": "saga",
+    "SagaStep": "saga",
     "StatePatch": "agent_state",
     "StateStore": "store",
     "StoreError": "store",
@@ -58,10 +62,12 @@ _HOME = {
     "run_once": "idempotency",
     "scratch": "crash.magic",
     "select_context": "context",
+    "standing": "world",
     "step_key": "idempotency",
     "sweep": "crash",
     "tool": "world",
     "trial": "crash",
+    "undo_order": "saga",
     "write_atomically": "files",
 }
 

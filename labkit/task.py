@@ -8,6 +8,7 @@ A completed task is final.
 """
 
 import secrets
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar, Self
@@ -33,7 +34,26 @@ LEGAL_TRANSITIONS = {
 
 
 class IllegalTransitionError(ValueError):
-    """A task was asked to move between states that have no arrow between them."""
+    """A record was asked to move between states that have no arrow between them."""
+
+
+class Moving(BaseModel):
+    """A record that moves between states, along its arrows only."""
+
+    arrows: ClassVar[Mapping[str, Collection[str]]]
+    """State → the states that may follow it."""
+
+    @property
+    def may_follow(self) -> list[str]:
+        """The states from which there is an arrow to this one."""
+        return [state for state, following in self.arrows.items() if self.state in following]
+
+    def check_follows(self, stored: Self) -> None:
+        """Raise IllegalTransitionError unless this may replace `stored`; stores ask before they save."""
+        if stored.state not in self.may_follow:
+            raise IllegalTransitionError(
+                f"{self.kind} {self.id}: {stored.state} → {self.state} is not a legal transition"
+            )
 
 
 def new_task_id() -> str:
@@ -45,11 +65,12 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Task(BaseModel):
+class Task(Moving):
     """A task as it is stored. Tasks are values: every change returns a new one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str] = "task"
+    arrows: ClassVar = LEGAL_TRANSITIONS
 
     id: str = Field(default_factory=new_task_id, min_length=1)
     user_input: str
@@ -75,13 +96,3 @@ class Task(BaseModel):
     def finished(self, step: str, result: str) -> Self:
         """This task with `step` and its result added to the journal."""
         return self.model_copy(update={"journal": {**self.journal, step: result}})
-
-    @property
-    def may_follow(self) -> list[TaskState]:
-        """The states from which there is an arrow to this one."""
-        return [state for state, following in LEGAL_TRANSITIONS.items() if self.state in following]
-
-    def check_follows(self, stored: Self) -> None:
-        """Raise IllegalTransitionError unless this may replace `stored`; stores ask before they save."""
-        if stored.state not in self.may_follow:
-            raise IllegalTransitionError(f"task {self.id}: {stored.state} → {self.state} is not a legal transition")

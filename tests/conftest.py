@@ -31,3 +31,8 @@ def engine(database_url):
     engine = sa.create_engine(database_url)
     yield engine
     engine.dispose()
+
+
+def pytest_collection_modifyitems(items):
+    """Who may take longest begins first, so that at the end no process waits for another's long test."""
+    items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("timeout")), default=0))

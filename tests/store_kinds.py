@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 
 from labkit.agent_state import AgentState, Fact, StatePatch, apply
+from labkit.saga.log import Entry, SagaLog, SagaState, StepState
 from labkit.store import AlreadyExistsError, StateStore, VersionConflictError
 from labkit.task import IllegalTransitionError, Task, TaskState
 
@@ -105,6 +106,11 @@ def _change(**fields: Any) -> Callable[[Any], Any]:
     return lambda record: record.model_copy(update=fields)
 
 
+def _begin_one_more(log: SagaLog) -> SagaLog:
+    entry = Entry(state=StepState.STARTED, key="a key")
+    return log.model_copy(update={"state": SagaState.COMPENSATING, "steps": log.steps | {f"{len(log.steps)}": entry}})
+
+
 KINDS = {
     "task": Kind(
         Task,
@@ -135,6 +141,16 @@ KINDS = {
         _change(state=DoorState.LOCKED),
         JammedError,
         _change(passages="many"),
+    ),
+    "saga": Kind(
+        SagaLog,
+        lambda name: SagaLog(id=name, deadline=datetime(2026, 1, 1, tzinfo=UTC)),
+        ("running", "compensating", "compensated"),
+        _begin_one_more,
+        lambda log: len(log.steps),
+        _change(state=SagaState.COMPENSATED),
+        IllegalTransitionError,
+        _change(deadline="later"),
     ),
 }
 

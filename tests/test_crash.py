@@ -530,3 +530,13 @@ def test_a_counterexample_names_the_learners_line_and_not_labkits():
     where = {effect.line.text for effect in report.effects if effect.line}
     assert where == {'write_atomically("state", b"charged")', 'tool("charge", customer="Ada", amount=20)'}
     assert report.counterexample().where.startswith("run, line")
+
+
+def test_children_do_not_carry_what_only_a_library_of_the_lab_would_like():
+    """time_machine loads pytest where there is one: every fork would copy its memory, and code under test find it."""
+
+    def found() -> list[str]:
+        return [name for name in ("pytest", "dateutil", "pygments") if name in sys.modules]
+
+    assert trial(found).value == []
+    assert trial(lambda: __import__("pytest").__name__).value == "pytest"

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from labkit import ack, database, sweep, trial
 from labkit.crash import sql
+from labkit.crash.preload import shipped
 
 SCHEMA = """
     CREATE TABLE account (name text PRIMARY KEY, balance int NOT NULL);
@@ -277,3 +278,8 @@ def test_the_sweep_goes_on_after_the_server_was_started_anew():
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [ours]
             ).fetchall()
         assert ended
+
+
+def test_what_traces_sql_is_loaded_before_the_children_are_forked():
+    """Else each process of a sweep would load it anew, as soon as there is a driver."""
+    assert "labkit.crash.sql" in shipped()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from labkit.crash import trial
+from labkit.crash.preload import shipped
 from labkit.grading.answers import Cell, Submission, names_defined, read_notebook, submission_from
 from labkit.grading.criteria import find
 from labkit.grading.judge import Status, judge, judge_notebook
@@ -244,3 +246,15 @@ def test_hints_come_one_by_one():
         'name a case, as in hint("01.saves_whole")',
         f"exercise 01 has no case x: choose from {', '.join(case.id for case in CASES)}",
     ]
+
+
+def test_a_judged_process_loads_the_program_and_no_judge():
+    """Each process of a sweep would wait for what it loads; what all need is loaded before they are forked."""
+    program = rebuild(EXERCISE, submission_from(read_notebook(SOLUTION), {}))
+
+    def judged() -> list[str]:
+        assert callable(program["save_task"])
+        return sorted(name for name in sys.modules if name.startswith("labkit.grading"))
+
+    assert trial(judged).value == ["labkit.grading", "labkit.grading.program"]
+    assert "labkit.grading.program" in shipped()

@@ -1,10 +1,14 @@
-"""Every mechanism of labkit dies twice: in its run, and in the recovery. No pair of crash points breaks it."""
+"""Every mechanism of labkit dies twice: in its run, and in the recovery. No pair of crash points breaks it.
+
+A saga dies once here, and twice in `system_saga` and `long_saga`.
+"""
 
 import os
 from collections.abc import Callable
 from functools import partial
 
 import pytest
+import saga_grid
 from sqlalchemy import Connection
 
 from labkit import (
@@ -253,6 +257,13 @@ MECHANISMS = {
         partial(take_first_checkpoint, in_postgres),
     ),
 }
+
+
+@pytest.mark.parametrize("place", saga_grid.STORES)
+@pytest.mark.parametrize("faults", saga_grid.FAULTS)
+def test_a_crash_leaves_all_of_a_saga_or_nothing(place, faults):
+    """Whichever step or compensation fails, or whose answer is lost; see `saga_grid.all_or_nothing`."""
+    saga_grid.assert_survives(place, faults, depth=1)
 
 
 @pytest.mark.parametrize(("run", "invariant", "setup"), MECHANISMS.values(), ids=MECHANISMS)

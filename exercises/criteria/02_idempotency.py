@@ -8,7 +8,7 @@ from typing import Any
 from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arrange, sweep, tool, trial
 from labkit.crash import DidNotSurviveError, Effect, Line, Report, Trial
 from labkit.crash.trace import without_addresses
-from labkit.grading.rebuild import Program
+from labkit.grading.program import Program
 
 STORE = "tasks"
 SEPARATORS = ["", *"/:-_.,;|#@+&= \t\n\0'\"", "::", "--", "__", "//", "||", ", ", " - ", "->", '", "', "', '"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from labkit import ack, arrange, tool, trial
 from labkit.crash import Trial
-from labkit.grading.rebuild import Program
+from labkit.grading.program import Program
 
 ASKED, SECONDS = "check_disk", 2.0
 """The tool that every attempt uses, and how long it takes when it answers. A refusal takes no time."""
@@ -166,13 +166,9 @@ def _draws(program: Program, delay: float, seed: int) -> dict[str, list[float]]:
     """What full_jitter draws: 1,000 times, again with the same seed, with another, and of a delay of zero."""
 
     def draw() -> dict[str, list[float]]:
-        def some(delay: float, seed: int) -> list[float]:
-            rng = Random(seed)
-            return [float(program["full_jitter"](delay, rng)) for _ in range(1000)]
-
-        return {"first": some(delay, seed), "again": some(delay, seed), "other": some(delay, seed + 1)} | {
-            "zero": some(0, seed)[:1]
-        }
+        rngs = {"first": Random(seed), "again": Random(seed), "other": Random(seed + 1)}  # all alive: no id twice
+        drawn = {who: [float(program["full_jitter"](delay, rng)) for _ in range(1000)] for who, rng in rngs.items()}
+        return {**drawn, "zero": [float(program["full_jitter"](0, Random(seed)))]}
 
     seen = trial(draw)
     assert seen.how == "returned", f"full_jitter({delay:g}, rng) {_end(seen)}; expected a number of seconds"

@@ -68,6 +68,7 @@ def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
+        known = len(sys.modules)
         function = cloudpickle.loads(job.code)
         if job.by_line:
             follow(trace)
@@ -77,7 +78,7 @@ def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
             trace.end()
-        loaded = shipped() if job.stop == Stop() else []
+        loaded = shipped() if len(sys.modules) > known else []
         trace.note("returned", value=None if job.role == "run" else plain(value, job.role), loaded=loaded)
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))

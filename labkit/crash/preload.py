@@ -11,11 +11,15 @@ SHIPPED = (
     *("psycopg", "psycopg_binary", "sqlalchemy"),
 )
 NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
+BUT = {"labkit.grading.program"}
+"""Of those, what each child of a judge needs."""
 
 
 def shipped() -> list[str]:
     """The modules that are worth it, as far as this process has them."""
-    return [name for name in sys.modules if name.startswith(SHIPPED) and not name.startswith(NOT_FOR_CHILDREN)]
+    ours = [name for name in sys.modules if name.startswith(SHIPPED)]
+    worth = [name for name in ours if name in BUT or not name.startswith(NOT_FOR_CHILDREN)]
+    return [*worth, "labkit.crash.sql"] if "psycopg" in worth else worth  # who has the driver traces it
 
 
 def preload(modules: Iterable[str]) -> bool:

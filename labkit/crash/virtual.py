@@ -6,16 +6,33 @@ a process that starts again draws other numbers. What hangs on os.urandom (secre
 
 import os
 import random
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
-
-import time_machine
 
 from labkit.clock import FakeClock
 from labkit.crash import loops
 from labkit.crash.calls import replace
 from labkit.crash.wire import RemoteWorld
+
+
+@contextmanager
+def _without(*modules: str) -> Iterator[None]:
+    """What is imported here finds none of these modules, unless they are loaded already."""
+    hidden = dict.fromkeys(name for name in modules if name not in sys.modules)
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+with _without("pytest", "dateutil"):  # time_machine loads them, and each fork would copy twice as many pages
+    import time_machine
 
 BOOT = 1000.0
 """What time.monotonic shows when the world begins."""

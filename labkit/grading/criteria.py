@@ -15,7 +15,7 @@ from labkit.grading.answers import Cell, read_notebook
 from labkit.repository import UsageError, root
 
 if TYPE_CHECKING:
-    from labkit.grading.rebuild import Program
+    from labkit.grading.program import Program
 
 Judge = Callable[["Program", Random], None]
 """Judges one case: fails by AssertionError, with the counterexample as its text."""

@@ -11,7 +11,8 @@ from labkit.crash import CrashLabError
 from labkit.crash.trace import without_addresses
 from labkit.grading.answers import Submission, read_notebook, submission_from
 from labkit.grading.criteria import Case, Exercise, Judge
-from labkit.grading.rebuild import Program, answer_file, rebuild
+from labkit.grading.program import Program
+from labkit.grading.rebuild import answer_file, rebuild
 
 
 class Status(StrEnum):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from labkit.clock import FakeClock
-from labkit.world.outside import Call, World
+from labkit.world.outside import Call, World, standing
 from labkit.world.tools import (
     TOOLS,
     Fault,
@@ -39,6 +39,7 @@ __all__ = [
     "ask",
     "attach",
     "current",
+    "standing",
     "tool",
 ]
 

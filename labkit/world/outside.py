@@ -1,7 +1,7 @@
 """The state of the outside world, and the rules by which it changes."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -32,6 +32,20 @@ class Call:
 
     def __str__(self) -> str:
         return f"minute {self.minute:4.1f}  {self.tool}({', '.join(map(str, self.arguments.values()))})"
+
+
+def standing(ledger: Iterable[Call]) -> list[Call]:
+    """What is in the world now: the effects in a ledger that can be undone, less those that were, the latest first."""
+    undone = {tool.undoes for tool in TOOLS.values()}
+    found: list[Call] = []
+    for call in ledger:
+        if call.tool in undone:
+            found.append(call)
+        for old in reversed(found):
+            if (old.tool, old.arguments) == (TOOLS[call.tool].undoes, call.arguments):
+                found.remove(old)
+                break
+    return found
 
 
 @dataclass

@@ -19,6 +19,8 @@ class Kind(StrEnum):
 class Fault(StrEnum):
     """What can go wrong with a call, on demand."""
 
+    NONE = "none"
+    """Nothing: a call to get over before the next fault."""
     TRANSIENT = "transient"
     """Nothing has happened; the next call may succeed."""
     PERMANENT = "permanent"
@@ -35,6 +37,8 @@ class Tool:
     seconds: float = 120.0
     reads: bool = False
     """It changes nothing, so the ledger does not list it."""
+    undoes: str | None = None
+    """The tool whose latest effect it takes back, for the same arguments. It does no harm if there is none."""
     after: tuple[str, str] | None = None
     """Another tool, and what this one answers once that one has acted."""
 
@@ -45,10 +49,10 @@ TOOLS: Mapping[str, Tool] = {
     "deploy_container": Tool("container {service} is up"),
     "configure_monitoring": Tool("{service} is watched"),
     "notify": Tool("team told that {service} is live"),
-    "delete_dns": Tool("{service}.example.com is gone"),
-    "revoke_certificate": Tool("certificate for {service}.example.com is revoked"),
-    "remove_container": Tool("container {service} is gone"),
-    "remove_monitoring": Tool("{service} is no longer watched"),
+    "delete_dns": Tool("{service}.example.com is gone", undoes="create_dns"),
+    "revoke_certificate": Tool("certificate for {service}.example.com is revoked", undoes="issue_certificate"),
+    "remove_container": Tool("container {service} is gone", undoes="deploy_container"),
+    "remove_monitoring": Tool("{service} is no longer watched", undoes="configure_monitoring"),
     "charge": Tool("charged {customer} {amount} EUR", 2.0),
     "check_disk": Tool("the disk is 95% full", 2.0, reads=True, after=("clean_logs", "the disk is 41% full")),
     "clean_logs": Tool("54 GB of old logs are gone", 60.0),
