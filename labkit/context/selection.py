@@ -31,15 +31,17 @@ def select_context(state: AgentState, step: str, budget: int, count: Callable[[s
     memory in proportion to the budget. If `count` counts lines independently, as tokenizers do, then of two slices
     with different budgets, the first item in order of priority that differs is in the larger one, or is longer there.
     """
-    least = _slice(state, step, {})
-    room = budget - count(least.render())
+
+    def fits(items: Chosen) -> bool:
+        return count(_slice(state, step, items).render()) <= budget
+
+    room = budget - count(_slice(state, step, {}).render())
     if room < 0:
         raise ContextTooSmall(budget - room, budget)
-    chosen = _slice(state, step, _filled(state, step, room, count))
-    if count(chosen.render()) > budget:  # the whole has more tokens than its lines: so count the whole, each time
-        fits = lambda items: count(_slice(state, step, items).render()) <= budget  # noqa: E731
-        chosen = _slice(state, step, _filled(state, step, room, count, fits))
-    return chosen
+    chosen = _filled(state, step, room, count)
+    if not fits(chosen):  # the whole has more tokens than its lines: so count the whole, each time
+        chosen = _filled(state, step, room, count, fits)
+    return _slice(state, step, chosen)
 
 
 def _filled(
