@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, StrictInt, model_serializer
 
-from labkit.task import Task, TaskState
+from labkit.task import LEGAL_TRANSITIONS, Moving, TaskState
 
 Count = Annotated[StrictInt, Field(ge=0)]
 
@@ -68,10 +68,11 @@ class Artifact(Part):
     """Its first lines."""
 
 
-class AgentState(Part):
+class AgentState(Part, Moving):
     """All that a run knows, wants and waits for. A record: its `state` moves as a task's does."""
 
     kind: ClassVar[str] = "agent_state"
+    arrows: ClassVar = LEGAL_TRANSITIONS
     always = frozenset({"id", "state"})
 
     id: str = Field(default="run", min_length=1)
@@ -87,9 +88,6 @@ class AgentState(Part):
     risk_flags: tuple[str, ...] = ()
     updated_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     version: int = 0
-
-    may_follow = Task.may_follow
-    check_follows = Task.check_follows
 
     def to(self, state: TaskState) -> Self:
         """This run in another task state; IllegalTransitionError if there is no arrow to it."""
