@@ -45,6 +45,8 @@ class Agent:
     """The longest reply and the longest tool result. What is longer is cut."""
     approve: frozenset[Risk] = frozenset()
     """The risks for which a human is asked first."""
+    context: Callable[[AgentRun], list[dict[str, Any]]] = AgentRun.messages
+    """What the model is told of a run: the whole conversation, or what fits (`labkit.context.Window`)."""
     policy: Policy = field(default_factory=Policy)
     retry: Callable[..., Any] = retry
     step_timeout: Callable[[Deadline, float], float] = step_timeout
@@ -122,7 +124,7 @@ class _Work:
         return agent.retry(lambda: attempt(agent.step_timeout(deadline, agent.limit)), policy, agent.clock.sleep)
 
     def _ask_model(self) -> None:
-        messages = self.run.messages()
+        messages = self.agent.context(self.run)
         most = len(json.dumps(messages)) // 3 + self.agent.reply_tokens
         answer = self._patiently(partial(self._completion, messages, most))
         reply = answer.choices[0].message.model_dump(include={"role", "content", "tool_calls"}, exclude_none=True)

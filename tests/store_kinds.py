@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from labkit.agent_state import AgentState, Fact, StatePatch, apply
 from labkit.saga.log import Entry, SagaLog, SagaState, StepState
 from labkit.store import AlreadyExistsError, StateStore, VersionConflictError
 from labkit.task import IllegalTransitionError, Task, TaskState
@@ -97,6 +98,10 @@ def _steps(task: Task) -> int:
     return int(task.journal.get("count", "0"))
 
 
+def _next(state: AgentState) -> str:
+    return f"step {len(state.known_facts) + 1}"
+
+
 def _change(**fields: Any) -> Callable[[Any], Any]:
     return lambda record: record.model_copy(update=fields)
 
@@ -116,6 +121,16 @@ KINDS = {
         _change(state=TaskState.COMPLETED),
         IllegalTransitionError,
         _change(user_input=None),
+    ),
+    "agent_state": Kind(
+        AgentState,
+        lambda name: AgentState.model_validate({"id": name, "goal": "deploy", "unknown": {"a": [1, None]}}),
+        ("pending", "running", "completed"),
+        lambda state: apply(state.to(TaskState.RUNNING), StatePatch(add_facts=(Fact(key=_next(state), value="x"),))),
+        lambda state: len(state.known_facts),
+        _change(state=TaskState.COMPLETED),
+        IllegalTransitionError,
+        _change(goal=None),
     ),
     "door": Kind(
         Door,

@@ -24,6 +24,7 @@ from labkit.agent import Agent
 from labkit.agent_state import AgentRun, Amount, Budget
 from labkit.agent_tools import Risk
 from labkit.backoff import Policy
+from labkit.context import Window, count_tokens
 from labkit.crash import DidNotSurviveError
 from labkit.llm import Turn
 from labkit.world import WorldClock, current
@@ -311,7 +312,63 @@ def test_the_models_are_told_the_tools_as_openai_wants_it():
     assert json.loads(json.dumps(told)) == told
 
 
+# With a window
+
+IN_ANY_ORDER = (
+    Turn("shop is live", shown=("certificate for shop", "team told")),
+    Turn(calls=(("notify", {"service": "shop"}),), shown=("certificate for shop",)),
+    Turn(calls=(("issue_certificate", {"service": "shop"}),)),
+)
+"""A model that remembers nothing: what it says follows from what it is shown."""
+
+
+def test_with_a_window_the_model_is_shown_what_fits(agent, world):
+    """One message with each call and its result, and never more than the window less the answer's share."""
+    window = Window(400, answer=100)
+    one = agent(stories.DEPLOY, IN_ANY_ORDER, context=window, reply_tokens=100)
+    one.start("Put the shop online.", "run-1")
+    done = one.resume("run-1")
+    assert (done.state, done.result) == (TaskState.COMPLETED, "shop is live")
+    assert [call.tool for call in world.ledger] == ["issue_certificate", "notify"]
+    (message,) = window(done)
+    assert '- issue_certificate({"service": "shop"}): certificate for shop.example.com (tool)\n' in message["content"]
+    assert count_tokens(message["content"]) <= 400 - 100
+
+
+def test_a_window_that_is_too_small_fails_the_run_and_says_so(agent, world):
+    """Nothing is asked; with a larger window the run goes on."""
+    small = agent(stories.DEPLOY, IN_ANY_ORDER, context=Window(120, answer=100), reply_tokens=100)
+    small.start("Put the shop online.", "run-1")
+    failed = small.resume("run-1")
+    assert failed.error.startswith("ContextTooSmall: the goal, the current step and the open questions need")
+    assert world.calls == []
+    assert replace(small, context=Window(400, answer=100)).resume("run-1").state is TaskState.COMPLETED
+
+
 # Under the crash lab
+
+
+def test_an_agent_with_a_window_survives_every_crash_point():
+    """What it shows is made of what is stored, so a new process shows the same."""
+
+    def new():
+        clock = WorldClock()
+        tools = stories.DEPLOY.tools
+        window = Window(1500, answer=100, count=len)  # each of many processes would read the vocabulary first
+        return Agent(llm.client(clock), tools, FileStateStore("runs", clock), clock, context=window, **LIMITS)
+
+    def setup():
+        llm.use(IN_ANY_ORDER)
+        new().start("Put the shop online.", "run-1")
+
+    def run():
+        return new().resume("run-1").result
+
+    def invariant(seen):
+        assert seen.state == "shop is live"
+        assert [call.tool for call in seen.ledger] == ["issue_certificate", "notify"]
+
+    sweep(run, run, invariant, setup).assert_survives(effects=20)
 
 
 @pytest.mark.timeout(600)

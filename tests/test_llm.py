@@ -148,6 +148,34 @@ def test_after_its_script_the_model_is_done():
     )
 
 
+BY_WHAT_IS_SHOWN = (
+    Turn("blue it is", shown=("namespace: blue",), hidden=("done",)),
+    Turn("green\nit is", shown=("namespace: green", 'said "go"'), hidden=("done",)),
+    Turn("which namespace?", hidden=("namespace",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("namespace: blue", "blue it is"),
+        ('namespace: green\nshe said "go"', "green\nit is"),
+        ("put the shop online", "which namespace?"),
+        ("namespace: blue, done", "Everything is done; there is nothing left to say."),
+    ],
+)
+@pytest.mark.parametrize("spoke", [0, 2])
+def test_a_script_can_answer_from_what_the_model_is_shown(here, text, answer, spoke):
+    """The first turn whose conditions are met, however often the model has spoken, in both APIs."""
+    use(BY_WHAT_IS_SHOWN)
+    asking, messages = client(FakeClock()), [{"role": "user", "content": text}, *spoken(times=spoke)[1:]]
+    assert ask(asking, messages).choices[0].message.content == answer
+    assert asking.responses.create(model="scripted", input=messages).output_text == answer
+    parts = [{"role": "user", "content": [{"type": "text", "text": text}]}]
+    assert ask(asking, parts).choices[0].message.content == answer
+    assert World().restore(here.to_json()).model["turns"] == here.model["turns"]
+
+
 def test_a_model_without_a_script_says_what_to_do():
     """Who forgot `use` is told."""
     assert "labkit.llm.use(turns)" in ask(client(FakeClock())).choices[0].message.content

@@ -29,6 +29,8 @@ from labkit import (
     tool,
     write_atomically,
 )
+from labkit.agent_state import AgentState, StatePatch, apply, keep_artifact, load_artifact
+from labkit.agent_state.artifacts import ArtifactBody
 from labkit.claims import LEASE, enqueue, execute_step, reap
 from labkit.crash import Observation, sweep
 from labkit.postgres import PostgresStateStore, create_schema, in_transaction
@@ -204,6 +206,26 @@ def is_done_once(seen: Observation) -> None:
     assert [call.tool for call in seen.ledger] == ["deploy_container"]
 
 
+def insert_state(place: Callable[[], StateStore]) -> None:
+    place().insert(AgentState(id="a", goal="look"))
+
+
+def keep_a_log(place: Callable[[], StateStore]) -> dict:
+    """Store a large result and name it in the state, unless the state names it already."""
+    store, log = place(), "\n".join(map(str, range(1000)))
+    state = store.get(AgentState, "a")
+    if not state.artifacts:
+        patch = StatePatch(attach_artifacts=(keep_artifact(store, "a", "look", log),))
+        state = store.save(apply(state, patch).to(TaskState.RUNNING))
+    ack("kept")
+    whole = [load_artifact(store, artifact) == log for artifact in state.artifacts]  # an id that dangles raises
+    return {"whole": whole, "stored": len(store.list_ids(ArtifactBody)), "version": state.version}
+
+
+def is_kept_once(seen: Observation) -> None:
+    assert seen.state == {"whole": [True], "stored": 1, "version": 2}
+
+
 def is_deployed(seen: Observation) -> None:
     """Two crashes repeat at most two steps: those that were in flight."""
     ran = [call.tool for call in seen.ledger]
@@ -223,6 +245,12 @@ MECHANISMS = {
     "in_transaction": (transfer, is_moved_once, set_up_accounts),
     "execute_step": (work_as_a_worker, is_done_once, enqueue_one),
     "CheckpointManager": (partial(go_on, in_files), went_on, partial(take_first_checkpoint, in_files)),
+    "keep_artifact, apply": (partial(keep_a_log, in_files), is_kept_once, partial(insert_state, in_files)),
+    "keep_artifact, apply on PostgreSQL": (
+        partial(keep_a_log, in_postgres),
+        is_kept_once,
+        partial(insert_state, in_postgres),
+    ),
     "CheckpointManager on PostgreSQL": (
         partial(go_on, in_postgres),
         went_on,

@@ -1,11 +1,14 @@
 """The model behind the server: what it replies to a request, and what the world remembers of it.
 
-It is stateless, as real ones are: which turn comes next is the number of its own messages in the request. The world
-keeps the script and a count (`labkit.llm.scripts`), and every request in `World.calls`, before anything is sent.
+It is stateless, as real ones are: which turn comes next is the number of its own messages in the request, or follows
+from what it is shown, if the script has conditions. The world keeps the script and a count (`labkit.llm.scripts`), and
+every request in `World.calls`, before anything is sent.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from labkit.clock import FakeClock
 from labkit.llm import chat, responses
@@ -54,17 +57,28 @@ def _understood(request: Request) -> Data:
 
 def _planned(world: World, path: str, body: Data, turn: int, number: int) -> Reply:
     """What the script says at this turn, as the fault for this request leaves it."""
-    said = _said(world, turn)
+    said = _said(world, turn, "\n".join(_texts([body.get("messages"), body.get("input")])))
     read = json.dumps([body.get(name) for name in ("messages", "input", "tools")], ensure_ascii=False)
     answer = Answer(said, number, str(body.get("model")), START + int(world.elapsed()), read)
     return _spoiled(ENDPOINTS[path].reply(answer, body), said, _fault(world, number))
 
 
-def _said(world: World, turn: int) -> Turn:
-    turns = world.model.get("turns")
-    if turns is None:
+def _said(world: World, turn: int, read: str) -> Turn:
+    if world.model.get("turns") is None:
         return NO_SCRIPT
-    return Turn.from_json(turns[turn]) if turn < len(turns) else THE_END
+    turns = [Turn.from_json(each) for each in world.model["turns"]]
+    if any(each.shown or each.hidden for each in turns):
+        return next((each for each in turns if each.fits(read)), THE_END)
+    return turns[turn] if turn < len(turns) else THE_END
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """Every text in a request's messages, whatever the form of its content."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, list | dict):
+        for part in data.values() if isinstance(data, dict) else data:
+            yield from _texts(part)
 
 
 def _fault(world: World, number: int) -> Fault:

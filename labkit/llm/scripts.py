@@ -20,11 +20,20 @@ class Turn:
     content: str | None = None
     calls: tuple[tuple[str, dict[str, Any] | str], ...] = ()
     seconds: float = 2.0
+    shown: tuple[str, ...] = ()
+    """What the model must have been shown, or it does not say this. In a script with such conditions, it says the first
+    turn whose conditions are met, however often it has spoken."""
+    hidden: tuple[str, ...] = ()
+    """What it must not have been shown."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The turn that `asdict` and JSON made this of."""
         return cls(**{**data, "calls": tuple((name, arguments) for name, arguments in data["calls"])})
+
+    def fits(self, read: str) -> bool:
+        """Whether its conditions are met by what the model has read."""
+        return all(text in read for text in self.shown) and not any(text in read for text in self.hidden)
 
 
 @dataclass(frozen=True)

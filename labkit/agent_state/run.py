@@ -1,4 +1,4 @@
-"""What an agent run keeps: the task it is, the budget it may spend, and the question it waits with.
+"""An agent run: the task it is, the budget it may spend, and the question it waits with.
 
 The whole conversation is in the step journal, so a new process can go on from it:
 

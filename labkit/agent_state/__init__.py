@@ -1,0 +1,41 @@
+"""What an agent run keeps: the task and its budget (`run`), and the state as a document that patches change.
+
+run.py          the task, with its conversation and the budget it may spend
+document.py     AgentState: goal, plan, facts, questions and artifacts
+patch.py        StatePatch: what changes between two steps
+artifacts.py    large results, stored beside the state
+"""
+
+from labkit.agent_state.artifacts import ArtifactBody, excerpt, keep_artifact, load_artifact
+from labkit.agent_state.document import (
+    AgentState,
+    Artifact,
+    Constraints,
+    Fact,
+    HumanInTheLoop,
+    Limits,
+    Part,
+)
+from labkit.agent_state.patch import StatePatch, apply
+from labkit.agent_state.run import AgentRun, Amount, Budget, BudgetExceededError, tool_steps
+
+__all__ = [
+    "AgentRun",
+    "AgentState",
+    "Amount",
+    "Artifact",
+    "ArtifactBody",
+    "Budget",
+    "BudgetExceededError",
+    "Constraints",
+    "Fact",
+    "HumanInTheLoop",
+    "Limits",
+    "Part",
+    "StatePatch",
+    "apply",
+    "excerpt",
+    "keep_artifact",
+    "load_artifact",
+    "tool_steps",
+]
