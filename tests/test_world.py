@@ -38,6 +38,7 @@ from labkit.world import (
     ask,
     attach,
     current,
+    standing,
     tool,
 )
 
@@ -136,6 +137,18 @@ def test_what_a_deployment_does_can_be_undone(name, inverse):
     world = World()
     assert world.call(name, SHOP) != world.call(inverse, SHOP)
     assert [call.tool for call in world.ledger] == [name, inverse]
+    assert standing(world.ledger) == []
+
+
+def test_what_is_standing_was_done_and_not_undone():
+    """One call takes back the latest effect on the same thing; what cannot be undone is not listed."""
+    world, blog = World(), {"service": "blog"}
+    world.call("delete_dns", SHOP)
+    for name, thing in (("create_dns", SHOP), ("create_dns", blog), ("create_dns", SHOP), ("notify", SHOP)):
+        world.call(name, thing)
+    world.call("delete_dns", SHOP)
+    assert [call.arguments for call in standing(world.ledger)] == [SHOP, blog]
+    assert [call.minute for call in standing(world.ledger)] == [2, 4]
 
 
 def test_an_unknown_tool_is_refused():
@@ -284,8 +297,8 @@ def test_what_is_not_arranged_stays_as_it_was():
         ({"clock": 0}, "one can arrange kinds, faults, model, not clock"),
         ({"kinds": {"charge": "askd"}}, "charge can be keyed, asked, neither, not ['askd']"),
         ({"kinds": {"chrge": "asked"}}, "the world has no tool 'chrge'"),
-        ({"faults": {"charge": ["ambigous"]}}, "charge can be transient, permanent, ambiguous, not ['ambigous']"),
-        ({"faults": {"charge": "transient"}}, "charge can be transient, permanent, ambiguous, not 'transient'"),
+        ({"faults": {"charge": ["ambigous"]}}, "charge can be none, transient, permanent, ambiguous, not ['ambigous']"),
+        ({"faults": {"charge": "transient"}}, "charge can be none, transient, permanent, ambiguous, not 'transient'"),
         ({"faults": {"chrge": ["transient"]}}, "the world has no tool 'chrge'"),
     ],
     ids=str,
@@ -376,6 +389,15 @@ def test_a_call_that_is_refused_has_done_nothing(fault):
         world.call("charge", BILL, "k")
     assert (type(raised.value), str(raised.value)) == (kind, message)
     assert (len(world.calls), world.ledger, world.elapsed()) == (1, [], 0)
+
+
+def test_a_fault_can_be_let_wait():
+    """`none` is a call that goes well: the fault after it meets the next one."""
+    world = World()
+    world.arrange(faults={"charge": ["none", "permanent"]})
+    assert world.call("charge", BILL, "k") == PAID
+    with pytest.raises(ToolError, match="charge refuses"):
+        world.call("charge", BILL, "k")
 
 
 def test_a_call_whose_answer_is_lost_has_acted():
@@ -812,7 +834,7 @@ def test_who_cannot_be_understood_is_hung_up_on_and_the_world_stays(raw):
 
 
 @needs_fork
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", ERRORS)
 def test_an_error_keeps_its_type_on_the_way_and_nobody_hangs_up(fault):
     """Some are errors of the network by type, yet the wire is whole: the next call is answered."""
     kind, message = ERRORS[fault]
