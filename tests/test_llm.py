@@ -744,3 +744,11 @@ def test_the_server_is_light():
     loaded = set(done.stdout.split())
     assert loaded & {"openai", "httpx2", "httpcore2", "pydantic", "asyncio"} == set()
     assert not any(name.startswith("labkit.crash") for name in loaded)
+
+
+def test_a_reply_can_be_read_as_soon_as_there_are_clients():
+    """The validator is made with them, once, and not by the first reply of each process that a sweep forks."""
+    code = "import labkit.llm.patient, openai.types.chat as c; print(c.ChatCompletion.__pydantic_complete__)"
+    folder = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
+    assert done.stdout == "True\n"

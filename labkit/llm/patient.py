@@ -8,11 +8,14 @@ from typing import Any
 
 import httpx2
 import openai
+from openai.types.chat import ChatCompletion
 
 from labkit.clock import Clock
 from labkit.llm.delays import pause
 from labkit.llm.endpoint import Endpoint
 from labkit.llm.transport import AsyncRealRoad, AsyncRoad, RealRoad, Road
+
+ChatCompletion.model_rebuild()  # else the first reply makes its validator, in every process of a sweep anew
 
 
 def client(clock: Clock, endpoint: Endpoint, **settings: Any) -> openai.OpenAI:
