@@ -152,7 +152,7 @@ def test_an_exercise_has_three_names(name):
     assert [case.id for case in find(f"{name}.resumes")[1]] == ["resumes"]
 
 
-@pytest.mark.parametrize("name", ["99", "", "01.nothing", "../01", "07"])
+@pytest.mark.parametrize("name", ["99", "", "01.nothing", "../01", "08"])
 def test_an_unknown_exercise_names_those_that_exist(name):
     """One line that says what to choose."""
     with pytest.raises(UsageError, match=r"choose from (01|saves_whole)"):
