@@ -463,11 +463,8 @@ REFUSALS_ARE_CLEAR = but(
     ),
 )
 
-PARALLEL = """
+LEVEL_BY_LEVEL = """
 # answer: run_saga
-from concurrent.futures import ThreadPoolExecutor
-
-
 def run_saga(saga_id, steps, log):
     named = {step.name: step for step in steps}
     if "way" not in log.read(saga_id):
@@ -503,5 +500,5 @@ RIGHT = {
     "a class": [IN_A_CLASS],
     "other words, tried again at every call": [SETTLES_FIRST],
     "a clear refusal is not undone": [REFUSALS_ARE_CLEAR],
-    "level by level": [PARALLEL],
+    "level by level": [LEVEL_BY_LEVEL],
 }
