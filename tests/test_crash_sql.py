@@ -270,14 +270,16 @@ def test_a_trial_has_an_empty_database_of_its_own():
 
 def test_the_sweep_goes_on_after_the_server_was_started_anew():
     """A connection that the lab holds between two sweeps may be lost; nobody notices."""
-    ours = psycopg.conninfo.conninfo_to_dict(trial(database.url).value)["dbname"]  # others use the server as well
     for _ in range(2):
         sweep(pay_by_psycopg, balances, nothing_is_lost, make_accounts).assert_survives()
+        # Which of the scratch databases is ours now: others use the server as well, and may have taken the last one.
+        ours = psycopg.conninfo.conninfo_to_dict(trial(database.url).value)["dbname"]
         with psycopg.connect(**database.server().conninfo(), autocommit=True) as connection:
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [ours]
             ).fetchall()
         assert ended
+    sweep(pay_by_psycopg, balances, nothing_is_lost, make_accounts).assert_survives()
 
 
 def test_what_traces_sql_is_loaded_before_the_children_are_forked():

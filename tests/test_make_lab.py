@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import suppress
@@ -58,6 +59,14 @@ def address_of(lab):
     pytest.fail(f"the lab ended before it printed an address:\n{said()}")
 
 
+def answer_of(request):
+    """What the lab says. ConnectionRefusedError if it does not listen."""
+    try:
+        return urllib.request.urlopen(request).read()
+    except urllib.error.URLError as error:
+        raise error.reason from error
+
+
 def test_the_lab_answers_with_the_start_page(lab):
     """The printed address opens JupyterLab on the student's own start page; told to stop, the lab stops cleanly."""
     process, _ = lab
@@ -65,7 +74,11 @@ def test_the_lab_answers_with_the_start_page(lab):
 
     def ask(path, method="GET"):
         request = urllib.request.Request(address._replace(path=path).geturl(), method=method)
-        return urllib.request.urlopen(request).read()
+        for _ in range(100):  # Jupyter prints its address a moment before it listens
+            with suppress(ConnectionRefusedError):
+                return answer_of(request)
+            time.sleep(0.05)
+        return answer_of(request)
 
     assert address.path == "/lab/tree/work/notebooks/00_start_here.ipynb"
     assert b"JupyterLab" in ask(address.path)
