@@ -14,6 +14,7 @@ import cloudpickle
 
 from labkit import world
 from labkit.crash import virtual
+from labkit.crash.confine import Confinement, confine
 from labkit.crash.keeper import CHILD
 from labkit.crash.preload import shipped
 from labkit.crash.sources import SOURCES
@@ -57,11 +58,20 @@ class Observation:
     """The requests made, applied or not."""
 
 
-def main(channel: Connection, world_channel: Connection, job: Job, sandbox: Path, elapsed: float) -> None:
+def main(
+    channel: Connection,
+    world_channel: Connection,
+    job: Job,
+    sandbox: Path,
+    elapsed: float,
+    confinement: Confinement | None,
+) -> None:
     """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
     trace = Trace(channel, job.stop or Stop())
     try:
         os.chdir(sandbox)
+        if confinement:
+            confine(confinement, sandbox)
         pid = PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = CHILD
         world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))

@@ -20,6 +20,7 @@ from typing import Any
 
 import cloudpickle
 
+from labkit.crash.confine import Enclosure
 from labkit.crash.preload import shipped
 from labkit.crash.trace import LIBRARY
 from labkit.crash.wire import hear
@@ -34,9 +35,13 @@ class CrashLabError(RuntimeError):
 class Client:
     """A zygote that is started on the first request and lives as long as this process."""
 
+    enclosure: Enclosure | None = None
+    """Where it lives, if what it runs is not to be trusted; to be set before the first request."""
+
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
+        self._reason = ""
 
     @cached_property
     def folder(self) -> Path:
@@ -44,6 +49,8 @@ class Client:
         memory = Path("/dev/shm")  # noqa: S108 - where there is one, fsync costs next to nothing there
         folder = Path(tempfile.mkdtemp(prefix="labkit-", dir=memory if os.access(memory, os.W_OK) else None))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        if self.enclosure and os.geteuid() == 0:
+            os.chown(folder, self.enclosure.user, self.enclosure.user)
         return folder
 
     @property
@@ -62,6 +69,8 @@ class Client:
                 return hear(self._channel)
             except (EOFError, BrokenPipeError):
                 self.close()
+                if self._reason:
+                    raise CrashLabError(self._reason) from None
                 said = (self.folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
                 raise CrashLabError(f"the crash lab's own process ended: {' '.join(said) or 'killed'}") from None
             except BaseException:
@@ -73,15 +82,26 @@ class Client:
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
+        self._reason = ""
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
+        around = self.enclosure
+        known = around.environment if around else os.environ
+        environment = {**known, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
+        command = [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(self.folder)]
         with theirs, open(self.folder / "log", "wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(self.folder)],
+                [*(around.command if around else ()), *command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[theirs.fileno()],
                 start_new_session=True, cwd=self.folder, env=environment,
             )  # fmt: skip
         self._channel = Connection(ours.detach())
+        self._channel.send_bytes(pickle.dumps(around.children if around else None))
+
+    def end_for(self, reason: str) -> None:
+        """End the zygote while another thread waits for it: what it asked for fails, for this reason."""
+        self._reason = reason
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the zygote, and with it its world and its child."""

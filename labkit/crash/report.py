@@ -1,6 +1,6 @@
 """What a sweep found: which crash points break the program, under which fault, why, and at which line of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,12 +14,16 @@ from labkit.crash.stepping import Steps
 EXT4_SAVES = "POSIX allows it; default ext4 saves you"
 
 
+Timeline = Sequence[tuple[str, bool]]
+"""For each crash point, in order: the effect that follows it, and whether the program survives a crash there."""
+
+
 class DidNotSurviveError(AssertionError):
     """A sweep found a crash point that breaks the program, or could not explore it all."""
 
-    def __init__(self, what: str, where: str = "", score: str = "") -> None:
+    def __init__(self, what: str, where: str = "", score: str = "", timeline: Timeline = ()) -> None:
         super().__init__("\n".join(filter(None, [score, what, where])))
-        self.what, self.where, self.score = what, where, score
+        self.what, self.where, self.score, self.timeline = what, where, score, timeline
 
 
 class Again(NamedTuple):
@@ -111,7 +115,12 @@ class Report:
             return None
         point = self.broken[0]
         outcome, effect = point.broken()[0], self.effects[max(0, point.k - 1)]
-        return DidNotSurviveError(self.words(point.k, outcome), str(effect.line or ""), self.score())
+        return DidNotSurviveError(self.words(point.k, outcome), str(effect.line or ""), self.score(), self.timeline())
+
+    def timeline(self) -> Timeline:
+        """The crash points as plain data."""
+        following = [*map(str, self.effects), "the end"]
+        return [(following[point.k], point.survives) for point in self.points]
 
     def words(self, k: int, outcome: Outcome) -> str:
         """What happened at crash point k."""

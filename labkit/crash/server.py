@@ -7,6 +7,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from labkit.crash.confine import hide, supports
 from labkit.crash.preload import preload
 from labkit.crash.requests import replay, step, sweep, trial
 from labkit.crash.wire import tell
@@ -18,7 +19,11 @@ ACTIONS = {"sweep": sweep, "replay": replay, "step": step, "trial": trial}
 def main() -> None:
     """Serve. Arguments: the descriptor of the parent's socket, and a folder to work in."""
     channel, folder = Connection(int(sys.argv[1])), Path(sys.argv[2])
-    zygote = Zygote(folder)
+    confinement = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
+    if confinement:
+        hide()
+        supports()  # asked for once, or each child would ask anew
+    zygote = Zygote(folder, confinement=confinement)
     while True:
         try:
             request = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent

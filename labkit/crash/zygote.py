@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.crash import child, process
+from labkit.crash.confine import Confinement
 from labkit.crash.trace import FINAL
 from labkit.crash.wire import hear, serve, tell
 
@@ -109,6 +110,8 @@ class Zygote:
     world: WorldProcess = field(default_factory=WorldProcess)
     processes: int = 0
     """How many children it has run."""
+    confinement: Confinement | None = None
+    """What its children are left with, if what they run is not to be trusted."""
 
     def __post_init__(self) -> None:
         process.adopt_orphans()
@@ -133,7 +136,7 @@ class Zygote:
 
     def _start(self, task: Callable[["Zygote"], Told], folder: Path) -> tuple[int, Connection]:
         ours, theirs = Pipe()
-        pid = process.start(_work, [theirs], (task, folder, self.seconds, self.limit))
+        pid = process.start(_work, [theirs], (task, folder, self.seconds, self.limit, self.confinement))
         theirs.close()
         return pid, ours
 
@@ -144,7 +147,7 @@ class Zygote:
         output = self.folder / "output"
         client = self.world.begin(memory, may_arrange=job.role == "setup")
         channel, theirs = Pipe()
-        pid = process.start(child.main, [theirs, client], (job, sandbox, memory["elapsed"]), output)
+        pid = process.start(child.main, [theirs, client], (job, sandbox, memory["elapsed"], self.confinement), output)
         theirs.close()
         client.close()
         try:
@@ -182,5 +185,12 @@ class Zygote:
         return ending
 
 
-def _work(channel: Connection, task: Callable[[Zygote], Told], folder: Path, seconds: float, limit: int) -> None:
-    tell(channel, task(Zygote(folder, seconds, limit)))
+def _work(
+    channel: Connection,
+    task: Callable[[Zygote], Told],
+    folder: Path,
+    seconds: float,
+    limit: int,
+    to: Confinement | None,
+) -> None:
+    tell(channel, task(Zygote(folder, seconds, limit, confinement=to)))
