@@ -20,19 +20,26 @@ from labkit import world
 from labkit.database.cluster import Cluster
 from labkit.database.errors import DatabaseError
 from labkit.database.scratch import Scratch
-from labkit.database.server import GivenServer, Server
+from labkit.database.server import GivenServer, LentServer, Server
 from labkit.database.server import url as as_url
 from labkit.postgres import connect
 
-__all__ = ["Cluster", "DatabaseError", "engine", "scratch", "server", "throwaway", "throwaway_cluster", "url"]
+__all__ = [
+    "LENT", "Cluster", "DatabaseError", "Server",
+    "engine", "home", "scratch", "server", "throwaway", "throwaway_cluster", "url",
+]  # fmt: skip
 
 SHARED = "lab"
 """The database of a notebook that did not ask for one of its own."""
+LENT = "LABKIT_LENT"
+"""The environment variable with the address of databases that were made for this process alone."""
 _own: list[Scratch] = []
 
 
 def server() -> Server:
     """The server that everything here uses; it need not run yet. DatabaseError if there can be none."""
+    if lent := os.environ.get(LENT):
+        return LentServer(lent)
     if dsn := os.environ.get("LABKIT_DSN"):
         return GivenServer(dsn)
     if os.name == "nt":

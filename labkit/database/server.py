@@ -15,6 +15,8 @@ CONNECT_TIMEOUT = 10
 """Seconds."""
 LOCK = 0x6C61626B6974
 """The advisory lock under which databases are made: "labkit" in ASCII."""
+LENT = 4
+"""Scratch databases for one borrower: its notebook's own, and one for each world that its crash lab keeps."""
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 
 
@@ -61,11 +63,14 @@ class Server(ABC):
         with self.connect(**self.conninfo()) as connection:
             return f"PostgreSQL {connection.info.parameter_status('server_version')}"
 
-    def make_database(self, name: str) -> None:
-        """Make a database unless it is there, for its owner alone. ValueError unless `name` is a plain word."""
+    def make_database(self, name: str, owner_of: str = "") -> None:
+        """Make a database unless it is there, for its owner alone, or for the owner of another one.
+
+        ValueError unless `name` is a plain word.
+        """
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name for a database: small letters, digits and _ are")
-        owner, created = self.owner(name), sql.Identifier(name)
+        owner, created = self.owner(owner_of or name), sql.Identifier(name)
         create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
         with self.connect(**self.conninfo()) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # one at a time; it ends with the connection
@@ -79,6 +84,21 @@ class Server(ABC):
                 raise DatabaseError(f"{reason(error)}: the role in LABKIT_DSN needs the right CREATEDB") from None
             except errors.DiskFull as error:
                 raise DatabaseError(f"{reason(error)}: make room on the disk") from None
+
+    def lend(self, name: str) -> str:
+        """Databases for a process that may reach no others; the address for its LABKIT_LENT."""
+        self.make_database(name)
+        for number in range(LENT):
+            self.make_database(f"{name}_labkit_scratch_{number}", owner_of=name)
+        return url(self.owner(name))
+
+    def take_back(self, name: str) -> None:
+        """Drop what was lent, and the role that owned it."""
+        for number in range(LENT):
+            self.drop_database(f"{name}_labkit_scratch_{number}")
+        self.drop_database(name)
+        with self.connect(**self.conninfo()) as connection:
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(self.owner(name)["user"])))
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is connected to it; no error if there is none."""
@@ -130,6 +150,22 @@ class GivenServer(Server):
 
     def _make_role(self, connection: psycopg.Connection, owner: dict[str, str]) -> None:
         """There is one role."""
+
+
+class LentServer(GivenServer):
+    """Databases that somebody has made for us: the one that the address names, and each `<its name>_<what we ask for>`.
+
+    Its role owns them and nothing else; so it makes none.
+    """
+
+    advice = "the databases that were lent to this process are gone"
+
+    def conninfo(self, database: str = "", role: str = "") -> dict[str, str]:
+        """See Server.conninfo."""
+        return super().conninfo(f"{self._how['dbname']}_{database}" if database else "", role)
+
+    def make_database(self, name: str, owner_of: str = "") -> None:
+        """See Server.make_database. Whether it was lent, the first connection tells."""
 
 
 def url(how: dict[str, str]) -> str:
