@@ -38,6 +38,14 @@ def check(arguments: argparse.Namespace) -> int:
     return int(result.met < len(result.verdicts))
 
 
+def grade(arguments: argparse.Namespace) -> int:
+    """Grade a class and write its book."""
+    from labkit.grading import grade_class  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+
+    grade_class.main(arguments)
+    return 0
+
+
 def db_start(arguments: argparse.Namespace) -> int:
     """Start the embedded server, or see whether the one in LABKIT_DSN answers."""
     from labkit import database  # noqa: PLC0415 - `labkit --help` must not wait for the driver
@@ -132,6 +140,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "file", metavar="FILE", nargs="?", type=Path, help="a notebook; the default is your copy in work/"
     )
     command.set_defaults(run=check)
+
+    command = commands.add_parser("grade", help="grade a class: a folder per student, or notebooks named by student")
+    command.add_argument("submissions", metavar="SUBMISSIONS", type=Path, help="the folder with what was handed in")
+    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the book is written, and kept")
+    command.add_argument("--criteria", metavar="FOLDER", type=Path, help="exercises and criteria of your own")
+    command.add_argument("--seed", metavar="N", type=int, default=0, help="draws the inputs of the cases; default 0")
+    command.add_argument("--jobs", metavar="N", type=int, help="students at a time; default: as many as processors")
+    command.add_argument("--marks-only", action="store_true", help="do not try if the notebooks run through")
+    command.add_argument("--trust", action="store_true", help="run students' code with all that you may do yourself")
+    command.set_defaults(run=grade)
 
     command = commands.add_parser("db", help="the embedded PostgreSQL, or the server in LABKIT_DSN")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)

@@ -165,7 +165,9 @@ def _assert_survives(report: Report) -> None:
         moment = f"after {_label(last)}" if last else "at the start"
         again = "; the next process was killed as well" if outcome.again else ""
         what = f"Killed {moment}, before {_label(following) if following else 'the end'}{again}: {outcome.reason}"
-        raise DidNotSurviveError(what, str(last.line) if last and _is_answer(last.line) else "", report.score())
+        raise DidNotSurviveError(
+            what, str(last.line) if last and _is_answer(last.line) else "", report.score(), report.timeline()
+        )
 
 
 def _label(effect: Effect) -> str:

@@ -151,7 +151,7 @@ def restart_keeps_deadline(program: Program, rng: Random) -> None:
         done = [effect for effect in report.effects[: point.k] if effect.op == "tool"]
         moment = f"after {done[-1].target} had run" if done else "before the first step"
         what, where = f"Killed {moment}: {point.broken()[0].reason}", str(done[-1].line or "") if done else ""
-        raise DidNotSurviveError(what, where, report.score())
+        raise DidNotSurviveError(what, where, report.score(), report.timeline())
     report.assert_survives(effects=6)
 
 

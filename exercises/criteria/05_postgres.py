@@ -308,4 +308,4 @@ def _work_is_done(program: Program, setup: Callable, task: str) -> None:
         report.assert_survives(effects=3)
     for point in report.broken:
         what = f"Killed at crash point {point.k}: {point.broken()[0].reason}"
-        raise DidNotSurviveError(what, "", report.score())
+        raise DidNotSurviveError(what, "", report.score(), report.timeline())

@@ -275,7 +275,9 @@ def _assert_survives(report: Report, effects: int) -> None:
         following = next(filter(_label, report.effects[point.k :]), None)
         moment = f"after {_label(last)}" if last else "at the start"
         what = f"Killed {moment}, before {_label(following) if following else 'the end'}: {point.broken()[0].reason}"
-        raise DidNotSurviveError(what, str(last.line) if last and _is_answer(last.line) else "", report.score())
+        raise DidNotSurviveError(
+            what, str(last.line) if last and _is_answer(last.line) else "", report.score(), report.timeline()
+        )
 
 
 def _label(effect: Effect) -> str:

@@ -1,12 +1,16 @@
 """The judge as a process of its own: a submission on standard input, a result on standard output, both JSON.
 
-A notebook's kernel asks it this way, so that nothing a student did to the kernel reaches the verdict.
+A notebook's kernel asks it this way, so that nothing a student did to the kernel reaches the verdict. So does whoever
+grades a class; then the student's code runs enclosed.
 """
 
 import sys
+from pathlib import Path
 
 from pydantic import BaseModel
 
+from labkit.crash.client import CLIENT
+from labkit.grading import sandbox
 from labkit.grading.answers import Submission
 from labkit.grading.criteria import find
 from labkit.grading.judge import judge
@@ -18,13 +22,24 @@ class Request(BaseModel):
     name: str
     submission: Submission
     seed: int = 0
+    criteria: Path | None = None
+    """A folder of an instructor's own exercises."""
+    slot: int | None = None
+    """Where to enclose the student's code; None: not at all."""
+    lent: str = ""
+    """The address of databases for it."""
+    seconds: float | None = None
+    """Real time that each case may take."""
 
 
 def main() -> None:
     """Judge one submission."""
     request = Request.model_validate_json(sys.stdin.buffer.read())
-    exercise, cases = find(request.name)
-    print(judge(exercise, request.submission, cases, request.seed).model_dump_json())
+    if request.slot is not None:
+        CLIENT.enclosure = sandbox.enclosure(request.slot, request.lent)
+        sandbox.watch(lambda: CLIENT.pid, CLIENT.folder, CLIENT.end_for)
+    exercise, cases = find(request.name, request.criteria)
+    print(judge(exercise, request.submission, cases, request.seed, request.seconds).model_dump_json())
 
 
 if __name__ == "__main__":

@@ -72,10 +72,12 @@ def submission_from(cells: Iterable[Cell], answer_ids: dict[str, str]) -> Submis
         if cell.answer in submission.answers:
             submission.notes.append(f"there are two cells `# answer: {cell.answer}`; the last one counts")
         submission.add(cell.source)
+    names = set(answer_ids.values())
     for cell in cells:
         name = answer_ids.get(cell.id)
-        if name and name not in submission.answers and cell.answer is None:
-            submission.notes.append(f"the line `# answer: {name}` is gone; its cell was found by its id")
+        if name and name not in submission.answers and cell.answer not in names:
+            said = f"says `# answer: {cell.answer}`" if cell.answer else "is gone"
+            submission.notes.append(f"the line `# answer: {name}` {said}; its cell was found by its id")
             submission.answers[name] = cell.source
     return submission
 

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from labkit.grading.answers import Cell, read_notebook
+from labkit.grading.answers import Cell, Submission, read_notebook, submission_from
 from labkit.repository import UsageError, root
 
 if TYPE_CHECKING:
@@ -45,11 +45,15 @@ class Exercise(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stem: str
+    folder: Path
+    """Where its notebook and its criteria are."""
     title: str
     signatures: dict[str, str]
     """Answer name → its signature and promise."""
     replaces: dict[str, str]
     """Answer name → what it stands in for in labkit."""
+    database: bool = False
+    """Whether its cases need PostgreSQL."""
     cases: tuple[Case, ...] = ()
 
     @property
@@ -60,7 +64,7 @@ class Exercise(BaseModel):
     @property
     def notebook(self) -> Path:
         """The instructor's notebook."""
-        return root() / "exercises" / f"{self.stem}.ipynb"
+        return self.folder / f"{self.stem}.ipynb"
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -74,24 +78,37 @@ class Exercise(BaseModel):
 
     def judges(self) -> dict[str, Judge]:
         """Case id → the function that judges it."""
-        path = root() / "exercises" / "criteria" / f"{self.stem}.py"
+        path = self.folder / "criteria" / f"{self.stem}.py"
         # A module that is not importable: its functions travel to the children by value.
         module = ModuleType("labkit.grading.cases")
         exec(compile(path.read_text(encoding="utf-8"), path, "exec"), vars(module))  # noqa: S102 - the instructor's
         return {case.id: getattr(module, case.id) for case in self.cases}
 
-
-def exercises() -> dict[str, Exercise]:
-    """All exercises, by stem, in order."""
-    with (root() / "exercises" / "criteria.toml").open("rb") as file:
-        table = tomllib.load(file)
-    return {stem: Exercise(stem=stem, **entry) for stem, entry in table["exercises"].items()}
+    def submission(self, cells: Iterable[Cell]) -> Submission:
+        """The answers in a notebook's cells, found by marker, else by the id of the cell that they had."""
+        return submission_from(cells, {cell.id: name for name, cell in self.stubs.items()})
 
 
-def find(name: str) -> tuple[Exercise, list[Case]]:
+def exercises(folder: Path | None = None) -> dict[str, Exercise]:
+    """All exercises, by stem, in order: ours, or those in an instructor's `folder` of the same shape.
+
+    UsageError if that folder cannot be read.
+    """
+    folder = folder or root() / "exercises"
+    try:
+        with (folder / "criteria.toml").open("rb") as file:
+            table = tomllib.load(file)
+        return {stem: Exercise(stem=stem, folder=folder, **entry) for stem, entry in table["exercises"].items()}
+    except FileNotFoundError:
+        raise UsageError(f"there is no criteria.toml in {folder}: it names the exercises and their cases") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{folder / 'criteria.toml'} cannot be used: {error}") from None
+
+
+def find(name: str, folder: Path | None = None) -> tuple[Exercise, list[Case]]:
     """The exercise and the cases that a name means: "01", "01_file_storage" or "01.saves_whole". Else UsageError."""
     wanted, _, case_id = name.partition(".")
-    ready = [exercise for exercise in exercises().values() if exercise.cases]
+    ready = [exercise for exercise in exercises(folder).values() if exercise.cases]
     choice = ", ".join(exercise.number for exercise in ready)
     if not re.match(r"\w+$", wanted):
         raise UsageError(f"{name!r} is not the name of an exercise: choose from {choice}")

@@ -1,18 +1,28 @@
 """One judge for the notebook, the terminal and the grading of a class. The student's code runs in children only."""
 
 import re
-from collections.abc import Iterable
+import signal
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from random import Random
+from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
 from labkit.crash import CrashLabError
 from labkit.crash.trace import without_addresses
-from labkit.grading.answers import Submission, read_notebook, submission_from
+from labkit.grading.answers import Submission
 from labkit.grading.criteria import Case, Exercise, Judge
+from labkit.grading.handed import read_submission
 from labkit.grading.program import Program
 from labkit.grading.rebuild import answer_file, rebuild
+
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""What a terminal obeys: colours, positions, titles."""
+LONGEST = 2000
+"""Characters of what a verdict says."""
 
 
 class Status(StrEnum):
@@ -37,6 +47,8 @@ class Verdict(BaseModel):
     what: str = ""
     where: str = ""
     next: str = ""
+    timeline: list[tuple[str, bool]] = []
+    """For each crash point, in order: the effect that follows it, and whether the answer survives a crash there."""
 
 
 class Result(BaseModel):
@@ -54,14 +66,23 @@ class Result(BaseModel):
         return sum(verdict.status is Status.PASS for verdict in self.verdicts)
 
 
-def judge_notebook(exercise: Exercise, path: object, cases: Iterable[Case], seed: int = 0) -> Result:
+def judge_notebook(exercise: Exercise, path: Path, cases: Iterable[Case], seed: int = 0) -> Result:
     """Judge the notebook at `path`. UsageError if it cannot be read."""
-    ids = {cell.id: name for name, cell in exercise.stubs.items()}
-    return judge(exercise, submission_from(read_notebook(path), ids), cases, seed)
+    return judge(exercise, read_submission(exercise, path), cases, seed)
 
 
-def judge(exercise: Exercise, submission: Submission, cases: Iterable[Case], seed: int = 0) -> Result:
-    """Judge `cases`, in the order of the exercise, and what they depend on. The seed draws the cases' inputs."""
+def judge(
+    exercise: Exercise,
+    submission: Submission,
+    cases: Iterable[Case],
+    seed: int = 0,
+    seconds: float | None = None,
+) -> Result:
+    """Judge `cases`, in the order of the exercise, and what they depend on.
+
+    The seed draws the cases' inputs. A case that takes more than `seconds` of real time fails; then this must be the
+    main thread of a process.
+    """
     wanted = {case.id for case in cases}
     needed = set(wanted)
     for case in reversed(exercise.cases):  # a case stands below those that it depends on
@@ -70,7 +91,8 @@ def judge(exercise: Exercise, submission: Submission, cases: Iterable[Case], see
     verdicts: dict[str, Verdict] = {}
     for case in exercise.cases:
         if case.id in needed:
-            verdicts[case.id] = _verdict(exercise, submission, program, case, judges[case.id], verdicts, seed)
+            judge_case = partial(_within, seconds, judges[case.id], program, Random(f"{seed} {case.id}"))
+            verdicts[case.id] = _verdict(exercise, submission, program, case, judge_case, verdicts)
     shown = [verdict for verdict in verdicts.values() if verdict.case in wanted]
     return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=shown, notes=submission.notes)
 
@@ -80,9 +102,8 @@ def _verdict(
     submission: Submission,
     program: Program,
     case: Case,
-    judge_case: Judge,
+    judge_case: Callable[[], None],
     earlier: dict[str, Verdict],
-    seed: int,
 ) -> Verdict:
     verdict = Verdict(case=case.id, criterion=case.criterion, title=case.title, marks=case.marks, status=Status.FAIL)
     stubs = {name: stub.source.strip() for name, stub in exercise.stubs.items()}
@@ -100,14 +121,31 @@ def _verdict(
         verdict.status, verdict.what = Status.NOT_JUDGED, f"not judged: needs {', '.join(unmet)}"
     else:
         try:
-            judge_case(program, Random(f"{seed} {case.id}"))
+            judge_case()
             verdict.status = Status.PASS
         except (AssertionError, CrashLabError) as error:
             verdict.what = _explain(getattr(error, "what", str(error)), submission)
             verdict.where = getattr(error, "where", "")
             verdict.score = getattr(error, "score", "")
+            verdict.timeline = [(printable(effect), survives) for effect, survives in getattr(error, "timeline", ())]
             verdict.next = case.next
     return verdict
+
+
+def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Random) -> None:
+    if seconds is None:
+        return judge_case(program, rng)
+
+    def give_up(*_: Any) -> NoReturn:
+        raise AssertionError(f"it had not ended after {seconds:g} seconds")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return judge_case(program, rng)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _explain(what: str, submission: Submission) -> str:
@@ -115,4 +153,11 @@ def _explain(what: str, submission: Submission) -> str:
     for name in re.findall(r"name '(\w+)' is not defined", what):
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
-    return without_addresses(what)
+    return printable(without_addresses(what))
+
+
+def printable(text: str) -> str:
+    """What a student's code made us say, without what a terminal would obey, and not longer than anybody reads."""
+    text = ESCAPES.sub("", text)
+    shown = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} …"

@@ -1,0 +1,46 @@
+"""What `labkit grade` does: says what it can guarantee, grades, shows how far it is, and writes the book."""
+
+import argparse
+import os
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from labkit.grading import sandbox
+from labkit.grading.book import Book
+from labkit.grading.exports import write_all
+from labkit.grading.judge import printable
+from labkit.grading.similar import pairs
+from labkit.repository import UsageError
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Grade the class in `arguments.submissions`. UsageError if it cannot be, or not without trust."""
+    jobs = arguments.jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else arguments.jobs or 1
+    if jobs < 1:
+        raise UsageError("--jobs must be at least 1")
+    guarantees = [] if arguments.trust else list(sandbox.guarantees())
+    if missing := [] if arguments.trust else sandbox.missing():
+        raise UsageError(
+            f"this machine cannot keep students' code from: {', '.join(missing)}. "
+            "Grade on Linux 5.13 or newer, or say --trust if you would run their code yourself"
+        )
+    out = arguments.out
+    book = Book(out, arguments.criteria, arguments.seed, not arguments.trust, not arguments.marks_only)
+    students = book.students(arguments.submissions)
+    console = Console(stderr=True, highlight=False)
+    for guarantee in guarantees:
+        console.print(Text(str(guarantee)))
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
+        bar = progress.add_task("Grading", total=len(students))
+        grades = book.grade(students, jobs, lambda name: progress.advance(bar))
+    answers = {
+        stem: {each.name: each.submissions[stem].answers.values() for each in students if stem in each.submissions}
+        for stem in book.exercises
+    }
+    write_all(out, grades, guarantees, pairs(answers))
+    for grade in grades:
+        line = f"{printable(grade.student)}: {grade.total.got} of {grade.total.of}"
+        print(line if grade.status == "graded" else f"{line} ({grade.status})")
+    print(f"The book is in {out}: class.html, gradebook.csv, a page for each student")

@@ -1,0 +1,146 @@
+"""Whether a student's notebooks run through: rebuilt, and run in the sandbox by nbval. It costs no marks."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from labkit.grading import sandbox
+from labkit.grading.answers import Cell, Submission, read_notebook
+from labkit.grading.criteria import Exercise
+from labkit.grading.enclosure import Plan
+from labkit.grading.judge import Result, Status, printable
+from labkit.grading.runner import OUTCOMES, Errand
+
+SECONDS = 300
+"""Real time for all notebooks of a student together."""
+FRESH = ("/dev/shm", "/tmp")  # noqa: S108 - in their place are others, which end with the sandbox
+MODULES = ".modules"
+MOST_TOLD = 2**20
+"""Bytes of outcomes that are read."""
+
+
+class Outcome(BaseModel):
+    """What became of a cell, as the sandbox tells it."""
+
+    notebook: str
+    cell: int
+    """Counted from 1 among the code cells."""
+    name: str
+    outcome: str
+    reason: str
+    judged: bool
+
+
+def rebuilt(exercise: Exercise, submission: Submission) -> dict[str, Any]:
+    """The instructor's notebook with the student's answers in it, and nothing else of theirs."""
+    notebook = json.loads(exercise.notebook.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        source = cell["source"]
+        name = Cell(source if isinstance(source, str) else "".join(source)).answer
+        if cell["cell_type"] == "code":
+            cell |= {"source": submission.answers.get(name, source) if name else source, "outputs": []}
+            cell |= {"execution_count": None, "metadata": {}}
+    return notebook
+
+
+def checks(exercise: Exercise, result: Result) -> dict[str, list[str]]:
+    """Check cells by id, with what the judge found: [name, status, what]."""
+    found = {}
+    for cell in read_notebook(exercise.notebook):
+        for name in _checked(cell.source):
+            case = name.partition(".")[2]
+            verdicts = [verdict for verdict in result.verdicts if case in {"", verdict.case}]
+            unmet = [verdict for verdict in verdicts if verdict.status is not Status.PASS]
+            status, what = (unmet[0].status, f"{unmet[0].case}: {unmet[0].what}") if unmet else (Status.PASS, "")
+            found[cell.id] = [name, status.value, what]
+    return found
+
+
+def _checked(source: str) -> Iterable[str]:
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="check"), args=[ast.Constant(value=str(name))]):
+                yield name
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One student's notebooks, to be run together."""
+
+    rebuilt: Mapping[str, dict[str, Any]]
+    """Exercise stem → notebook."""
+    checks: Mapping[str, dict[str, list[str]]]
+
+    def run(self, slot: int, lent: str = "", *, enclosed: bool = True) -> list[str]:
+        """Run them; a line for each cell that should have run and did not."""
+        with _box(slot) as box:
+            for stem, notebook in self.rebuilt.items():
+                (box / f"{stem}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+            plan = Plan(sandbox.user(slot), (*sandbox.keep(), str(box)), FRESH)
+            confinement = sandbox.confinement(*FRESH) if enclosed else None
+            command = Errand(str(box), confinement, dict(self.checks)).command()
+            stopped = _run([*plan.command(), *command] if enclosed else command, box, sandbox.environment(lent))
+            return _told(box / OUTCOMES, stopped)
+
+
+@contextmanager
+def _box(slot: int) -> Any:
+    box = Path(tempfile.mkdtemp(prefix="labkit-box-", dir="/var/tmp")).resolve()
+    try:
+        # In the repository, where Python would look for labkit, nobody may look around.
+        (box / MODULES).mkdir()
+        (box / MODULES / "labkit").symlink_to(sandbox.package())
+        if os.geteuid() == 0:
+            os.chown(box, sandbox.user(slot), sandbox.user(slot))
+        yield box
+    finally:
+        shutil.rmtree(box, ignore_errors=True)
+
+
+def _run(command: list[str], box: Path, known: dict[str, str]) -> str:
+    """Run a command in the box. Why it was stopped; empty if it ended by itself."""
+    own = {"HOME": str(box), "IPYTHONDIR": str(box / ".ipython"), "MPLCONFIGDIR": str(box / ".matplotlib")}
+    own |= {"PYTHONPATH": str(box / MODULES), "OPENBLAS_NUM_THREADS": "1"}
+    reasons: list[str] = []
+    with subprocess.Popen(
+        command, env={**known, **own}, cwd=box, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+
+        def stop(reason: str) -> None:
+            reasons.append(reason)
+            process.kill()
+
+        end = sandbox.watch(lambda: process.pid, box, stop)
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            stop(f"they had not ended after {SECONDS} seconds")
+        finally:
+            process.kill()
+            end()
+    return reasons[0] if reasons else ""
+
+
+def _told(path: Path, stopped: str) -> list[str]:
+    """What is worth telling. Somebody else may have written all of it."""
+    told = []
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            lines = file.read(MOST_TOLD).decode(errors="replace").splitlines()
+        outcomes = [Outcome.model_validate_json(line) for line in lines if line.strip()]
+        failed = [outcome for outcome in outcomes if outcome.outcome != "passed" and not outcome.judged]
+        told = [f"{each.notebook}, code cell {each.cell}: {printable(each.reason)}" for each in failed]
+    except (OSError, ValidationError):
+        told = ["what became of the cells was not written down"]
+    return [*told, *([f"the notebooks were stopped: {stopped}"] if stopped else [])]

@@ -1,0 +1,132 @@
+"""Where a student's code runs when a class is graded: what it is kept from, by what, and what it has left."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+from labkit.crash.confine import Confinement, Enclosure, supports
+from labkit.database import LENT
+from labkit.grading.enclosure import Plan, allowed
+
+FIRST_USER = 1_900_000_000
+"""Numbers above this belong to nobody on any system that we know of."""
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc")
+"""What Python and the programs beside it need."""
+MOST_MEMORY = 3 * 2**30
+"""Bytes of all processes of a submission together."""
+MOST_ON_DISK = 512 * 2**20
+"""Bytes that it may have written and kept."""
+
+
+class Guarantee(BaseModel):
+    """Something that a student's code is kept from."""
+
+    what: str
+    by: str = ""
+    """What enforces it; empty if nothing does."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {f'enforced by {self.by}' if self.by else 'NOT ENFORCED on this machine'}"
+
+
+@cache
+def guarantees() -> tuple[Guarantee, ...]:
+    """What this machine can keep a student's code from."""
+    kernel, apart = supports(), allowed(keep())
+    root = sys.platform == "linux" and os.geteuid() == 0
+    limits = "limits per process, and a watch over all of them" if sys.platform == "linux" else ""
+    return (
+        Guarantee(what="files", by="Landlock" if kernel["files"] else ""),
+        Guarantee(what="network", by="a network namespace" if apart else ""),
+        Guarantee(what="processes", by="a process namespace" if apart else ""),
+        Guarantee(what="memory", by=limits),
+        Guarantee(what="signals", by="Landlock" if kernel["signals"] else ""),
+        Guarantee(what="user", by="a user of its own" if root else ""),
+    )
+
+
+def missing() -> list[str]:
+    """What nothing here enforces, and what must be enforced before a stranger's code runs."""
+    return [each.what for each in guarantees() if each.what not in {"user", "signals"} and not each.by]
+
+
+def keep() -> tuple[str, ...]:
+    """Python, what is installed in it, and labkit itself; nothing else of the repository."""
+    return sys.prefix, sys.base_prefix, str(package())
+
+
+def package() -> Path:
+    """The folder of labkit."""
+    return Path(__file__).resolve().parents[1]
+
+
+def user(slot: int) -> int:
+    """The user that the submission in this slot runs as."""
+    return FIRST_USER + slot if os.geteuid() == 0 else os.geteuid()
+
+
+def enclosure(slot: int, lent: str = "") -> Enclosure:
+    """For the crash lab of a judge. `slot` tells those apart that run at one time; `lent` is a database's address."""
+    return Enclosure(Plan(user(slot), keep()).command(), environment(lent), user(slot), confinement())
+
+
+def confinement(*write: str) -> Confinement:
+    """What a process that runs a student's code is left with."""
+    return Confinement((*keep(), *SYSTEM), write)
+
+
+def environment(lent: str = "") -> dict[str, str]:
+    """All that it knows of our environment."""
+    known = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "LABKIT_PROGRESS": "off"}
+    return {**known, **({LENT: lent} if lent else {})}
+
+
+def watch(pid: Callable[[], int | None], folder: Path, stop: Callable[[str], None]) -> Callable[[], None]:
+    """From now on, call `stop` with a reason whenever a process and all it started, or `folder`, grow too large.
+
+    Each process is also limited by itself; this counts them together. Returns what ends the watch.
+    """
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.2):
+            if memory_of(pid()) > MOST_MEMORY:
+                stop(f"all its processes together took more than {MOST_MEMORY // 2**30} GB of memory")
+            if size_of(folder) > MOST_ON_DISK:
+                stop(f"it wrote more than {MOST_ON_DISK // 2**20} MB")
+
+    threading.Thread(target=look, daemon=True).start()
+    return ended.set
+
+
+def memory_of(pid: int | None) -> int:
+    """Bytes that a process and its descendants hold, without what they share with files; 0 if there is none."""
+    total = 0
+    if pid is None:
+        return total
+    try:
+        for process in [(root := psutil.Process(pid)), *root.children(recursive=True)]:
+            with process.oneshot():
+                memory = process.memory_info()
+                total += memory.rss - getattr(memory, "shared", 0)
+    except psutil.Error:
+        pass  # it is ending
+    return total
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder; links are not followed."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(where, name)).st_size
+            except OSError:
+                continue
+    return total
