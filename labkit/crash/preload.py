@@ -23,8 +23,11 @@ def shipped() -> list[str]:
 
 
 def preload(modules: Iterable[str]) -> bool:
-    """Import them here; whether any was new. What cannot be loaded here, the child will report."""
-    new = [module for module in modules if module not in sys.modules]
+    """Import them here; whether any was new. What cannot be loaded here, the child will report.
+
+    Only what may be shipped: children name them, and what they run may name anything.
+    """
+    new = [module for module in modules if str(module).startswith(SHIPPED) and module not in sys.modules]
     for module in new:
         with suppress(Exception):
             importlib.import_module(module)

@@ -23,6 +23,11 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 Entry = Callable[..., None]
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def start(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ...], output: Path | None = None) -> int:
     """Run `entry(*channels, *arguments)` in a process of its own that has no other file of ours. Returns its id."""
     return (_spawn if SPAWN else _fork)(entry, channels, arguments, output)

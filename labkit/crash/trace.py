@@ -27,6 +27,16 @@ GIVEN = "<given"
 """How the file names of code begin that the instructor gave: an exercise's adapters are not the student's lines."""
 FINAL = {"stopped", "returned", "raised"}
 """The news that are the last."""
+NEWS = {
+    "effect": {"op": str, "target": str, "lines": list},
+    "handle": {"handle": int, "path": str},
+    "line": {"line": list, "values": dict},
+    "outside": {"path": str},
+    "stopped": {"count": int},
+    "returned": {"loaded": list},
+    "raised": {"error": str, "text": str, "lines": list},
+}
+"""What a child may tell, and what the least of it is."""
 BATCH = 64
 """News that travel together: each message costs a change of process."""
 Line = tuple[str, str, int]
@@ -91,6 +101,16 @@ class Trace:
         self.note("stopped", count=self.count)
         while True:
             hear(self.channel)
+
+
+def understood(news: Any) -> bool:
+    """Whether this is news. Not everything that comes from a child was told by us."""
+    return isinstance(news, list) and all(
+        isinstance(each, dict)
+        and (form := NEWS.get(str(each.get("event")))) is not None
+        and all(isinstance(each.get(name), kind) for name, kind in form.items())
+        for each in news
+    )
 
 
 def lines_under_test(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from labkit.crash import child, process
 from labkit.crash.confine import Confinement
-from labkit.crash.trace import FINAL
+from labkit.crash.trace import FINAL, understood
 from labkit.crash.wire import hear, serve, tell
 
 Told = dict[str, Any]
@@ -36,7 +36,7 @@ class Ending:
     """How a child ended."""
 
     how: str
-    """stopped (and was killed), returned, raised, died (by itself), hung, or flooded (too many effects)."""
+    """stopped (and was killed), returned, raised, died (by itself), hung, garbled, or flooded (too many effects)."""
     events: list[dict[str, Any]]
     """What it told, in order; the last one says how it ended."""
     status: int = 0
@@ -69,6 +69,8 @@ class Ending:
                 return "did not end in time"
             case "flooded":
                 return f"had more effects than the limit of {self.last['limit']} allows"
+            case "garbled":
+                return "told the crash lab something that it does not understand"
             case "died":
                 return f"ended by itself, with exit status {self.status}"
         return self.how
@@ -119,9 +121,7 @@ class Zygote:
     @property
     def width(self) -> int:
         """How many processors may be used at once."""
-        if process.SPAWN:
-            return 1
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return 1 if process.SPAWN else process.processors()
 
     def in_parallel(self, tasks: list[Callable[["Zygote"], Told]]) -> list[Told]:
         """What each task returns, done by a zygote of its own if there are several; this one waits."""
@@ -174,6 +174,9 @@ class Zygote:
             try:
                 news = hear(channel)
             except (EOFError, ValueError):
+                break
+            if not understood(news):
+                ending.how = "garbled"
                 break
             ending.events += news
             effects += sum(event["event"] == "effect" for event in news)

@@ -1,23 +1,23 @@
 """What `labkit grade` does: says what it can guarantee, grades, shows how far it is, and writes the book."""
 
 import argparse
-import os
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from labkit.crash.process import processors
 from labkit.grading import sandbox
 from labkit.grading.book import Book
 from labkit.grading.exports import write_all
-from labkit.grading.judge import printable
 from labkit.grading.similar import pairs
+from labkit.grading.words import printable
 from labkit.repository import UsageError
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Grade the class in `arguments.submissions`. UsageError if it cannot be, or not without trust."""
-    jobs = arguments.jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else arguments.jobs or 1
+    jobs = processors() if arguments.jobs is None else arguments.jobs
     if jobs < 1:
         raise UsageError("--jobs must be at least 1")
     guarantees = [] if arguments.trust else list(sandbox.guarantees())

@@ -13,6 +13,7 @@ from typing import Any
 
 from labkit.grading.answers import Cell, Submission
 from labkit.grading.criteria import Exercise
+from labkit.grading.words import printable
 from labkit.repository import UsageError
 
 MOST_BYTES = 20 * 2**20
@@ -43,10 +44,11 @@ def find_handed(folder: Path, exercises: Mapping[str, Exercise]) -> list[Handed]
         if entry.name.startswith("."):
             continue
         if entry.is_dir() and not entry.is_symlink():
-            handed = students.setdefault(entry.name, Handed(entry.name))
+            name = printable(entry.name)
+            handed = students.setdefault(name, Handed(name))
             paths = [path for path in sorted(_notebooks(entry)) if path.suffix == ".ipynb"]
         elif entry.suffix == ".ipynb":
-            name = _student(entry.stem, exercises)
+            name = printable(_student(entry.stem, exercises))
             handed, paths = students.setdefault(name, Handed(name)), [entry]
         else:
             continue
@@ -130,7 +132,7 @@ def _text(path: Path, notes: list[str]) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         notes.append("some of its characters are not UTF-8 and were replaced")
-        return data.decode(errors="replace")
+        return data.decode("utf-8-sig", errors="replace")
 
 
 def _parsed(text: str, notes: list[str]) -> dict[str, Any]:

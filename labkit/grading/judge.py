@@ -18,11 +18,10 @@ from labkit.grading.criteria import Case, Exercise, Judge
 from labkit.grading.handed import read_submission
 from labkit.grading.program import Program
 from labkit.grading.rebuild import answer_file, rebuild
+from labkit.grading.words import printable
 
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-"""What a terminal obeys: colours, positions, titles."""
-LONGEST = 2000
-"""Characters of what a verdict says."""
+BY_HAND = "show this answer to your instructor"
+"""What a verdict ends with that is none."""
 
 
 class Status(StrEnum):
@@ -129,6 +128,8 @@ def _verdict(
             verdict.score = getattr(error, "score", "")
             verdict.timeline = [(printable(effect), survives) for effect, survives in getattr(error, "timeline", ())]
             verdict.next = case.next
+        except Exception as error:  # noqa: BLE001 - whatever an answer made the judge do, it costs this case alone
+            verdict.what = f"the judge itself failed ({type(error).__name__}): {BY_HAND}"
     return verdict
 
 
@@ -154,10 +155,3 @@ def _explain(what: str, submission: Submission) -> str:
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
     return printable(without_addresses(what))
-
-
-def printable(text: str) -> str:
-    """What a student's code made us say, without what a terminal would obey, and not longer than anybody reads."""
-    text = ESCAPES.sub("", text)
-    shown = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} …"

@@ -89,6 +89,6 @@ def _refuse_without_kernel(item: IPyNbCell) -> None:
 
 def _reason(error: BaseException) -> str:
     text = str(error)
-    if isinstance(error, NbCellError) and error.inner_traceback:
+    if isinstance(error, NbCellError) and error.inner_traceback and "Timeout" not in text:
         text = error.inner_traceback.strip().splitlines()[-1]
     return text[:LONGEST]

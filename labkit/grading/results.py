@@ -6,10 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from labkit.grading.criteria import Exercise
-from labkit.grading.judge import Result, Status
-
-BY_HAND = "grade this answer by hand"
-"""What a verdict ends with that is no verdict."""
+from labkit.grading.judge import BY_HAND, Result, Status
 
 
 class Marks(BaseModel):

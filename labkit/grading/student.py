@@ -13,9 +13,10 @@ from labkit.grading.__main__ import Request
 from labkit.grading.answers import Submission
 from labkit.grading.criteria import Exercise
 from labkit.grading.handed import Handed, read_submission
-from labkit.grading.judge import Result, Status, Verdict, printable
-from labkit.grading.notebooks import Attempt, checks, rebuilt
-from labkit.grading.results import BY_HAND, Grade
+from labkit.grading.judge import BY_HAND, Result, Status, Verdict
+from labkit.grading.results import Grade
+from labkit.grading.run_through import Attempt, checks, rebuilt
+from labkit.grading.words import printable
 from labkit.repository import UsageError
 
 SECONDS = 120.0

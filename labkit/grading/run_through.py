@@ -18,8 +18,9 @@ from labkit.grading import sandbox
 from labkit.grading.answers import Cell, Submission, read_notebook
 from labkit.grading.criteria import Exercise
 from labkit.grading.enclosure import Plan
-from labkit.grading.judge import Result, Status, printable
+from labkit.grading.judge import Result, Status
 from labkit.grading.runner import OUTCOMES, Errand
+from labkit.grading.words import printable
 
 SECONDS = 300
 """Real time for all notebooks of a student together."""

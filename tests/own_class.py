@@ -1,0 +1,107 @@
+"""A class that is graded in seconds: an instructor's own exercise, and notebooks that answer it."""
+
+import json
+from pathlib import Path
+
+RIGHT = "# answer: double\ndef double(number):\n    return 2 * number\n"
+WRONG = "# answer: double\ndef double(number):\n    return number\n"
+CRITERIA = """
+[exercises.90_double]
+title = "Twice as much"
+
+[exercises.90_double.signatures]
+double = "double(number) -> float: twice the number"
+
+[exercises.90_double.replaces]
+
+[[exercises.90_double.cases]]
+id = "doubles"
+criterion = "sums"
+title = "a number comes back twice as large"
+marks = 2
+answers = ["double"]
+next = "What is twice one?"
+hints = ["Multiply."]
+
+[[exercises.90_double.cases]]
+id = "doubles_none"
+criterion = "zeros"
+title = "nothing stays nothing"
+marks = 1
+answers = ["double"]
+depends_on = ["doubles"]
+next = "What is twice nothing?"
+hints = ["Multiply."]
+"""
+JUDGE = """
+from functools import partial
+
+from labkit import trial
+
+
+def doubles(program, rng):
+    number = rng.randint(1, 1000)
+    _expect(program, number, 2 * number)
+
+
+def doubles_none(program, rng):
+    _expect(program, 0, 0)
+
+
+def _expect(program, number, expected):
+    seen = trial(partial(_doubled, program, number))
+    assert seen.how == "returned", f"double({number}) {seen.failure}"
+    assert seen.value == expected, f"double({number}) returned {seen.value}; expected {expected}"
+
+
+def _doubled(program, number):
+    return program["double"](number)
+"""
+
+
+def cell(id_, source, kind="code", **more):
+    """A cell of a notebook."""
+    code = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": id_, "metadata": {}, "source": source, **code, **more}
+
+
+def notebook(*cells):
+    """A notebook as it is stored."""
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return {"cells": list(cells), "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+
+
+def cells(answer):
+    """The cells of the exercise with this answer in it."""
+    return [
+        cell("given", "import math", metadata={"tags": ["given"]}),
+        cell("start", "from labkit import check"),
+        cell("double", answer),
+        cell("check-doubles", 'check("90.doubles")'),
+        cell("use", "print(double(4))"),
+        cell("check-all", 'check("90_double")'),
+    ]
+
+
+def make_criteria(folder: Path) -> Path:
+    """An instructor's folder with one exercise."""
+    (folder / "criteria").mkdir(parents=True)
+    (folder / "criteria.toml").write_text(CRITERIA)
+    (folder / "criteria" / "90_double.py").write_text(JUDGE)
+    stub = '# answer: double\ndef double(number):\n    raise NotImplementedError("exercise 90: double")\n'
+    (folder / "90_double.ipynb").write_text(json.dumps(notebook(*cells(stub))))
+    return folder
+
+
+def hand_in(folder: Path, student: str, answer: str, name: str = "90_double.ipynb") -> Path:
+    """Put a student's notebook into the class's folder."""
+    path = folder / student / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(notebook(*cells(answer))))
+    return path
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All that was written for people, by name."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and ".state" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}

@@ -1,0 +1,62 @@
+"""Copied answers are listed however they were disguised, and answers that only do the same are not."""
+
+from labkit.grading.similar import pairs, shape
+
+LOOP = """
+def first(numbers, least):
+    for index, number in enumerate(numbers):
+        if number >= least and number % 2 == 0:
+            return {"index": index, "number": number, "rest": numbers[index + 1 :]}
+    raise ValueError("there is none")
+
+
+def total(numbers):
+    result = 0
+    for number in numbers:
+        result += number * number
+    return result
+"""
+DISGUISED = (
+    LOOP.replace("numbers", "zahlen")
+    .replace("index", "i")
+    .replace("    ", "  ")
+    .replace('"there is none"', "'nothing found'")
+    .replace("result = 0\n", "result = 0  # the sum of squares\n\n")
+)
+ANOTHER = """
+def first(numbers, least):
+    found = [(i, n) for i, n in enumerate(numbers) if n >= least and not n % 2]
+    if not found:
+        raise ValueError("none")
+    i, n = found[0]
+    return dict(index=i, number=n, rest=numbers[i + 1 :])
+
+
+def total(numbers):
+    return sum(n**2 for n in numbers)
+"""
+
+
+def test_other_names_comments_and_layout_hide_nothing():
+    """A copy is a copy."""
+    (pair,) = pairs({"90": {"Ada": [LOOP], "Eve": [DISGUISED], "Bob": [ANOTHER]}})
+    assert (pair.students, pair.alike) == (("Ada", "Eve"), 1.0)
+
+
+def test_a_few_lines_are_alike_by_chance():
+    """Of short answers nothing is said."""
+    short = "def double(number):\n    return 2 * number\n"
+    assert pairs({"90": {"Ada": [short], "Bob": [short]}}) == []
+
+
+def test_what_is_not_python_is_compared_as_far_as_it_can_be_read():
+    """A submission that does not parse stops nobody."""
+    assert shape("x = (1,\n'''") == ["name", "=", "(", "1", ","]
+
+
+def test_the_order_of_a_list_does_not_depend_on_that_of_the_class():
+    """The same class in another order gives the same list."""
+    there = {"90": {"Ada": [LOOP], "Eve": [DISGUISED], "Cyn": [LOOP]}}
+    back = {"90": dict(reversed(there["90"].items()))}
+    assert pairs(there) == pairs(back)
+    assert len(pairs(there)) == 3
