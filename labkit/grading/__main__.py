@@ -27,8 +27,8 @@ class Request(BaseModel):
     """A folder of an instructor's own exercises."""
     slot: int | None = None
     """Where to enclose the student's code; None: not at all."""
-    lent: str = ""
-    """The address of databases for it."""
+    environment: dict[str, str] = {}
+    """What it is told there beside the least."""
     seconds: float | None = None
     """Real time that each case may take."""
 
@@ -38,7 +38,7 @@ def main() -> None:
     request = Request.model_validate_json(sys.stdin.buffer.read())
     if request.slot is not None:
         _use_one_processor(request.slot)
-        CLIENT.enclosure = sandbox.enclosure(request.slot, request.lent)
+        CLIENT.enclosure = sandbox.enclosure(request.slot, request.environment)
         sandbox.watch(lambda: CLIENT.pid, CLIENT.folder, CLIENT.end_for)
     exercise, cases = find(request.name, request.criteria)
     print(judge(exercise, request.submission, cases, request.seed, request.seconds).model_dump_json())

@@ -88,8 +88,8 @@ class Book:
                 task = self.store.insert(Task(id=student.name, user_input=self._fingerprint(student)))
             if task.state is TaskState.COMPLETED:
                 return student.grade(task.journal)
-            with lender.lent() if student.needs_database else nullcontext("") as address:
-                desk = Desk(slot, address, self.criteria, self.seed, self.enclosed)
+            with lender.lent() if student.needs_database else nullcontext({}) as lent:
+                desk = Desk(slot, lent, self.criteria, self.seed, self.enclosed)
                 steps = student.steps(desk, lambda: self.store.get(Task, student.name).journal)
                 if not self.run_notebooks:
                     del steps[Student.RUN]

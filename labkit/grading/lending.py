@@ -21,13 +21,13 @@ class Lender:
         self._turn = threading.Lock()
 
     @contextmanager
-    def lent(self) -> Iterator[str]:
-        """The address of databases for one submission, which are gone afterwards."""
+    def lent(self) -> Iterator[dict[str, str]]:
+        """The environment in which one submission finds databases of its own, which are gone afterwards."""
         with self._turn:
             cluster = self._cluster = self._cluster or self._started()
         name = f"submission_{token_hex(6)}"
         try:
-            yield cluster.lend(name)
+            yield {database.LENT: cluster.lend(name)}
         finally:
             cluster.take_back(name)
 

@@ -82,7 +82,7 @@ class Attempt:
     """Exercise stem → notebook."""
     checks: Mapping[str, dict[str, list[str]]]
 
-    def run(self, slot: int, lent: str = "", *, enclosed: bool = True) -> list[str]:
+    def run(self, slot: int, more: Mapping[str, str] | None = None, *, enclosed: bool = True) -> list[str]:
         """Run them; a line for each cell that should have run and did not."""
         with _box(slot) as box:
             for stem, notebook in self.rebuilt.items():
@@ -90,7 +90,7 @@ class Attempt:
             plan = Plan(sandbox.user(slot), (*sandbox.keep(), str(box)), FRESH)
             confinement = sandbox.confinement(*FRESH) if enclosed else None
             command = Errand(str(box), confinement, dict(self.checks)).command()
-            stopped = _run([*plan.command(), *command] if enclosed else command, box, sandbox.environment(lent))
+            stopped = _run([*plan.command(), *command] if enclosed else command, box, sandbox.environment(more or {}))
             return _told(box / OUTCOMES, stopped)
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import psutil
 from pydantic import BaseModel
 
 from labkit.crash.confine import Confinement, Enclosure, supports
-from labkit.database import LENT
 from labkit.grading.enclosure import Plan, allowed
 
 FIRST_USER = 1_900_000_000
@@ -71,9 +70,9 @@ def user(slot: int) -> int:
     return FIRST_USER + slot if os.geteuid() == 0 else os.geteuid()
 
 
-def enclosure(slot: int, lent: str = "") -> Enclosure:
-    """For the crash lab of a judge. `slot` tells those apart that run at one time; `lent` is a database's address."""
-    return Enclosure(Plan(user(slot), keep()).command(), environment(lent), user(slot), confinement())
+def enclosure(slot: int, more: Mapping[str, str]) -> Enclosure:
+    """For the crash lab of a judge. `slot` tells those apart that run at one time; for `more` see `environment`."""
+    return Enclosure(Plan(user(slot), keep()).command(), environment(more), user(slot), confinement())
 
 
 def confinement(*write: str) -> Confinement:
@@ -81,10 +80,10 @@ def confinement(*write: str) -> Confinement:
     return Confinement((*keep(), *SYSTEM), write)
 
 
-def environment(lent: str = "") -> dict[str, str]:
-    """All that it knows of our environment."""
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """All that it knows of our environment, and `more`."""
     known = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "LABKIT_PROGRESS": "off"}
-    return {**known, **({LENT: lent} if lent else {})}
+    return {**known, **more}
 
 
 def watch(pid: Callable[[], int | None], folder: Path, stop: Callable[[str], None]) -> Callable[[], None]:

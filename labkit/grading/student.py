@@ -30,8 +30,8 @@ class Desk:
     """Where a student is graded, and how."""
 
     slot: int
-    lent: str
-    """The address of databases for them; empty if they need none."""
+    environment: dict[str, str]
+    """What tells their code of the databases that it may use, if any."""
     criteria: Path | None
     seed: int
     enclosed: bool
@@ -88,8 +88,8 @@ class Student:
 
     def _judge(self, stem: str, desk: Desk) -> str:
         request = Request(
-            name=stem, submission=self.submissions[stem], seed=desk.seed, criteria=desk.criteria, lent=desk.lent,
-            slot=desk.slot if desk.enclosed else None, seconds=SECONDS,
+            name=stem, submission=self.submissions[stem], seed=desk.seed, criteria=desk.criteria,
+            environment=desk.environment, slot=desk.slot if desk.enclosed else None, seconds=SECONDS,
         )  # fmt: skip
         command = [sys.executable, "-P", "-m", "labkit.grading"]
         done = subprocess.run(command, input=request.model_dump_json().encode(), capture_output=True, check=False)
@@ -115,4 +115,4 @@ class Student:
             {stem: rebuilt(self.exercises[stem], each) for stem, each in answered.items()},
             {stem: checks(self.exercises[stem], results[stem]) for stem in answered},
         )
-        return attempt.run(desk.slot, desk.lent, enclosed=desk.enclosed) if answered else []
+        return attempt.run(desk.slot, desk.environment, enclosed=desk.enclosed) if answered else []

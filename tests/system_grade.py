@@ -1,0 +1,254 @@
+"""Grading in the sandbox: nothing that a student's code does reaches the marks, the machine, or anybody else.
+
+It needs Linux with namespaces and Landlock, and fails without them: there nobody should grade strangers' code.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+from answers.hostile import ATTACKS, answer
+from own_class import RIGHT, cell, cells, everything, hand_in, make_criteria, notebook
+
+from labkit.grading import sandbox
+from labkit.grading.book import Book
+from labkit.grading.criteria import exercises
+from labkit.grading.enclosure import NOBODY, Plan
+from labkit.grading.exports import write_all
+from labkit.grading.handed import read_submission
+from labkit.grading.judge import Status, judge
+from labkit.grading.run_through import Attempt, checks, rebuilt
+from labkit.repository import root
+
+LABKIT = Path(sys.executable).with_name("labkit")
+HARMLESS_TO_RUN = ("leaves at once", "an honest wrong answer", "a detached child", "terminal codes and HTML")
+"""Attacks whose notebooks are also run: the others take a minute each, and reach the same sandbox."""
+
+
+@pytest.fixture(scope="module")
+def where():
+    """A folder that any user can reach, with a canary: a folder that everybody may write, if only they get there."""
+    folder = Path(tempfile.mkdtemp(prefix="labkit-grade-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    canary = folder / "canary"
+    canary.mkdir()
+    canary.chmod(0o777)
+    (canary / "secret").write_text("SECRET")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def listener():
+    """A server on this machine, and who has connected to it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def grades(where, listener):
+    """The grades of a class in which everybody attacks, by attack."""
+    os.environ["LABKIT_TEST"] = "SECRET"
+    places = {"CANARY": str(where / "canary"), "REPOSITORY": str(root()), "PORT": str(listener.getsockname()[1])}
+    solution = json.loads((root() / "solutions" / "03_backoff.ipynb").read_text())
+    for attack in ATTACKS:
+        for each in solution["cells"]:
+            if "".join(each["source"]).startswith("# answer: full_jitter"):
+                each["source"] = answer(attack, **places)
+        (where / "class" / attack).mkdir(parents=True)
+        (where / "class" / attack / "03_backoff.ipynb").write_text(json.dumps(solution))
+    book = Book(where / "out", run_notebooks=False)
+    found = book.grade(book.students(where / "class"), jobs=len(os.sched_getaffinity(0)))
+    write_all(where / "out", found, [], [])
+    del os.environ["LABKIT_TEST"]
+    return {grade.student: grade for grade in found}
+
+
+def passed(grade):
+    """The cases that a grade has marks for."""
+    return {verdict.case for verdict in grade.results[0].verdicts if verdict.status is Status.PASS}
+
+
+def test_the_machine_can_isolate():
+    """Else nothing below says anything."""
+    assert sandbox.missing() == []
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_gets_no_more_than_an_honest_wrong_answer(grades, attack):
+    """It loses the case that it breaks, and whatever it destroyed for itself."""
+    honest = passed(grades["an honest wrong answer"])
+    assert "spreads" not in honest
+    assert len(honest) == 5
+    assert passed(grades[attack]) <= honest
+    assert len(grades[attack].results[0].verdicts) == 6
+
+
+@pytest.mark.timeout(1200)
+def test_nothing_outside_the_sandbox_was_read_written_or_reached(grades, where, listener):
+    """The canary sings: no file beside it, its secret in no report, no connection."""
+    assert grades
+    assert [path.name for path in (where / "canary").iterdir()] == ["secret"]
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+    written = everything(where / "out")
+    assert not [name for name, data in written.items() if b"SECRET" in data]
+    assert "all marks" not in str(written.values())
+
+
+@pytest.mark.timeout(1200)
+def test_nothing_is_left_running(grades):
+    """Not one process of the users that students' code ran as."""
+    assert grades
+    users = range(sandbox.FIRST_USER, sandbox.FIRST_USER + 100)
+    left = [process for process in psutil.process_iter(["uids", "status"]) if process.info["uids"].real in users]
+    assert [process for process in left if process.info["status"] != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.timeout(1200)
+def test_what_attacks_say_is_harmless(grades, where):
+    """No page holds their markup, no terminal their codes."""
+    assert grades
+    for name, data in everything(where / "out").items():
+        assert b"\x1b" not in data, name
+        assert b"<script>" not in data or name.endswith((".json", ".csv")), name
+
+
+@pytest.mark.parametrize("attack", HARMLESS_TO_RUN)
+def test_a_notebook_that_attacks_is_told_about_and_costs_nothing(where, attack):
+    """Its cells are named that did not run, and the kernel's death within seconds."""
+    exercise = exercises()["03_backoff"]
+    path = root() / "solutions" / "03_backoff.ipynb"
+    submission = read_submission(exercise, path)
+    submission.answers["full_jitter"] = answer(attack, CANARY=str(where / "canary"))
+    result = judge(exercise, submission, [])
+    attempt = Attempt({exercise.stem: rebuilt(exercise, submission)}, {exercise.stem: checks(exercise, result)})
+    told = attempt.run(slot=7)
+    expected = {
+        "leaves at once": ["the kernel died in this cell"],
+        "terminal codes and HTML": ["ValueError: <script>alert(1)</script></dl><b>100 of 100 marks</b>"],
+    }
+    assert [line.partition(": ")[2] for line in told] == expected.get(attack, [])
+    assert not (where / "canary" / "late").exists()
+
+
+@pytest.fixture
+def own(where):
+    """A class with an exercise of the instructor's own."""
+    folder = Path(tempfile.mkdtemp(dir=where))
+    folder.chmod(0o777)
+    make_criteria(folder / "criteria")
+    return folder
+
+
+def grade(folder, *before, out="out", more=()):
+    """Run `labkit grade` on it; what it printed."""
+    command = [*before, LABKIT, "grade", folder / "class", "--out", folder / out, "--criteria", folder / "criteria"]
+    command += more
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+PRYING = {
+    "files": f"print(open({str(root() / 'exercises' / 'criteria.toml')!r}).read())",
+    "network": "import socket; socket.create_connection(('192.0.2.1', 80), 2)",
+    "processes": "import os; assert [int(name) for name in os.listdir('/proc') if name.isdigit()] != []",
+    "signals": "import os; os.kill(os.getppid(), 0)",
+    "memory": "hoard = bytearray(2**33)",
+    "judge": "print(open('CRITERIA').read())",
+}
+
+
+def test_an_ordinary_user_can_grade_as_safely_as_root(own):
+    """The same verdicts, and every guarantee but that of a user of its own."""
+    for what, code in PRYING.items():
+        prying = code.replace("CRITERIA", str(own / "criteria" / "criteria" / "90_double.py"))
+        hand_in(own / "class", what, RIGHT.replace("\n", f"\n{prying}\n", 1))
+    hand_in(own / "class", "right", RIGHT)
+    plan = Plan(NOBODY, (*sandbox.keep(), str(own)))
+    as_root, said = grade(own, more=["--marks-only"])
+    assert said.count("enforced by") == len(sandbox.guarantees())
+    out = "out of nobody"
+    as_nobody, said = grade(own, *plan.command(), "env", f"HOME={own}", out=out, more=["--marks-only"])
+    assert "user: NOT ENFORCED" in said
+    assert said.count("enforced by") == len(sandbox.guarantees()) - 1
+    assert as_nobody == as_root.replace(f"{own / 'out'}:", f"{own / out}:")
+    marks = dict(line.split(": ") for line in as_root.splitlines()[:-1])
+    assert marks.pop("right") == "3 of 3"
+    assert set(marks.values()) == {"0 of 3"}
+
+
+def test_check_cells_say_what_plain_nbval_says(own):
+    """On an honest notebook: a student can run what the instructor runs."""
+    submission_cells = cells(RIGHT.replace("2 * number", "2 * number + (number == 0)"))
+    path = own / "90_double.ipynb"
+    path.write_text(json.dumps(notebook(*submission_cells)))
+    exercise = exercises(own / "criteria")["90_double"]
+    submission = read_submission(exercise, path)
+    found = checks(exercise, judge(exercise, submission, exercise.cases))
+    assert {name: status for name, status, _ in found.values()} == {"90.doubles": "PASS", "90_double": "FAIL"}
+    solution = root() / "solutions" / "03_backoff.ipynb"
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "--noconftest"]
+    wrong = json.loads(solution.read_text())
+    for each in wrong["cells"]:
+        if "".join(each["source"]).startswith("# answer: full_jitter"):
+            each["source"] = answer("an honest wrong answer")
+    (own / "03_backoff.ipynb").write_text(json.dumps(wrong))
+    plain = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "03_backoff.ipynb"], cwd=own, capture_output=True, text=True, check=False
+    ).stdout
+    chapter = exercises()["03_backoff"]
+    submission = read_submission(chapter, own / "03_backoff.ipynb")
+    judged = checks(chapter, judge(chapter, submission, chapter.cases))
+    code = [each for each in wrong["cells"] if each["cell_type"] == "code"]
+    expected = {f"Cell {code.index(each)}" for each in code if judged.get(each["id"], ["", "PASS"])[1] != "PASS"}
+    failed = {line.split("::")[1].split(" - ")[0] for line in plain.splitlines() if line.startswith("FAILED")}
+    assert failed == expected
+    assert len(expected) == 2
+
+
+def test_every_guarantee_of_the_database_holds(own):
+    """A submission has databases of its own, and no others; afterwards they are gone."""
+    toml = own / "criteria" / "criteria.toml"
+    toml.write_text(toml.read_text().replace('title = "Twice', 'database = true\ntitle = "Twice', 1))
+    body = """# answer: double
+import psycopg
+from labkit import database
+
+
+def double(number):
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        tried = ["CREATE DATABASE more", "CREATE ROLE more", "COPY (SELECT 1) TO PROGRAM 'true'"]
+        tried += ["SELECT pg_read_file('postgresql.conf')", "SET ROLE postgres", "DROP DATABASE postgres"]
+        for statement in tried:
+            try:
+                connection.execute(statement)
+            except psycopg.Error:
+                continue
+            return statement
+        open_to_us = "SELECT datname FROM pg_database WHERE datallowconn AND has_database_privilege(datname, 'CONNECT')"
+        names = {name.partition("_labkit_scratch_")[0] for name, in connection.execute(open_to_us)}
+        return 2 * number if len(names) == 1 else sorted(names)
+"""
+    hand_in(own / "class", "right", body)
+    printed, _ = grade(own)
+    assert printed.startswith("right: 3 of 3"), json.loads(everything(own / "out")["results/right.json"])["results"]
+
+
+def test_a_cell_in_a_student_notebook_that_is_no_answer_is_never_run(own):
+    """The notebook that is run is the instructor's, with the answers in it."""
+    path = hand_in(own / "class", "eve", RIGHT)
+    evil = cell("evil", f"open({str(own / 'evil')!r}, 'w')", metadata={"tags": ["given"]})
+    path.write_text(json.dumps(notebook(evil, *cells(RIGHT), evil)))
+    assert grade(own)[0].startswith("eve: 3 of 3")
+    assert not (own / "evil").exists()
