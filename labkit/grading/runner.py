@@ -50,6 +50,7 @@ def main(errand: Errand) -> int:
     settings.write_text("[pytest]\n")  # or pytest looks for one in every folder above
     options = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={TIMEOUT}", "--noconftest", "--quiet"]
     options += [f"--config-file={settings}", f"--rootdir={box}", "-p", "no:cacheprovider", "--tb=no"]
+    options += ["--disable-plugin-autoload", "-p", "nbval.plugin"]
     plugin = JudgedCells(errand.checks, box / OUTCOMES)
     return int(pytest.main([*options, *(f"{stem}.ipynb" for stem in errand.checks)], [plugin]))
 
