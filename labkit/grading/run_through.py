@@ -22,6 +22,8 @@ from labkit.grading.judge import Result, Status
 from labkit.grading.runner import OUTCOMES, Errand
 from labkit.grading.words import printable
 
+TIMEOUT = 60
+"""Seconds that one cell may take."""
 SECONDS = 300
 """Real time for all notebooks of a student together."""
 FRESH = ("/dev/shm", "/tmp")  # noqa: S108 - in their place are others, which end with the sandbox
@@ -89,7 +91,7 @@ class Attempt:
                 (box / f"{stem}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
             plan = Plan(sandbox.user(slot), (*sandbox.keep(), str(box)), FRESH)
             confinement = sandbox.confinement(*FRESH) if enclosed else None
-            command = Errand(str(box), confinement, dict(self.checks)).command()
+            command = Errand(str(box), confinement, TIMEOUT, dict(self.checks)).command()
             stopped = _run([*plan.command(), *command] if enclosed else command, box, sandbox.environment(more or {}))
             return _told(box / OUTCOMES, stopped)
 

@@ -13,8 +13,6 @@ from pydantic import TypeAdapter
 
 from labkit.crash.confine import Confinement, confine
 
-TIMEOUT = 60
-"""Seconds that one cell may take."""
 OUTCOMES = "outcomes.jsonl"
 PROCESSES, MEMORY = 256, 4 * 2**30
 """A kernel has a dozen threads, each of which counts, and reserves more than it uses."""
@@ -28,6 +26,8 @@ class Errand:
     """The folder with the notebooks."""
     confinement: Confinement | None
     """What it is left with; None: it is trusted."""
+    timeout: float
+    """Seconds that one cell may take."""
     checks: dict[str, dict[str, list[str]]]
     """See JudgedCells."""
 
@@ -48,7 +48,13 @@ def main(errand: Errand) -> int:
 
     settings = box / "pytest.ini"
     settings.write_text("[pytest]\n")  # or pytest looks for one in every folder above
-    options = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={TIMEOUT}", "--noconftest", "--quiet"]
+    options = [
+        "--nbval-lax",
+        "--nbval-current-env",
+        f"--nbval-cell-timeout={errand.timeout}",
+        "--noconftest",
+        "--quiet",
+    ]
     options += [f"--config-file={settings}", f"--rootdir={box}", "-p", "no:cacheprovider", "--tb=no"]
     options += ["--disable-plugin-autoload", "-p", "nbval.plugin"]
     plugin = JudgedCells(errand.checks, box / OUTCOMES)
