@@ -6,6 +6,9 @@ from pathlib import Path
 class UsageError(Exception):
     """Bad input or a place we cannot work in. Its text is one line that says what to do; the exit status is 2."""
 
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]  # a notebook shows this line, too, and nothing else
+
 
 def root() -> Path:
     """The folder of the repository. UsageError if labkit was installed without it."""

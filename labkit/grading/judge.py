@@ -60,18 +60,27 @@ def judge_notebook(exercise: Exercise, path: object, cases: Iterable[Case], seed
     return judge(exercise, submission_from(read_notebook(path), ids), cases, seed)
 
 
-def judge(exercise: Exercise, submission: Submission, cases: Iterable[Case], seed: int = 0) -> Result:
-    """Judge `cases`, in the order of the exercise, and what they depend on. The seed draws the cases' inputs."""
+def judge(
+    exercise: Exercise,
+    submission: Submission,
+    cases: Iterable[Case],
+    seed: int = 0,
+    known: dict[str, Verdict] | None = None,
+) -> Result:
+    """Judge `cases`, in the order of the exercise, and what they depend on. The seed draws the cases' inputs.
+
+    `known` holds verdicts, by case, that were reached before for the same submission and seed, and takes in new ones.
+    """
     wanted = {case.id for case in cases}
     needed = set(wanted)
     for case in reversed(exercise.cases):  # a case stands below those that it depends on
         needed |= set(case.depends_on) if case.id in needed else set()
     program, judges = rebuild(exercise, submission), exercise.judges()
-    verdicts: dict[str, Verdict] = {}
+    verdicts = {} if known is None else known
     for case in exercise.cases:
-        if case.id in needed:
+        if case.id in needed and case.id not in verdicts:
             verdicts[case.id] = _verdict(exercise, submission, program, case, judges[case.id], verdicts, seed)
-    shown = [verdict for verdict in verdicts.values() if verdict.case in wanted]
+    shown = [verdicts[case.id] for case in exercise.cases if case.id in wanted]
     return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=shown, notes=submission.notes)
 
 
