@@ -8,16 +8,12 @@ import sys
 import pytest
 
 from labkit.grading.answers import read_notebook, submission_from
-from labkit.grading.criteria import exercises
+from labkit.grading.criteria import criteria, exercises
 from labkit.grading.judge import Status, judge
 from labkit.repository import root
 
 ALL = exercises()
 READY = {stem: exercise for stem, exercise in ALL.items() if exercise.cases}
-CRITERIA = {
-    "persists", "resumes", "idempotent", "retries", "run_deadline", "step_deadline", "transactions", "compensates",
-    "context",
-}  # fmt: skip
 
 
 def stems(folder: str, ending: str = "ipynb") -> set[str]:
@@ -87,7 +83,7 @@ def test_every_case_can_be_judged_and_explained(stem):
     judges = exercise.judges()
     for case in exercise.cases:
         assert callable(judges[case.id])
-        assert case.criterion in CRITERIA
+        assert case.criterion in criteria()
         assert case.hints
         assert set(case.depends_on) <= seen
         assert set(case.answers) <= set(exercise.signatures)

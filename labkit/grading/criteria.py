@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -83,9 +83,17 @@ class Exercise(BaseModel):
 
 def exercises() -> dict[str, Exercise]:
     """All exercises, by stem, in order."""
+    return {stem: Exercise(stem=stem, **entry) for stem, entry in _table()["exercises"].items()}
+
+
+def criteria() -> dict[str, str]:
+    """The criteria of the course, each with its promise. Each depends on all those before it."""
+    return _table()["criteria"]
+
+
+def _table() -> dict[str, Any]:
     with (root() / "exercises" / "criteria.toml").open("rb") as file:
-        table = tomllib.load(file)
-    return {stem: Exercise(stem=stem, **entry) for stem, entry in table["exercises"].items()}
+        return tomllib.load(file)
 
 
 def find(name: str) -> tuple[Exercise, list[Case]]:

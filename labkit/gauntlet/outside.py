@@ -1,0 +1,221 @@
+"""The runs of chapters 3, 4 and 7: a model and tools that fail, too little time, and too small a window."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from labkit import llm, stories, world
+from labkit.agent_state import AgentState, Fact, StatePatch
+from labkit.agent_tools import AgentTool, Risk
+from labkit.backoff import Policy
+from labkit.clock import FakeClock, SystemClock
+from labkit.crash import Observation, Report, sweep, trial
+from labkit.files import FileStateStore
+from labkit.gauntlet.parts import LIMIT, Parts, arrange, go_on, strict, thirds
+from labkit.task import Task, TaskState
+
+DISK = stories.DISK
+SECONDS = 300
+"""From the start of a run to its deadline."""
+PLAN = ("create_dns", "issue_certificate", "deploy_container", "notify")
+BAD_MODEL = (llm.failing(500), llm.failing(503), llm.rate_limited(), None, llm.GARBLED, llm.CUT, None)
+
+
+def retries(parts: Parts) -> Iterator[Report]:
+    """The model and a tool fail for a while, and the agent gets through. One that fails for good is given up."""
+    again, fallen = partial(go_on, parts, DISK), ["transient", "transient"]
+    setup = arrange(DISK, BAD_MODEL, check_disk=fallen, clean_logs=fallen)
+    yield sweep(again, again, _got_through, setup, name="a model and tools that fail")
+    plain = partial(go_on, parts, DISK, policy=Policy(max_attempts=4))
+    for fault, expected, why in (
+        (llm.failing(500), 4, "the policy has 4 attempts"),
+        (llm.failing(401), 1, "to ask again will not help"),
+    ):
+        seen = trial(plain, arrange(DISK, (fault,) * 20))
+        times = [call.minute * 60 for call in seen.world.calls if call.tool == "model"]
+        happened = f"Every request was answered with {fault.status}, and the model was asked {len(times)} times"
+        assert len(times) == expected, f"{happened}; expected {expected}: {why}"
+        _bounded(times)
+        assert seen.world.elapsed() - times[-1] < 1e-6, f"{happened}, and then the agent slept once more"
+        assert seen.value["state"] == TaskState.FAILED, f"{happened}, and the run is {seen.value['state']}"
+        assert str(fault.status) in seen.value["error"], f"{happened}; the run's error is {seen.value['error']}"
+
+
+def _bounded(times: list[float]) -> None:
+    """Full jitter: each delay is at most 1, 2, 4 … seconds, and not all are the bound."""
+    slept = [after - before for before, after in pairwise(times)]
+    for number, seconds in enumerate(slept):
+        assert seconds <= 2**number + 1e-6, f"delay {number + 1} was {seconds:g} s; at most {2**number} s was expected"
+    assert not slept or any(slept), "no delay came between the attempts"
+    assert len(slept) < 3 or any(seconds < 2**n - 1e-6 for n, seconds in enumerate(slept)), "no delay was jittered"
+
+
+def _got_through(seen: Observation) -> None:
+    assert seen.state["state"] == TaskState.COMPLETED, f"the run is {seen.state['state']}: {seen.state['error']}"
+    assert [call.tool for call in seen.ledger] == ["clean_logs"], f"in the ledger: {[c.tool for c in seen.ledger]}"
+
+
+def run_deadline(parts: Parts) -> Iterator[Report]:
+    """The model falls silent, and the deadline of the run is near. So it is for a fixed plan by `run_steps`."""
+    again = partial(go_on, parts, DISK, seconds=SECONDS)
+    yield sweep(again, again, _in_time, arrange(DISK, (None, *[llm.NEVER] * 20)), name="a model that falls silent")
+    run, setup = partial(_run_steps, parts), FileStateStore("tasks").insert
+    yield sweep(run, run, _in_time, partial(setup, due("late-1", SECONDS)), name="a plan that is too long")
+
+
+def step_deadline(parts: Parts) -> Iterator[Report]:
+    """Each step of the plan is given its limit, or what is left if that is less."""
+    setup = partial(FileStateStore("tasks").insert, due("late-1", SECONDS))
+    yield sweep(partial(_run_steps, parts), partial(_run_steps, parts), _given, setup, name="what each step is given")
+
+
+def due(task_id: str, seconds: float) -> Task:
+    """A task with a deadline, so many seconds after the world began."""
+    now = FakeClock().now()
+    return Task(id=task_id, user_input="shop", created_at=now, deadline=now + timedelta(seconds=seconds))
+
+
+def _run_steps(parts: Parts) -> dict[str, Any]:
+    world.ack(f"{world.WorldClock().monotonic()}")
+    return by_deadline(parts, "late-1", {name: partial(_step, name) for name in PLAN})
+
+
+def by_deadline(parts: Parts, task_id: str, steps: Mapping[str, Callable[[float], str]]) -> dict[str, Any]:
+    """Carry a task out by `run_steps`, unless that was done."""
+    clock = SystemClock()
+    store = FileStateStore("tasks", clock)
+    task = store.get(Task, task_id)
+    if task.state in {TaskState.PENDING, TaskState.RUNNING}:
+        parts["run_steps"](task, steps, store, clock, LIMIT)
+    task = store.get(Task, task_id)
+    return {"state": task.state, "error": task.error}
+
+
+def _step(name: str, timeout: float) -> str:
+    return world.tool(name, timeout=timeout, service="shop", given=timeout)
+
+
+def _in_time(seen: Observation) -> None:
+    """Nothing began at the deadline or after it, and whoever was alive then ended by it."""
+    ended, late = world.WorldClock().monotonic(), [call for call in seen.calls if call.minute * 60 >= SECONDS]
+    assert not late, f"{late[0].tool} was asked at {late[0].minute * 60:g} s, and the deadline was {SECONDS} s"
+    started = max([float(label) for label in seen.acknowledged if label[:1].isdigit()], default=0)
+    assert ended <= max(SECONDS + 60, started), f"ended at {ended:g} s, and the deadline was {SECONDS} s"
+    assert seen.state["state"] in {TaskState.COMPLETED, TaskState.FAILED}, f"the run is {seen.state['state']}"
+    assert seen.calls, "nothing was begun"
+
+
+def _given(seen: Observation) -> None:
+    for call in seen.calls:
+        left, given = SECONDS - call.minute * 60, call.arguments["given"]
+        assert abs(given - min(LIMIT, left)) < 1e-6, f"{call.tool} began with {left:g} s left, and was given {given:g}"
+    assert seen.calls, "nothing was begun"
+
+
+def context(parts: Parts) -> Iterator[Report]:
+    """A window of a few hundred tokens, a log that is larger, and a fact that must not be lost.
+
+    A state changes by `apply`: the agent asks a human, and the answer comes as a patch.
+    """
+    again = partial(go_on, parts, LOOK, tokens=700)
+    yield sweep(again, again, _into_blue, arrange(LOOK), name="a small window")
+    seen = trial(partial(go_on, parts, LOOK, tokens=260), arrange(LOOK))
+    assert seen.how == "returned", f"The window was too small for the goal, and the agent {seen.failure}"
+    assert "ContextTooSmall" in f"{seen.value['error']}", (
+        f"The window was too small for the goal, and the run is {seen.value['state']}: {seen.value['error']}"
+    )
+    run = partial(_live, parts)
+    yield sweep(run, run, _as_the_human_said, _ask, name="a human's answer")
+
+
+def _told(name: str, description: str, text: str) -> AgentTool:
+    return AgentTool(name, description, stories.Nothing, lambda _arguments, _key, _timeout: text, Risk.READ)
+
+
+def _deploy(namespace: str) -> tuple[tuple[str, dict[str, str]], ...]:
+    return (("deploy_container", {"service": "shop", "namespace": namespace}),)
+
+
+class Place(stories.Service):
+    """Where to act."""
+
+    namespace: str
+
+
+READS = {
+    "read_settings": "namespace: blue",
+    "read_routes": "; ".join(f"route {n} to {n % 5}" for n in range(30)),
+    "read_log": "\n".join(f"second {n:4}: request {n * 7919 % 10007} failed" for n in range(250)),
+    "read_team": "the team is awake",
+}
+LOOK = stories.Story(
+    "Put the shop online, in the namespace of the settings. " * 3,
+    (
+        *(_told(name, f"What {name[5:]} there are", text) for name, text in READS.items()),
+        stories.world_tool("deploy_container", "Start the service", Place, Risk.EXTERNAL_ACTION),
+    ),
+    (
+        llm.Turn("The shop is live.", shown=("container shop is up",)),
+        llm.Turn(calls=tuple((name, {}) for name in READS), hidden=("read_team",)),
+        llm.Turn(calls=_deploy("blue"), shown=("namespace: blue", "in the namespace of the settings")),
+        llm.Turn(calls=_deploy("default")),
+    ),
+)
+
+
+def _into_blue(seen: Observation) -> None:
+    assert seen.state["state"] == TaskState.COMPLETED, f"the run is {seen.state['state']}: {seen.state['error']}"
+    where = [call.arguments["namespace"] for call in seen.ledger]
+    assert where == ["blue"], f"the shop was deployed into {', '.join(where) or 'nothing'}; the settings say blue"
+
+
+DECIDE, ROOM = "deploy the shop into its namespace", 160
+KNOWN = AgentState(
+    id="state-1",
+    state=TaskState.RUNNING,
+    goal="Put the shop online.",
+    plan=(DECIDE,),
+    known_facts=(
+        Fact(key="namespace", value="blue", source="user"),
+        *(Fact(key=f"report {n}", value="all is quiet " * (1 + 30 * (n == 3))) for n in range(6)),
+    ),
+    open_questions=(f"May I {DECIDE}?",),
+    risk_flags=("production",),
+)
+SAYS = StatePatch(
+    add_facts=(Fact(key="namespace", value="green", source="human"), Fact(key="approved", value="yes")),
+    close_questions=KNOWN.open_questions,
+    raise_flags=("production", "frozen"),
+)
+
+
+def _ask() -> None:
+    FileStateStore("states").insert(KNOWN)
+
+
+def _live(parts: Parts) -> dict[str, Any]:
+    """The human's answer comes, and then the step: what is shown decides where to."""
+    store = FileStateStore("states")
+    now = store.get(AgentState, "state-1")
+    if now.open_questions:
+        now = store.save(parts["apply"](now, SAYS))
+    if now.plan:
+        text = strict(parts)(now, DECIDE, ROOM, thirds).render()
+        told = [fact.value for fact in now.known_facts if fact.key == "namespace" and fact.value in text]
+        result = world.tool("deploy_container", key="deploy", service="shop", namespace=",".join(told) or "default")
+        done = StatePatch(add_facts=(Fact(key="deploy", value=result, source="tool"),), replace_plan=())
+        now = store.save(parts["apply"](now, done))
+    return now.document()
+
+
+def _as_the_human_said(seen: Observation) -> None:
+    where = [call.arguments["namespace"] for call in seen.ledger]
+    assert where == ["green"], f"the shop was deployed into {', '.join(where) or 'nothing'}; the human said green"
+    left: Mapping[str, Any] = seen.state
+    keys = ["report 0", "report 1", "report 2", "report 3", "report 4", "report 5", "namespace", "approved", "deploy"]
+    assert [fact["key"] for fact in left["known_facts"]] == keys, f"the facts are {left['known_facts']}"
+    for part, expected in (("plan", []), ("open_questions", []), ("risk_flags", ["production", "frozen"])):
+        assert list(left.get(part, [])) == expected, f"{part} of the state is {left.get(part)}; expected {expected}"
+    assert left["goal"] == KNOWN.goal, f"the goal of the state is {left['goal']}"
