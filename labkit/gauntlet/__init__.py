@@ -14,10 +14,12 @@ from labkit.crash import CrashLabError, Report
 from labkit.crash.trace import without_addresses
 from labkit.gauntlet.alone import idempotent, persists, resumes
 from labkit.gauntlet.checklist import Checklist, Row
-from labkit.gauntlet.outside import context, retries, run_deadline, step_deadline
+from labkit.gauntlet.outside import retries, run_deadline, step_deadline
 from labkit.gauntlet.parts import Parts
-from labkit.gauntlet.together import compensates, transactions
+from labkit.gauntlet.systems import compensates
+from labkit.gauntlet.together import transactions
 from labkit.gauntlet.whole import everything
+from labkit.gauntlet.window import context
 from labkit.grading.criteria import criteria
 from labkit.grading.judge import Status, Verdict, judge
 
@@ -80,6 +82,8 @@ class Gauntlet:
         """One criterion, whatever becomes of the others: first the chapters' cases, then the run."""
         judged = 0
         for stem, verdict in self._verdicts(criterion):
+            if verdict.status is Status.NOT_JUDGED:
+                continue  # what it needs belongs to a row below, which will say so
             judged += 1
             if verdict.status is not Status.PASS:
                 what, where = f"exercise {stem[:2]}, {verdict.case}: {verdict.what}", verdict.where

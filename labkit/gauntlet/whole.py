@@ -7,7 +7,7 @@ from typing import Any
 from labkit import llm, stories, world
 from labkit.crash import Observation, Report, sweep
 from labkit.files import FileStateStore
-from labkit.gauntlet import alone, outside, together
+from labkit.gauntlet import alone, outside, systems, together
 from labkit.gauntlet.parts import Parts, arrange, go_on
 from labkit.task import Task, TaskState
 
@@ -48,7 +48,7 @@ def _carry_out(parts: Parts) -> dict[str, Any]:
     does = (
         lambda: alone.pay(parts, second=True).result,
         lambda: go_on(parts, DISK, tokens=400)["result"],
-        lambda: together.Online(parts)({}, None, 0.0),
+        lambda: systems.Online(parts)({}, None, 0.0),
         lambda: outside.by_deadline(parts, "watch-1", {"watch": partial(_watch, parts)})["state"],
         lambda: together.execute(parts, together.second_worker, together.connections_die)[0],
     )
@@ -64,7 +64,7 @@ def _watch(parts: Parts, timeout: float) -> str:
     return world.tool("configure_monitoring", key=key, timeout=timeout, service="shop")
 
 
-EXPECTED = ("charge", "clean_logs", *together.UNDO, "configure_monitoring", "notify")
+EXPECTED = ("charge", "clean_logs", *systems.UNDO, "configure_monitoring", "notify")
 
 
 def _all_is_well(seen: Observation) -> None:
