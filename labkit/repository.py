@@ -1,5 +1,6 @@
 """Where the lab lies: the repository that this labkit was installed from."""
 
+import os
 from pathlib import Path
 
 
@@ -16,3 +17,8 @@ def root() -> Path:
     if not (folder / "exercises" / "criteria.toml").exists():
         raise UsageError("labkit cannot find its exercises: install it from a clone of the repository, with `make lab`")
     return folder
+
+
+def work() -> Path:
+    """The folder of the student's own copies. LABKIT_WORK names another one, for tests."""
+    return Path(os.environ.get("LABKIT_WORK") or root() / "work")

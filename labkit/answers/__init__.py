@@ -11,7 +11,15 @@ from labkit.grading.answers import Cell, Submission, read_notebook, submission_f
 from labkit.grading.criteria import Exercise, exercises
 from labkit.grading.program import Program
 from labkit.grading.rebuild import rebuild
-from labkit.repository import UsageError, root
+from labkit.repository import UsageError, work
+
+USES = {
+    "execute_task_if_not_done": "step_key",
+    "execute_with_retry": "delays",
+    "run_steps": "step_timeout",
+    "execute_step": "finish_step",
+}
+"""Which other answer one of labkit's own makes use of: the student's, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Answers:
 
     def submission(self, only: Collection[str] | None = None) -> Submission:
         """All answers, labkit's own where there is none. `only` names those of the student that count."""
-        own = {name: f"# answer: {name}\nfrom labkit.answers.own import {name}\n" for name in self.exercise.signatures}
+        own = {name: _own(name) for name in self.exercise.signatures}
         taken = {name: cell for name, cell in self.yours.items() if only is None or name in only}
         return Submission(own | taken, set(self.elsewhere), list(self.notes))
 
@@ -53,6 +61,14 @@ class Answers:
         return f"{self.exercise.number}  {';  '.join(parts)}"
 
 
+def _own(name: str) -> str:
+    """The cell of labkit's own answer."""
+    imported = f"# answer: {name}\nfrom labkit.answers.own import {name}\n"
+    if used := USES.get(name):
+        return f"{imported}from functools import partial\n\n{name} = partial({name}, {used}={used})\n"
+    return imported
+
+
 def load(stem: str) -> Answers:
     """The answers in the student's copy, work/exercises/<stem>.ipynb; none if there is no copy.
 
@@ -61,7 +77,7 @@ def load(stem: str) -> Answers:
     known = exercises()
     if stem not in known:
         raise UsageError(f"there is no exercise {stem!r}: choose from {', '.join(known)}")
-    path = root() / "work" / "exercises" / f"{stem}.ipynb"
+    path = work() / "exercises" / f"{stem}.ipynb"
     return answers_in(known[stem], read_notebook(path) if path.exists() else [])
 
 

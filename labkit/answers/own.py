@@ -1,6 +1,7 @@
 """labkit's own answers to the exercises: its mechanisms under the signatures that the exercises ask for.
 
-They stand in wherever a student has no answer yet. They run in children only, as a student's answers do.
+They stand in wherever a student has no answer yet, and run in children only, as a student's answers do. Where one uses
+another answer to the same exercise, that is a keyword: it may be the student's.
 """
 
 import time
@@ -63,7 +64,9 @@ def load_task(path: str) -> Task | None:
         raise CorruptState(f"{path} does not hold a task") from error
 
 
-def execute_task_if_not_done(task_id: str, store: StateStore, do_work: Callable[[str, str], str]) -> Task:
+def execute_task_if_not_done(
+    task_id: str, store: StateStore, do_work: Callable[[str, str], str], *, step_key: Any = step_key
+) -> Task:
     """A plan of one step, which has the key of the task."""
     wish = store.get(Task, task_id).user_input
     return resume(task_id, store, {"do_work": lambda: do_work(wish, step_key(task_id, "do_work"))})
@@ -74,6 +77,8 @@ def execute_with_retry(
     max_attempts: int,
     is_retryable: Callable[[Exception], bool],
     jitter: Callable[[float], float] | None = None,
+    *,
+    delays: Any = exponential,
 ) -> Any:
     """`retry` under a policy of these."""
     policy = Policy(max_attempts=max_attempts, delays=delays, jitter=jitter, is_retryable=is_retryable)
@@ -81,7 +86,13 @@ def execute_with_retry(
 
 
 def run_steps(
-    task: Task, steps: Mapping[str, Callable[[float], str]], store: StateStore, clock: Clock, limit: float
+    task: Task,
+    steps: Mapping[str, Callable[[float], str]],
+    store: StateStore,
+    clock: Clock,
+    limit: float,
+    *,
+    step_timeout: Any = step_timeout,
 ) -> Task:
     """A plan whose steps are given what is left of the task's time; what fails it is saved."""
     deadline = Deadline(task.deadline, clock)
@@ -102,7 +113,7 @@ def finish_step(conn: sa.Connection, task_id: str, version: int, result: str) ->
     return done.rowcount == 1
 
 
-def execute_step(engine: sa.Engine, task_id: str, step: Callable[[], str]) -> bool:
+def execute_step(engine: sa.Engine, task_id: str, step: Callable[[], str], *, finish_step: Any = finish_step) -> bool:
     """Read in a transaction, work in none, and write in another."""
     read = sa.select(TASKS.c.state, TASKS.c.version).where(TASKS.c.id == task_id)
     row = in_transaction(engine, lambda conn: conn.execute(read).one())

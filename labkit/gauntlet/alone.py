@@ -100,10 +100,10 @@ def idempotent(parts: Parts) -> Iterator[Report]:
 
 
 def _bill_and_clean(parts: Parts) -> dict[str, Any]:
-    pay(parts, second=True)
-    done = pay(parts, second=False)  # completed by now: to execute it again must do nothing
+    bills = [pay(parts, second=True), pay(parts, second=False)]  # the second finds it completed, and does nothing
     parts["resume"](BILL.id, FileStateStore("tasks"), {"charge": partial(_charge, BILL.user_input, "another key")})
-    return {**go_on(parts, DISK), "bill": [done.state, done.result] if isinstance(done, Task) else repr(done)}
+    told = [[bill.state, bill.result] if isinstance(bill, Task) else type(bill).__name__ for bill in bills]
+    return {**go_on(parts, DISK), "bills": told}
 
 
 def pay(parts: Parts, *, second: bool) -> Any:
@@ -135,6 +135,7 @@ def _once(seen: Observation) -> None:
         keys = {str(call.key) for call in seen.ledger if call.tool == tool}
         assert tool in tools, f"{tool} has never run"
         assert tools.count(tool) == 1, f"{tool} ran {tools.count(tool)} times, under {len(keys)} keys"
-    state, expected = seen.state["bill"], ["completed", "charged customer 7 5 EUR"]
-    assert state == expected, f"the bill is {state}; expected {expected}"
+    for told in seen.state["bills"]:
+        expected = ["completed", "charged customer 7 5 EUR"]
+        assert told == expected, f"execute_task_if_not_done returned {told}; expected a task that is {expected}"
     assert seen.state["state"] == TaskState.COMPLETED, f"the run is {seen.state['state']}: {seen.state['error']}"

@@ -36,7 +36,7 @@ class Row:
         if self.status is Status.NOT_JUDGED:
             return f"{head} {self.what}"
         if self.status is Status.PASS:
-            return f"{head} {self.title}\n{'':20}{self.score}"
+            return f"{head} {self.title}\n{'':21}{self.score}"
         details = {"What": self.what, "Where": self.where, "Next": self.next}
         return "\n".join([f"{head} {self.title}", *(_detail(*item) for item in details.items() if item[1])])
 
