@@ -7,11 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 from labkit import llm, stories, world
+from labkit.agent_tools import AgentTool, Risk
 from labkit.backoff import Policy
 from labkit.clock import FakeClock, SystemClock
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
-from labkit.gauntlet.parts import LIMIT, Parts, arrange, go_on
+from labkit.gauntlet.parts import LIMIT, Parts, arrange, go_on, patient
 from labkit.task import Task, TaskState
 
 DISK = stories.DISK
@@ -26,28 +27,43 @@ def retries(parts: Parts) -> Iterator[Report]:
     again, fallen = partial(go_on, parts, DISK), ["transient", "transient"]
     setup = arrange(DISK, BAD_MODEL, check_disk=fallen, clean_logs=fallen)
     yield sweep(again, again, _got_through, setup, name="a model and tools that fail")
-    plain = partial(go_on, parts, DISK, policy=Policy(max_attempts=4))
-    for fault, expected, why in (
-        (llm.failing(500), 4, "the policy has 4 attempts"),
-        (llm.failing(401), 1, "to ask again will not help"),
-    ):
-        seen = trial(plain, arrange(DISK, (fault,) * 20))
-        times = [call.minute * 60 for call in seen.world.calls if call.tool == "model"]
-        happened = f"Every request was answered with {fault.status}, and the model was asked {len(times)} times"
-        assert len(times) == expected, f"{happened}; expected {expected}: {why}"
-        _bounded(times)
-        assert seen.world.elapsed() - times[-1] < 1e-6, f"{happened}, and then the agent slept once more"
-        assert seen.value["state"] == TaskState.FAILED, f"{happened}, and the run is {seen.value['state']}"
-        assert str(fault.status) in seen.value["error"], f"{happened}; the run's error is {seen.value['error']}"
+    waits = [_fails_for_good(parts, llm.failing(500), 10, seed) for seed in (7, 8)]
+    assert waits[0] != waits[1], "two agents failed together, and came again at the same moments"
+    _fails_for_good(parts, llm.failing(401), 1)
+    seen = trial(partial(go_on, parts, QUIET), arrange(QUIET))
+    asked = [call.tool for call in seen.world.calls].count("check_disk")
+    assert asked == 1, f"A tool answered with an empty text, and was used {asked} times: that is an answer"
 
 
-def _bounded(times: list[float]) -> None:
-    """Full jitter: each delay is at most 1, 2, 4 … seconds, and not all are the bound."""
+def _fails_for_good(parts: Parts, fault: llm.Fault, expected: int, seed: int = 7) -> list[float]:
+    """The delays between the requests. There must be as many requests as the policy and the error allow."""
+    run = partial(go_on, parts, DISK, policy=Policy(max_attempts=10), retry=patient(parts, seed))
+    seen = trial(run, arrange(DISK, (fault,) * 40))
+    times = [call.minute * 60 for call in seen.world.calls if call.tool == "model"]
+    happened = f"Every request was answered with {fault.status}, and the model was asked {len(times)} times"
+    assert seen.how == "returned", f"{happened}; then the agent {seen.failure}"
+    assert len(times) == expected, f"{happened}; expected {expected} of at most 10"
     slept = [after - before for before, after in pairwise(times)]
     for number, seconds in enumerate(slept):
-        assert seconds <= 2**number + 1e-6, f"delay {number + 1} was {seconds:g} s; at most {2**number} s was expected"
-    assert not slept or any(slept), "no delay came between the attempts"
-    assert len(slept) < 3 or any(seconds < 2**n - 1e-6 for n, seconds in enumerate(slept)), "no delay was jittered"
+        most = min(60, 2**number)
+        assert seconds <= most + 1e-6, f"{happened}; delay {number + 1} was {seconds:g} s, expected at most {most} s"
+    assert not slept or any(slept), f"{happened}, with no delay between them"
+    assert seen.world.elapsed() - times[-1] < 1e-6, f"{happened}, and then the agent slept once more"
+    assert seen.value["state"] == TaskState.FAILED, f"{happened}, and the run is {seen.value['state']}"
+    assert str(fault.status) in seen.value["error"], f"{happened}; the run's error is {seen.value['error']}"
+    return slept
+
+
+def _look(_arguments: dict[str, Any], _key: str | None, _timeout: float) -> str:
+    world.tool("check_disk")
+    return ""
+
+
+QUIET = stories.Story(
+    "Look whether anybody complains.",
+    (AgentTool("complaints", "What users say", stories.Nothing, _look, Risk.READ),),
+    (llm.Turn(calls=(("complaints", {}),)), llm.Turn("Nobody does.")),
+)
 
 
 def _got_through(seen: Observation) -> None:
@@ -58,9 +74,29 @@ def _got_through(seen: Observation) -> None:
 def run_deadline(parts: Parts) -> Iterator[Report]:
     """The model falls silent, and the deadline of the run is near. So it is for a fixed plan by `run_steps`."""
     again = partial(go_on, parts, DISK, seconds=SECONDS)
-    yield sweep(again, again, _in_time, arrange(DISK, (None, *[llm.NEVER] * 20)), name="a model that falls silent")
+    silent = arrange(DISK, (None, *[llm.NEVER] * 20))
+    yield sweep(again, again, _says_why, silent, name="a model that falls silent")
     run, setup = partial(_run_steps, parts), FileStateStore("tasks").insert
-    yield sweep(run, run, _in_time, partial(setup, due("late-1", SECONDS)), name="a plan that is too long")
+    yield sweep(run, run, _only_in_flight, partial(setup, due("late-1", SECONDS)), name="a plan that is too long")
+    for what, faults, state in (
+        ("There was time for the whole plan", {}, TaskState.COMPLETED),
+        ("A step refused to work", {"deploy_container": ["permanent"]}, TaskState.FAILED),
+    ):
+        seen = trial(run, partial(_enough_time, faults))
+        became = seen.value["state"] if seen.how == "returned" else seen.failure
+        assert became == state, f"{what}, and the task became {became}; expected {state}"
+
+
+def _enough_time(faults: Mapping[str, list[str]]) -> None:
+    world.arrange(faults=faults)
+    FileStateStore("tasks").insert(due("late-1", 4000))
+
+
+def _only_in_flight(seen: Observation) -> None:
+    _in_time(seen)
+    tools = [call.tool for call in seen.calls]
+    twice = [name for name in PLAN if tools.count(name) > 1]
+    assert len(twice) < 2, f"{twice[0]} had finished before the crash, and ran again"
 
 
 def step_deadline(parts: Parts) -> Iterator[Report]:
@@ -105,7 +141,16 @@ def _in_time(seen: Observation) -> None:
     assert seen.calls, "nothing was begun"
 
 
+def _says_why(seen: Observation) -> None:
+    _in_time(seen)
+    assert "DeadlineExceeded" in f"{seen.state['error']}", (
+        f"the deadline passed, and the error is {seen.state['error']}"
+    )
+
+
 def _given(seen: Observation) -> None:
+    ended = world.WorldClock().monotonic()
+    assert ended >= SECONDS, f"the run ended with {SECONDS - ended:g} s left, and with steps to do"
     for call in seen.calls:
         left, given = SECONDS - call.minute * 60, call.arguments["given"]
         assert abs(given - min(LIMIT, left)) < 1e-6, f"{call.tool} began with {left:g} s left, and was given {given:g}"

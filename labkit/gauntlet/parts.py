@@ -121,6 +121,7 @@ def agent(parts: Parts, story: Story, *, tokens: int = 0, seconds: float = 3600,
     `tokens` is the size of the model's window, if the story is one for a model that remembers nothing.
     """
     clock = SystemClock()
+    others.setdefault("retry", patient(parts))
     if tokens:
         others["context"] = Window(tokens, answer=200, count=thirds, select=strict(parts))
     return Agent(
@@ -131,7 +132,6 @@ def agent(parts: Parts, story: Story, *, tokens: int = 0, seconds: float = 3600,
         budget=Budget(max_seconds=seconds),
         limit=LIMIT,
         reply_tokens=200,
-        retry=patient(parts),
         step_timeout=parts["step_timeout"],
         **others,
     )

@@ -67,6 +67,11 @@ def _all_or_nothing(state: str | None, left: list[str] | None, seen: Observation
         state, left = ("completed", list(UNDO)) if there else ("compensated", [])
     assert there == sorted(left), f"now {', '.join(there) or 'nothing'} is in the world; expected {left or 'nothing'}"
     assert told == state, f"run_saga returned {told!r}; expected {state!r}"
+    tools = [call.tool for call in seen.ledger]
+    for name, needs in NEEDS.items():
+        for need in needs:
+            early = {UNDO[name], UNDO[need]} <= {*tools} and tools.index(UNDO[need]) < tools.index(UNDO[name])
+            assert not early, f"{UNDO[need]} ran before {UNDO[name]}, and {name} requires {need}"
     for name in {call.tool for call in seen.ledger}:
         count = sum(call.tool == name for call in seen.ledger)
         assert count == 1, f"{name} acted {count} times"

@@ -14,8 +14,10 @@ from labkit.postgres import connect
 from labkit.store import StoreError
 
 CREATE = "CREATE TABLE tasks (id text PRIMARY KEY, state text, version int, result text)"
-INSERT = "INSERT INTO tasks VALUES ('shop', 'running', 3, '')"
-ROW = "SELECT state, result FROM tasks WHERE id = 'shop'"
+INSERT = "INSERT INTO tasks VALUES ('shop', 'running', 3, ''), ('blog', 'running', 3, '')"
+PROGRESS = "UPDATE tasks SET version = version + 1 WHERE id = 'shop'"
+COMPLETE = "UPDATE tasks SET state = 'completed', result = 'done long ago' WHERE id = 'shop'"
+ROW = "SELECT s.state, s.result, b.state FROM tasks s, tasks b WHERE s.id = 'shop' AND b.id = 'blog'"
 END_ALL = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -30,21 +32,44 @@ def transactions(parts: Parts) -> Iterator[Report]:
     The work has a key, so that it acts once, whoever does it.
     """
     run = partial(execute, parts, second_worker)
-    yield sweep(run, run, _acted_once, make_table, name="a second worker")
+    yield sweep(run, run, _acted_once, _lossy_table, name="a second worker")
     run = partial(execute, parts, connections_die)
     yield sweep(run, run, _acted_once, make_table, name="connections that die")
+    run = partial(execute, parts, _progress)
+    yield sweep(run, run, _acted_once, make_table, name="progress of another worker")
+    seen = trial(partial(_finish_again, parts), _completed)
+    assert seen.value == [False, "completed", "done long ago"], (
+        f"A worker finished a task that was completed already, with its right version: {seen.value or seen.failure}"
+    )
     _server_dies(parts)
 
 
+def _lossy_table() -> None:
+    make_table()
+    world.arrange(faults={"notify": ["ambiguous"]})
+
+
+def _completed() -> None:
+    make_table()
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute(COMPLETE)
+
+
+def _finish_again(parts: Parts) -> list[object]:
+    with database.engine().begin() as conn:
+        told = bool(parts["finish_step"](conn, "shop", 3, "once more"))
+    return [told, *row()[:2]]
+
+
 def make_table(url: str | None = None) -> None:
-    """The table of exercise 5, with one running task."""
+    """The table of exercise 5, with two running tasks."""
     with psycopg.connect(url or database.url(), autocommit=True) as connection:
         connection.execute(CREATE)
         connection.execute(INSERT)
 
 
 def row(url: str | None = None) -> list[str]:
-    """The state and the result of that task."""
+    """The state and the result of that task, and the state of another one."""
     with psycopg.connect(url or database.url(), autocommit=True) as connection:
         return list(connection.execute(ROW).fetchone())
 
@@ -59,9 +84,10 @@ def execute(parts: Parts, *meanwhile: Callable[[Parts], None]) -> list[str]:
             happens.pop(0)(parts)
         return result
 
-    for _ in range(3):
-        with suppress(SQLAlchemyError, StoreError):
+    for _ in range(5):
+        with suppress(SQLAlchemyError, StoreError, world.ToolTimeoutError):
             _tell("the first", parts["execute_step"](database.engine(), "shop", step))
+        if row()[0] == "completed":
             break
     return row()
 
@@ -79,6 +105,11 @@ def second_worker(parts: Parts) -> None:
     _tell("the second", parts["execute_step"](connect(database.url()), "shop", lambda: _work("the second")))
 
 
+def _progress(_parts: Parts) -> None:
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute(PROGRESS)
+
+
 def connections_die(_parts: Parts) -> None:
     """The server ends the connections of all workers, as it does when it is restarted."""
     with psycopg.connect(database.url(), autocommit=True) as connection:
@@ -92,7 +123,8 @@ def _acted_once(seen: Observation) -> None:
 
 def one_winner(acknowledged: list[str], stored: list[str]) -> None:
     """The task is completed, and who was told that it won has its result in the table."""
-    state, result = stored
+    state, result, other = stored
+    assert other == "running", f"another task is {other} as well"
     assert state == "completed", f"the task is {state}; expected completed"
     winners = [label.removesuffix(" True") for label in acknowledged if label.endswith(" True")]
     assert len(winners) < 2, f"{' and '.join(winners)} worker were both told that they finished the task"
@@ -114,7 +146,7 @@ def _server_dies(parts: Parts) -> None:
         cluster.start()
         after = trial(once, world=seen.world)
         assert after.how == "returned", f"The server was killed and started again, and execute_step {after.failure}"
-        state, result = row(url)
+        state, result, _ = row(url)
         told = f"The server was killed in the middle of the step. After the restart, the task is {state}: {result!r}"
         assert state == "completed", told
         assert result.startswith(SEEN), told
