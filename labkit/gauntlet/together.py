@@ -32,11 +32,11 @@ def transactions(parts: Parts) -> Iterator[Report]:
     The work has a key, so that it acts once, whoever does it.
     """
     run = partial(execute, parts, second_worker)
-    yield sweep(run, run, _acted_once, _lossy_table, name="a second worker")
+    yield sweep(run, run, _acted_once, make_table, name="a second worker")
     run = partial(execute, parts, connections_die)
     yield sweep(run, run, _acted_once, make_table, name="connections that die")
     run = partial(execute, parts, _progress)
-    yield sweep(run, run, _acted_once, make_table, name="progress of another worker")
+    yield sweep(run, run, _acted_once, _lossy_table, name="progress of another worker")
     seen = trial(partial(_finish_again, parts), _completed)
     assert seen.value == [False, "completed", "done long ago"], (
         f"A worker finished a task that was completed already, with its right version: {seen.value or seen.failure}"
