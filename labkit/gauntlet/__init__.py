@@ -25,6 +25,8 @@ from labkit.grading.judge import Status, Verdict, judge
 
 __all__ = ["Checklist", "Gauntlet", "Row"]
 
+LONGEST = 600
+"""Characters of a row's reason."""
 GIVEN = {"TaskFiles": "01_file_storage", "Step": "06_saga", "Log": "06_saga"}
 """What the runs use of the given cells, and whose cells those are."""
 
@@ -132,5 +134,10 @@ def _run(criterion: str, parts: Parts) -> Row:
     except (AssertionError, CrashLabError) as error:
         what = without_addresses(getattr(error, "what", str(error)))
         run = f"{row.reports[-1].name}: " if row.reports and getattr(error, "score", "") else ""
-        return replace(row, status=Status.FAIL, what=f"{run}{what}", where=getattr(error, "where", ""))
+        return replace(row, status=Status.FAIL, what=_short(f"{run}{what}"), where=getattr(error, "where", ""))
     return row
+
+
+def _short(text: str) -> str:
+    """A sweep that could not be repeated lists both runs in full."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
