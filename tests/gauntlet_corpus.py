@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from labkit.answers import answers_in
-from labkit.gauntlet import RUNS, Gauntlet
+from labkit.gauntlet.course import RUNS, Gauntlet
 from labkit.grading.answers import Cell, read_notebook
 from labkit.grading.criteria import exercises
 from labkit.grading.judge import Status, judge

@@ -63,7 +63,7 @@ class Answers:
 
 def _own(name: str) -> str:
     """The cell of labkit's own answer."""
-    imported = f"# answer: {name}\nfrom labkit.answers.own import {name}\n"
+    imported = f"# answer: {name}\nfrom labkit.own import {name}\n"
     if used := USES.get(name):
         return f"{imported}from functools import partial\n\n{name} = partial({name}, {used}={used})\n"
     return imported
