@@ -30,7 +30,7 @@ def check(arguments: argparse.Namespace) -> int:
     from labkit.grading import criteria, judge, reports  # noqa: PLC0415 - `labkit --help` must not wait for the judge
 
     exercise, cases = criteria.find(arguments.exercise)
-    copy = repository.root() / "work" / "exercises" / f"{exercise.stem}.ipynb"
+    copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
     if arguments.file is None and not copy.exists():
         raise UsageError(f"there is no {copy.name} in work/exercises: run `make lab` once, or name a file")
     result = judge.judge_notebook(exercise, arguments.file or copy, cases)

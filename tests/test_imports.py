@@ -14,12 +14,12 @@ FOLDER = Path(labkit.__file__).parent
 ROWS = [
     *("clock", "task", "store", "files", "idempotency", "backoff", "deadlines", "postgres", "claims", "checkpoints"),
     *("saga", "agent_state", "context", "plan", "agent_tools", "agent", "world", "llm", "stories", "database", "crash"),
-    *("repository", "grading", "start", "cli"),
+    *("own", "repository", "grading", "answers", "gauntlet", "start", "cli"),
 ]
 """The table of the design, and `repository`, which only those who work on the repository may import."""
 ONLY = {"crash": {"clock", "world", "llm", "database"}}  # the world's process serves the model and keeps the database
 """Who may import less than all rows above."""
-ONLY_FOR = {"repository": {"grading", "start", "cli"}}
+ONLY_FOR = {"repository": {"grading", "answers", "gauntlet", "start", "cli"}}
 """Who may be imported by fewer than all rows below."""
 SLOW = {"IPython", "cloudpickle", "ipywidgets", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "sqlalchemy"}
 

@@ -10,7 +10,10 @@ SHIPPED = (
     *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
     *("psycopg", "psycopg_binary", "sqlalchemy"),
 )
-NOT_FOR_CHILDREN = ("labkit.crash", "labkit.grading", "labkit.cli")
+NOT_FOR_CHILDREN = (
+    *("labkit.crash", "labkit.grading", "labkit.cli", "labkit.answers"),
+    *("labkit.gauntlet.course", "labkit.gauntlet.checklist"),
+)
 BUT = {"labkit.grading.program"}
 """Of those, what each child of a judge needs."""
 

@@ -20,7 +20,7 @@ from labkit.crash.wire import hear, tell
 
 T = TypeVar("T")
 LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
-NOT_UNDER_TEST = ("labkit.crash", "labkit.world", "labkit.llm", "labkit.grading")
+NOT_UNDER_TEST = ("labkit.crash", "labkit.world", "labkit.llm", "labkit.grading", "labkit.gauntlet")
 CHILD = "labkit.crash.child"
 """The module that calls the code under test; what called it in turn is no part of that code."""
 GIVEN = "<given"

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -89,6 +89,11 @@ class Exercise(BaseModel):
         return submission_from(cells, {cell.id: name for name, cell in self.stubs.items()})
 
 
+def criteria() -> dict[str, str]:
+    """The criteria of the course, each with its promise. Each depends on all those before it."""
+    return _table(root() / "exercises")["criteria"]
+
+
 def exercises(folder: Path | None = None) -> dict[str, Exercise]:
     """All exercises, by stem, in order: ours, or those in an instructor's `folder` of the same shape.
 
@@ -96,13 +101,17 @@ def exercises(folder: Path | None = None) -> dict[str, Exercise]:
     """
     folder = folder or root() / "exercises"
     try:
-        with (folder / "criteria.toml").open("rb") as file:
-            table = tomllib.load(file)
-        return {stem: Exercise(stem=stem, folder=folder, **entry) for stem, entry in table["exercises"].items()}
+        table = _table(folder)["exercises"]
+        return {stem: Exercise(stem=stem, folder=folder, **entry) for stem, entry in table.items()}
     except FileNotFoundError:
         raise UsageError(f"there is no criteria.toml in {folder}: it names the exercises and their cases") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder / 'criteria.toml'} cannot be used: {error}") from None
+
+
+def _table(folder: Path) -> dict[str, Any]:
+    with (folder / "criteria.toml").open("rb") as file:
+        return tomllib.load(file)
 
 
 def find(name: str, folder: Path | None = None) -> tuple[Exercise, list[Case]]:

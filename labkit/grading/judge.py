@@ -76,23 +76,24 @@ def judge(
     cases: Iterable[Case],
     seed: int = 0,
     seconds: float | None = None,
+    known: dict[str, Verdict] | None = None,
 ) -> Result:
-    """Judge `cases`, in the order of the exercise, and what they depend on.
+    """Judge `cases`, in the order of the exercise, and what they depend on. The seed draws the cases' inputs.
 
-    The seed draws the cases' inputs. A case that takes more than `seconds` of real time fails; then this must be the
-    main thread of a process.
+    A case that takes more than `seconds` of real time fails; then this must be the main thread of a process. `known`
+    holds verdicts, by case, that were reached before for the same submission and seed, and takes in new ones.
     """
     wanted = {case.id for case in cases}
     needed = set(wanted)
     for case in reversed(exercise.cases):  # a case stands below those that it depends on
         needed |= set(case.depends_on) if case.id in needed else set()
     program, judges = rebuild(exercise, submission), exercise.judges()
-    verdicts: dict[str, Verdict] = {}
+    verdicts = {} if known is None else known
     for case in exercise.cases:
-        if case.id in needed:
+        if case.id in needed and case.id not in verdicts:
             judge_case = partial(_within, seconds, judges[case.id], program, Random(f"{seed} {case.id}"))
             verdicts[case.id] = _verdict(exercise, submission, program, case, judge_case, verdicts)
-    shown = [verdict for verdict in verdicts.values() if verdict.case in wanted]
+    shown = [verdicts[case.id] for case in exercise.cases if case.id in wanted]
     return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=shown, notes=submission.notes)
 
 

@@ -27,9 +27,6 @@ class CriteriaNotMet(AssertionError):  # noqa: N818 - the name that notebooks an
 class BadRequest(UsageError):  # noqa: N818 - reads as a sentence in the notebook
     """A check or hint was asked for something that is not there."""
 
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
 
 def watch(shell: Any) -> None:
     """Remember the source of every cell that this kernel runs from now on: the file may not be saved yet."""

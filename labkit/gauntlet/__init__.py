@@ -1,0 +1,6 @@
+"""The gauntlet: the agent with a student's answers in it, against everything that the course teaches to survive.
+
+course       the rows of the checklist, each with a run of the agent
+checklist    how they stand
+parts        the agent, with the answers in their places; alone, outside, together, systems, window, whole: its runs
+"""

@@ -1,0 +1,143 @@
+"""The gauntlet: the agent with a student's answers in it, against everything that the course has taught to survive.
+
+It ends in the checklist of the course. A row of it is a criterion: the chapters' own cases of it, and a run of the
+agent that was made for it. Each run has the student's answers of the chapters so far and labkit's own for the rest, so
+no answer can break a row before its own. Everything that is judged runs in children.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
+
+from labkit.answers import Answers, load_all
+from labkit.crash import CrashLabError, Report
+from labkit.crash.trace import without_addresses
+from labkit.gauntlet.alone import idempotent, persists, resumes
+from labkit.gauntlet.checklist import Checklist, Row
+from labkit.gauntlet.outside import retries, run_deadline, step_deadline
+from labkit.gauntlet.parts import Parts
+from labkit.gauntlet.systems import compensates
+from labkit.gauntlet.together import transactions
+from labkit.gauntlet.whole import everything
+from labkit.gauntlet.window import context
+from labkit.grading.criteria import criteria
+from labkit.grading.judge import Status, Verdict, judge
+
+__all__ = ["Checklist", "Gauntlet", "Row"]
+
+LONGEST = 600
+"""Characters of a row's reason."""
+GIVEN = {"TaskFiles": "01_file_storage", "Step": "06_saga", "Log": "06_saga"}
+"""What the runs use of the given cells, and whose cells those are."""
+
+
+class Run(NamedTuple):
+    """A run of the agent against what its criterion is about."""
+
+    sweeps: Callable[[Parts], Iterator[Report]]
+    adds: tuple[str, ...] = ()
+    """The answers that the agent has from here on."""
+
+
+RUNS = {
+    "persists": Run(persists, ("save_task", "load_task")),
+    "resumes": Run(resumes, ("resume",)),
+    "idempotent": Run(idempotent, ("step_key", "execute_task_if_not_done")),
+    "retries": Run(retries, ("delays", "full_jitter", "execute_with_retry")),
+    "run_deadline": Run(run_deadline, ("step_timeout", "run_steps")),
+    "step_deadline": Run(step_deadline),
+    "transactions": Run(transactions, ("finish_step", "execute_step")),
+    "compensates": Run(compensates, ("undo_order", "run_saga")),
+    "context": Run(context, ("apply", "select_context")),
+    "everything": Run(everything),
+}
+
+
+@dataclass(frozen=True)
+class Gauntlet:
+    """Answers to all exercises, to be sent through the gauntlet."""
+
+    answers: Mapping[str, Answers] = field(default_factory=load_all)
+    """By stem. Unless others are given: those in work/, and labkit's own where there is none."""
+    known: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What was judged before, by the programs that were judged."""
+
+    def but(self, stem: str, cell: str) -> Self:
+        """The same with another answer in it, given as the text of its cell. UsageError if it is none."""
+        return replace(self, answers={**self.answers, stem: self.answers[stem].but(cell)})
+
+    def whose(self) -> str:
+        """Which answers are the student's, and which are labkit's: a line for each exercise."""
+        return "\n".join(answers.whose() for answers in self.answers.values())
+
+    def checklist(self) -> Checklist:
+        """Every criterion in order, up to the first that is not met; those behind it are not judged."""
+        rows: list[Row] = []
+        failed = ""
+        for criterion in RUNS:
+            row = Row(criterion, _title(criterion), Status.NOT_JUDGED, f"not judged: needs {failed}")
+            rows.append(row if failed else self.row(criterion))
+            failed = failed or (criterion if rows[-1].status is not Status.PASS else "")
+        return Checklist(tuple(rows))
+
+    def row(self, criterion: str) -> Row:
+        """One criterion, whatever becomes of the others: first the chapters' cases, then the run."""
+        judged = 0
+        for stem, verdict in self._verdicts(criterion):
+            if verdict.status is Status.NOT_JUDGED:
+                continue  # what it needs belongs to a row below, which will say so
+            judged += 1
+            if verdict.status is not Status.PASS:
+                what, where = f"exercise {stem[:2]}, {verdict.case}: {verdict.what}", verdict.where
+                return Row(criterion, _title(criterion), Status.FAIL, what, where, verdict.next, judged)
+        return replace(self.run(criterion), cases=judged)
+
+    def run(self, criterion: str) -> Row:
+        """The run of a criterion alone."""
+        parts = self._parts(criterion)
+        key = criterion, *(program.sources for program in parts.programs.values())
+        if key not in self.known:
+            self.known[key] = _run(criterion, parts)
+        return self.known[key]
+
+    def _verdicts(self, criterion: str) -> Iterator[tuple[str, Verdict]]:
+        """The verdicts on the student's answers in this criterion. Cases of labkit's own answers prove nothing."""
+        for stem, answers in self.answers.items():
+            submission = answers.submission()
+            known = self.known.setdefault((stem, *submission.answers.values()), {})
+            for case in answers.exercise.cases:
+                if case.criterion == criterion and answers.yours.keys() & {*case.answers}:
+                    yield stem, judge(answers.exercise, submission, [case], known=known).verdicts[0]
+
+    def _parts(self, criterion: str) -> Parts:
+        """The programs for a run: the student's answers of the chapters so far, labkit's own for the rest."""
+        so_far = [*RUNS][: [*RUNS].index(criterion) + 1]
+        entered = {name for each in so_far for name in RUNS[each].adds}
+        programs = {}
+        for stem, answers in self.answers.items():
+            program = answers.program(entered)
+            given = {name for name, home in GIVEN.items() if home == stem}
+            programs |= dict.fromkeys({*answers.exercise.signatures, *given}, program)
+        return Parts(programs)
+
+
+def _title(criterion: str) -> str:
+    return criteria().get(criterion, "all of it, with all that can go wrong, at once")
+
+
+def _run(criterion: str, parts: Parts) -> Row:
+    row = Row(criterion, _title(criterion), Status.PASS)
+    try:
+        for report in RUNS[criterion].sweeps(parts):
+            row = replace(row, reports=(*row.reports, report))
+            report.assert_survives(effects=2)
+    except (AssertionError, CrashLabError) as error:
+        what = without_addresses(getattr(error, "what", str(error)))
+        run = f"{row.reports[-1].name}: " if row.reports and getattr(error, "score", "") else ""
+        return replace(row, status=Status.FAIL, what=_short(f"{run}{what}"), where=getattr(error, "where", ""))
+    return row
+
+
+def _short(text: str) -> str:
+    """A sweep that could not be repeated lists both runs in full."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

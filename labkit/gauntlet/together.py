@@ -1,0 +1,157 @@
+"""The run of chapter 5: a shared database, a second worker, connections that die, and a server that does."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from labkit import database, world
+from labkit.crash import Observation, Report, Stop, sweep, trial
+from labkit.gauntlet.parts import Parts
+from labkit.postgres import connect
+from labkit.store import StoreError
+
+CREATE = "CREATE TABLE tasks (id text PRIMARY KEY, state text, version int, result text)"
+INSERT = "INSERT INTO tasks VALUES ('shop', 'running', 3, ''), ('blog', 'running', 3, '')"
+PROGRESS = "UPDATE tasks SET version = version + 1 WHERE id = 'shop'"
+COMPLETE = "UPDATE tasks SET state = 'completed', result = 'done long ago' WHERE id = 'shop'"
+ROW = "SELECT s.state, s.result, b.state FROM tasks s, tasks b WHERE s.id = 'shop' AND b.id = 'blog'"
+END_ALL = """
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND application_name = current_setting('application_name')
+"""
+SEEN = "seen by"
+
+
+def transactions(parts: Parts) -> Iterator[Report]:
+    """A step in a shared database. A second worker comes in the middle of it; then the connections die; then all of it.
+
+    The work has a key, so that it acts once, whoever does it.
+    """
+    run = partial(execute, parts, second_worker)
+    yield sweep(run, run, _acted_once, make_table, name="a second worker")
+    run = partial(execute, parts, connections_die)
+    yield sweep(run, run, _acted_once, make_table, name="connections that die")
+    run = partial(execute, parts, _progress)
+    yield sweep(run, run, _acted_once, _lossy_table, name="progress of another worker")
+    seen = trial(partial(_finish_again, parts), _completed)
+    assert seen.value == [False, "completed", "done long ago"], (
+        f"A worker finished a task that was completed already, with its right version: {seen.value or seen.failure}"
+    )
+    _server_dies(parts)
+
+
+def _lossy_table() -> None:
+    make_table()
+    world.arrange(faults={"notify": ["ambiguous"]})
+
+
+def _completed() -> None:
+    make_table()
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute(COMPLETE)
+
+
+def _finish_again(parts: Parts) -> list[object]:
+    with database.engine().begin() as conn:
+        told = bool(parts["finish_step"](conn, "shop", 3, "once more"))
+    return [told, *row()[:2]]
+
+
+def make_table(url: str | None = None) -> None:
+    """The table of exercise 5, with two running tasks."""
+    with psycopg.connect(url or database.url(), autocommit=True) as connection:
+        connection.execute(CREATE)
+        connection.execute(INSERT)
+
+
+def row(url: str | None = None) -> list[str]:
+    """The state and the result of that task, and the state of another one."""
+    with psycopg.connect(url or database.url(), autocommit=True) as connection:
+        return list(connection.execute(ROW).fetchone())
+
+
+def execute(parts: Parts, *meanwhile: Callable[[Parts], None]) -> list[str]:
+    """What a worker does: execute the step until it is done, by whomever. These happen in the middle of it."""
+    happens = [*meanwhile]
+
+    def step() -> str:
+        result = _work("the first")
+        while happens:
+            happens.pop(0)(parts)
+        return result
+
+    for _ in range(5):
+        with suppress(SQLAlchemyError, StoreError, world.ToolTimeoutError):
+            _tell("the first", parts["execute_step"](database.engine(), "shop", step))
+        if row()[0] == "completed":
+            break
+    return row()
+
+
+def _work(who: str) -> str:
+    return f"{SEEN} {who}: {world.tool('notify', key='shop', service='shop')}"
+
+
+def _tell(who: str, told: object) -> None:
+    world.ack(f"{who} {bool(told)}")
+
+
+def second_worker(parts: Parts) -> None:
+    """Another worker executes the same step, from its beginning to its end."""
+    _tell("the second", parts["execute_step"](connect(database.url()), "shop", lambda: _work("the second")))
+
+
+def _progress(_parts: Parts) -> None:
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute(PROGRESS)
+
+
+def connections_die(_parts: Parts) -> None:
+    """The server ends the connections of all workers, as it does when it is restarted."""
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute(END_ALL)
+
+
+def _acted_once(seen: Observation) -> None:
+    assert [call.tool for call in seen.ledger] == ["notify"], f"the team was told {len(seen.ledger)} times"
+    one_winner(seen.acknowledged, seen.state)
+
+
+def one_winner(acknowledged: list[str], stored: list[str]) -> None:
+    """The task is completed, and who was told that it won has its result in the table."""
+    state, result, other = stored
+    assert other == "running", f"another task is {other} as well"
+    assert state == "completed", f"the task is {state}; expected completed"
+    winners = [label.removesuffix(" True") for label in acknowledged if label.endswith(" True")]
+    assert len(winners) < 2, f"{' and '.join(winners)} worker were both told that they finished the task"
+    for who in winners:
+        assert result.startswith(f"{SEEN} {who}:"), f"{who} worker was told True, and the task holds {result!r}"
+    assert result.startswith(SEEN), f"the task is completed, and holds {result!r}"
+
+
+def _server_dies(parts: Parts) -> None:
+    """A worker dies in the middle of its step, and the whole database server with it. Both start again."""
+    with database.throwaway_cluster() as cluster:
+        cluster.make_database("work")
+        url = database.as_url(cluster.owner("work"))
+        make_table(url)
+        once = partial(_execute_at, parts, url)
+        seen = trial(once, stop=Stop(after="tool notify"))
+        assert seen.how == "stopped", f"The step was to be killed in its middle, and it {seen.failure}"
+        cluster.kill()
+        cluster.start()
+        after = trial(once, world=seen.world)
+        assert after.how == "returned", f"The server was killed and started again, and execute_step {after.failure}"
+        state, result, _ = row(url)
+        told = f"The server was killed in the middle of the step. After the restart, the task is {state}: {result!r}"
+        assert state == "completed", told
+        assert result.startswith(SEEN), told
+        assert len(after.world.ledger) == 1, f"{told}; the team was told {len(after.world.ledger)} times"
+
+
+def _execute_at(parts: Parts, url: str) -> bool:
+    return bool(parts["execute_step"](connect(url), "shop", lambda: _work("the first")))
