@@ -5,8 +5,9 @@ from importlib import import_module
 
 from labkit.answers import answers_in
 from labkit.gauntlet.course import RUNS, Gauntlet
-from labkit.grading.answers import Cell, read_notebook
+from labkit.grading.answers import Cell
 from labkit.grading.criteria import exercises
+from labkit.grading.handed import read_submission
 from labkit.grading.judge import Status, judge
 from labkit.repository import root
 
@@ -14,7 +15,7 @@ from labkit.repository import root
 def solved():
     """The gauntlet for a student who has solved everything."""
     solutions = {
-        stem: answers_in(exercise, read_notebook(root() / "solutions" / f"{stem}.ipynb"))
+        stem: answers_in(exercise, read_submission(exercise, root() / "solutions" / f"{stem}.ipynb"))
         for stem, exercise in exercises().items()
     }
     return Gauntlet(solutions)

@@ -108,7 +108,7 @@ def nbval(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, *arguments], cwd=root(), env=env, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("folder", ["notebooks", "solutions"])
 def test_notebooks_do_what_they_show(folder):
     """Strict nbval: every output of every chapter and solution is as committed."""
@@ -116,7 +116,7 @@ def test_notebooks_do_what_they_show(folder):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("stem", READY)
 def test_an_unsolved_exercise_fails_at_its_checks_and_only_there(stem):
     """In one line that a learner understands, with no traceback of ours."""
