@@ -94,11 +94,17 @@ class Server(ABC):
 
     def take_back(self, name: str) -> None:
         """Drop what was lent, and the role that owned it."""
-        for number in range(LENT):
-            self.drop_database(f"{name}_labkit_scratch_{number}")
-        self.drop_database(name)
+        role, owned = self.owner(name)["user"], "SELECT datname FROM pg_database WHERE datdba = to_regrole(%s)"
         with self.connect(**self.conninfo()) as connection:
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(self.owner(name)["user"])))
+            for (database,) in connection.execute(owned, [role]).fetchall():
+                self.drop_database(database)
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+
+    def borrowers(self, prefix: str) -> list[str]:
+        """Who still has something that was lent under a name that begins like this."""
+        with self.connect(**self.conninfo()) as connection:
+            found = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [prefix])
+            return [name for (name,) in found]
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is connected to it; no error if there is none."""

@@ -91,10 +91,7 @@ def _leave() -> None:
 def _settle(plan: Plan) -> None:
     """In the first process of the namespaces: its own mounts and network, and then no rights any more."""
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
-    if os.geteuid() == 0:
-        _open_ways(plan.keep)
-    for folder in plan.fresh:
-        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=256m")
+    _cover(plan)
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _raise_loopback()
     if os.geteuid() == 0:
@@ -104,20 +101,26 @@ def _settle(plan: Plan) -> None:
     LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
-def _open_ways(keep: Sequence[str]) -> None:
-    """Where a folder on the way is closed to others, put an empty open one in its place, with what is needed in it."""
-    closed: dict[Path, list[Path]] = {}
-    for folder in map(Path, keep):
-        above = next((each for each in reversed(folder.parents) if not each.stat().st_mode & 1), None)
-        if above:
-            closed.setdefault(above, []).append(folder)
-    for above, folders in closed.items():
-        opened = [(os.open(folder, os.O_PATH), folder) for folder in folders]
-        _mount("tmpfs", str(above), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-        for fd, folder in opened:
-            folder.mkdir(parents=True, exist_ok=True)
-            _mount(f"/proc/self/fd/{fd}", str(folder), None, MS_BIND | MS_REC)
-            os.close(fd)
+def _cover(plan: Plan) -> None:
+    """Put empty folders over those that are to be fresh, and over those that close the way to what it must reach.
+
+    What is needed of them is put into the new ones.
+    """
+    covers = dict.fromkeys(map(Path, plan.fresh), "mode=1777,size=256m")
+    for folder in map(Path, plan.keep):
+        closed = next((each for each in reversed(folder.parents) if not each.stat().st_mode & 1), None)
+        if closed and os.geteuid() == 0:
+            covers[closed] = "mode=755"
+    hidden = [Path(folder) for folder in plan.keep if covers.keys() & {*Path(folder).parents}]
+    kept = [(os.open(folder, os.O_PATH), folder) for folder in hidden]
+    for folder, options in covers.items():
+        if not covers.keys() & {*folder.parents}:
+            _mount("tmpfs", str(folder), "tmpfs", MS_NOSUID | MS_NODEV, options)
+    os.umask(0o022)
+    for fd, folder in kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        _mount(f"/proc/self/fd/{fd}", str(folder), None, MS_BIND | MS_REC)
+        os.close(fd)
 
 
 def _raise_loopback() -> None:

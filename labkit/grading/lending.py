@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from labkit import database
 from labkit.database import Cluster
 
+PREFIX = "submission_"
+
 
 class Lender:
     """A server that no other grading uses. It starts when the first submission needs it."""
@@ -25,7 +27,7 @@ class Lender:
         """The environment in which one submission finds databases of its own, which are gone afterwards."""
         with self._turn:
             cluster = self._cluster = self._cluster or self._started()
-        name = f"submission_{token_hex(6)}"
+        name = f"{PREFIX}{token_hex(6)}"
         try:
             yield {database.LENT: cluster.lend(name)}
         finally:
@@ -43,6 +45,8 @@ class Lender:
         number, self._lock = _free(home)
         cluster = Cluster(home / f"grading-{number}", home)
         cluster.start()
+        for name in cluster.borrowers(PREFIX):  # a grader that was killed took nothing back
+            cluster.take_back(name)
         # The sandbox's user is another than ours; the server asks everybody for a password.
         os.chmod(cluster.conninfo()["host"], 0o711)  # noqa: S103 - see above
         return cluster

@@ -1,0 +1,55 @@
+"""Databases for one submission: its own and no others, and gone afterwards, even if the grader was killed."""
+
+import psycopg
+import pytest
+
+from labkit.database import LENT
+from labkit.database.server import LentServer
+from labkit.grading.lending import Lender
+
+
+@pytest.fixture
+def lender(tmp_path, monkeypatch):
+    """A lender with a server of its own."""
+    tmp_path.chmod(0o711)
+    for folder in tmp_path.parents[:3]:
+        folder.chmod(0o711)
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+    lender = Lender()
+    yield lender
+    lender.close()
+
+
+def names(lender):
+    """All databases but PostgreSQL's own."""
+    with lender._cluster.connect(**lender._cluster.conninfo()) as connection:
+        found = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'")
+        return {name for (name,) in found}
+
+
+def test_a_borrower_finds_databases_and_reaches_no_others(lender):
+    """It may not make any, nor connect to those of another one."""
+    with lender.lent() as one, lender.lent() as other:
+        ours, theirs = (psycopg.conninfo.conninfo_to_dict(each[LENT])["dbname"] for each in (one, other))
+        server = LentServer(one[LENT])
+        for database in ("", "labkit_scratch_0", "labkit_scratch_3"):
+            server.connect(**server.conninfo(database)).close()
+        assert server.conninfo("labkit_scratch_0")["dbname"] == f"{ours}_labkit_scratch_0"
+        with server.connect(**server.conninfo()) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE DATABASE more")
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(one[LENT].replace(f"/{ours}?", f"/{theirs}?"))
+    assert names(lender) == set()
+
+
+def test_what_a_killed_grader_lent_is_taken_back(lender):
+    """The next one on the same server begins by that."""
+    with lender.lent():
+        pass
+    lender._cluster.lend("submission_left")
+    assert len(names(lender)) == 5
+    lender.close()
+    again = Lender()
+    with again.lent():
+        assert not [name for name in names(again) if name.startswith("submission_left")]
+    again.close()
