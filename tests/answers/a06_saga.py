@@ -493,6 +493,85 @@ def run_saga(saga_id, steps, log):
     return "parked" if "parked" in log.read(saga_id).values() else "compensated"
 """
 
+IN_A_POOL_OF_THREADS = """
+# answer: run_saga
+from concurrent.futures import ThreadPoolExecutor, wait
+
+
+def run_saga(saga_id, steps, log):
+    named = {step.name: step for step in steps}
+
+    def act(name):
+        if log.read(saga_id).get(name) != "done":
+            log.note(saga_id, name, "started")
+            named[name].execute(step_key(saga_id, name))
+            log.note(saga_id, name, "done")
+
+    if "saga" not in log.read(saga_id):
+        waves = TopologicalSorter({step.name: step.requires for step in steps})
+        waves.prepare()
+        failed = False
+        with ThreadPoolExecutor() as pool:
+            while waves.is_active() and not failed:
+                wave = waves.get_ready()
+                futures = [pool.submit(act, name) for name in wave]
+                wait(futures)
+                failed = any(future.exception() for future in futures)
+                if not failed:
+                    waves.done(*wave)
+        if not failed:
+            return "completed"
+        log.note(saga_id, "saga", "compensating")
+    for name in undo_order(named, steps):
+        if log.read(saga_id).get(name) in ("started", "done"):
+            try:
+                named[name].compensate(step_key(saga_id, f"undo {name}"))
+                log.note(saga_id, name, "undone")
+            except Exception:
+                log.note(saga_id, name, "parked")
+    return "parked" if "parked" in log.read(saga_id).values() else "compensated"
+"""
+
+BY_ASYNCIO = """
+# answer: run_saga
+import asyncio
+
+
+def run_saga(saga_id, steps, log):
+    named = {step.name: step for step in steps}
+
+    def act(name):
+        if log.read(saga_id).get(name) != "done":
+            log.note(saga_id, name, "started")
+            named[name].execute(step_key(saga_id, name))
+            log.note(saga_id, name, "done")
+
+    if "saga" not in log.read(saga_id):
+        waves = TopologicalSorter({step.name: step.requires for step in steps})
+        waves.prepare()
+        failed = False
+        while waves.is_active() and not failed:
+            wave = waves.get_ready()
+
+            async def all_at_once(wave=wave):
+                return await asyncio.gather(*(asyncio.to_thread(act, name) for name in wave), return_exceptions=True)
+
+            failed = any(asyncio.run(all_at_once()))
+            if not failed:
+                waves.done(*wave)
+        if not failed:
+            return "completed"
+        log.note(saga_id, "saga", "compensating")
+    for name in undo_order(named, steps):
+        if log.read(saga_id).get(name) in ("started", "done"):
+            try:
+                named[name].compensate(step_key(saga_id, f"undo {name}"))
+                log.note(saga_id, name, "undone")
+            except Exception:
+                log.note(saga_id, name, "parked")
+    return "parked" if "parked" in log.read(saga_id).values() else "compensated"
+"""
+
 RIGHT = {
     "an order by hand": [BY_HAND],
     "an order by depth": [LEVELS],
@@ -501,4 +580,6 @@ RIGHT = {
     "other words, tried again at every call": [SETTLES_FIRST],
     "a clear refusal is not undone": [REFUSALS_ARE_CLEAR],
     "level by level": [LEVEL_BY_LEVEL],
+    "side by side, in a pool of threads": [IN_A_POOL_OF_THREADS],
+    "side by side, by asyncio": [BY_ASYNCIO],
 }
