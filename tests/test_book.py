@@ -148,7 +148,7 @@ def test_without_a_sandbox_nobody_is_graded_unless_trusted(class_of_three, monke
     """It is said before anything runs, with what cannot be enforced."""
     from labkit.grading import sandbox
 
-    monkeypatch.setattr(sandbox, "supports", lambda: {"files": False, "connections": False, "signals": False})
+    monkeypatch.setattr(sandbox, "supports", lambda: {"files": False, "signals": False})
     monkeypatch.setattr(sandbox, "allowed", lambda keep: False)
     sandbox.guarantees.cache_clear()
     try:

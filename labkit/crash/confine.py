@@ -50,12 +50,12 @@ class Enclosure:
 
 
 def supports() -> dict[str, bool]:
-    """What this kernel can keep a process from by itself: "files", "connections", "signals"."""
+    """What this kernel can keep a process from by itself: "files", "signals"."""
     try:
         abi = get_abi_version() if sys.platform == "linux" else 0
     except LandlockError:
         abi = 0
-    return {"files": abi >= 1, "connections": abi >= 4, "signals": abi >= 6}
+    return {"files": abi >= 1, "signals": abi >= 6}
 
 
 def confine(to: Confinement, sandbox: Path) -> None:

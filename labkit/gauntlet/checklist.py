@@ -1,10 +1,10 @@
 """The checklist of the course: which criteria are met, and what broke the first that is not."""
 
-import textwrap
 from dataclasses import dataclass
 
 from labkit.crash import Report
 from labkit.grading.judge import Status
+from labkit.grading.reports import detail
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,7 @@ class Row:
         if self.status is Status.PASS:
             return f"{head} {self.title}\n{'':21}{self.score}"
         details = {"What": self.what, "Where": self.where, "Next": self.next}
-        return "\n".join([f"{head} {self.title}", *(_detail(*item) for item in details.items() if item[1])])
-
-
-def _detail(word: str, text: str) -> str:
-    return textwrap.fill(text, 100, initial_indent=f"      {word:6} ", subsequent_indent=" " * 13)
+        return "\n".join([f"{head} {self.title}", *(detail(*item) for item in details.items() if item[1])])
 
 
 @dataclass(frozen=True)

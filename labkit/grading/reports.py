@@ -23,8 +23,9 @@ def _lines(verdict: Verdict, width: int, number: str) -> list[str]:
         return [f"{head}  {verdict.title}"]
     following = f'{verdict.next}   hint("{number}.{verdict.case}")' if verdict.next else ""
     details = {"What": verdict.what, "Where": verdict.where, "Next": following}
-    return [f"{head}  {verdict.score or verdict.title}", *(_detail(*item) for item in details.items() if item[1])]
+    return [f"{head}  {verdict.score or verdict.title}", *(detail(*item) for item in details.items() if item[1])]
 
 
-def _detail(word: str, text: str) -> str:
+def detail(word: str, text: str) -> str:
+    """A line of a report, such as "What …", folded under its word."""
     return textwrap.fill(text, 100, initial_indent=f"      {word:6} ", subsequent_indent=" " * 13)
