@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -24,7 +26,9 @@ from labkit.grading.enclosure import NOBODY, Plan
 from labkit.grading.exports import write_all
 from labkit.grading.handed import read_submission
 from labkit.grading.judge import Status, judge
+from labkit.grading.room import Room
 from labkit.grading.run_through import Attempt, checks, rebuilt
+from labkit.grading.servers import Servers
 from labkit.repository import root
 
 LABKIT = Path(sys.executable).with_name("labkit")
@@ -116,7 +120,8 @@ def test_a_notebook_that_attacks_is_told_about_and_costs_nothing(where, attack):
     submission.answers["full_jitter"] = answer(attack, CANARY=str(where / "canary"))
     result = judge(exercise, submission, [])
     attempt = Attempt({exercise.stem: rebuilt(exercise, submission)}, {exercise.stem: checks(exercise, result)})
-    told = attempt.run(slot=7)
+    with closing(Servers()) as servers:
+        told = attempt.run(Room(7), servers)
     expected = {
         "leaves at once": ["the kernel died in this cell"],
         "terminal codes and HTML": ["ValueError: <script>alert(1)</script></dl><b>100 of 100 marks</b>"],
@@ -134,9 +139,9 @@ def own(where):
     return folder
 
 
-def grade(folder, *before, out="out", more=()):
+def grade(folder, *before, out="out", more=(), program=(LABKIT,)):
     """Run `labkit grade` on it; what it printed."""
-    command = [*before, LABKIT, "grade", folder / "class", "--out", folder / out, "--criteria", folder / "criteria"]
+    command = [*before, *program, "grade", folder / "class", "--out", folder / out, "--criteria", folder / "criteria"]
     command += more
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -146,30 +151,80 @@ def grade(folder, *before, out="out", more=()):
 PRYING = {
     "files": f"print(open({str(root() / 'exercises' / 'criteria.toml')!r}).read())",
     "network": "import socket; socket.create_connection(('192.0.2.1', 80), 2)",
+    "other sockets": "import socket; socket.socket(socket.AF_UNIX).connect('LISTENER')",
     "processes": "import os; assert [int(name) for name in os.listdir('/proc') if name.isdigit()] != []",
     "signals": "import os; os.kill(os.getppid(), 0)",
     "memory": "hoard = bytearray(2**33)",
     "judge": "print(open('CRITERIA').read())",
+    "rights": "import ctypes; assert ctypes.CDLL(None).unshare(0x00020000) == 0",
 }
+"""Each fails where it is kept from what it tries, and so costs the answer its marks."""
+UNAPART = """
+import sys
+from labkit.grading import sandbox
+sandbox.allowed = lambda read: False
+from labkit.cli import main
+sys.exit(main())
+"""
 
 
-def test_an_ordinary_user_can_grade_as_safely_as_root(own):
+@pytest.fixture
+def prying(own):
+    """A class that pries, and one who is right."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        path = own / "listener"
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0o777)
+        criteria = own / "criteria" / "criteria" / "90_double.py"
+        for what, code in PRYING.items():
+            prying = code.replace("CRITERIA", str(criteria)).replace("LISTENER", str(path))
+            hand_in(own / "class", what, RIGHT.replace("\n", f"\n{prying}\n", 1))
+        hand_in(own / "class", "right", RIGHT)
+        yield own
+
+
+def marks(printed):
+    """By student, as printed."""
+    return dict(line.split(": ") for line in printed.splitlines()[:-1])
+
+
+def as_nobody(folder):
+    """What stands before a command that nobody is to run."""
+    plan = Plan(NOBODY, (*sandbox.keep(), str(folder / "criteria"), str(folder / "class")), (str(folder),))
+    return *plan.command(), "env", f"HOME={folder}"
+
+
+def test_an_ordinary_user_can_grade_as_safely_as_root(prying):
     """The same verdicts, and every guarantee but that of a user of its own."""
-    for what, code in PRYING.items():
-        prying = code.replace("CRITERIA", str(own / "criteria" / "criteria" / "90_double.py"))
-        hand_in(own / "class", what, RIGHT.replace("\n", f"\n{prying}\n", 1))
-    hand_in(own / "class", "right", RIGHT)
-    plan = Plan(NOBODY, (*sandbox.keep(), str(own)))
-    as_root, said = grade(own, more=["--marks-only"])
+    as_root, said = grade(prying, more=["--marks-only"])
     assert said.count("enforced by") == len(sandbox.guarantees())
     out = "out of nobody"
-    as_nobody, said = grade(own, *plan.command(), "env", f"HOME={own}", out=out, more=["--marks-only"])
+    by_nobody, said = grade(prying, *as_nobody(prying), out=out, more=["--marks-only"])
     assert "user: NOT ENFORCED" in said
     assert said.count("enforced by") == len(sandbox.guarantees()) - 1
-    assert as_nobody == as_root.replace(f"{own / 'out'}:", f"{own / out}:")
-    marks = dict(line.split(": ") for line in as_root.splitlines()[:-1])
-    assert marks.pop("right") == "3 of 3"
-    assert set(marks.values()) == {"0 of 3"}
+    assert by_nobody == as_root.replace(f"{prying / 'out'}:", f"{prying / out}:")
+    found = marks(as_root)
+    assert found.pop("right") == "3 of 3"
+    assert set(found.values()) == {"0 of 3"}
+
+
+def test_where_there_are_no_namespaces_it_says_what_is_left_and_keeps_it(prying):
+    """Files, TCP, memory and signals are closed all the same, and what is left running is ended. Notebooks run."""
+    late = prying / "late"
+    left = f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(3)\n    open({str(late)!r}, 'w')"
+    hand_in(prying / "class", "detached", f"{RIGHT}\n{left}\n")
+    printed, said = grade(prying, *as_nobody(prying), program=(sys.executable, "-P", "-c", UNAPART))
+    assert "network: enforced by Landlock, for TCP; NOT for other sockets" in said
+    assert "processes: enforced by a subreaper" in said
+    found = marks(printed)
+    assert found.pop("right") == "3 of 3"
+    assert found.pop("other sockets") == "3 of 3"
+    assert set(found.values()) == {"0 of 3"}
+    runs = json.loads((prying / "out" / "results" / "right.json").read_text())["runs"]
+    assert runs == []
+    time.sleep(4)
+    assert not late.exists()
 
 
 def test_check_cells_say_what_plain_nbval_says(own):

@@ -30,15 +30,15 @@ def names(lender):
 def test_a_borrower_finds_databases_and_reaches_no_others(lender):
     """It may not make any, nor connect to those of another one."""
     with lender.lent() as one, lender.lent() as other:
-        ours, theirs = (psycopg.conninfo.conninfo_to_dict(each[LENT])["dbname"] for each in (one, other))
-        server = LentServer(one[LENT])
+        ours, theirs = (psycopg.conninfo.conninfo_to_dict(each.environment[LENT])["dbname"] for each in (one, other))
+        server = LentServer(one.environment[LENT])
         for database in ("", "labkit_scratch_0", "labkit_scratch_3"):
             server.connect(**server.conninfo(database)).close()
         assert server.conninfo("labkit_scratch_0")["dbname"] == f"{ours}_labkit_scratch_0"
         with server.connect(**server.conninfo()) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("CREATE DATABASE more")
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-            psycopg.connect(one[LENT].replace(f"/{ours}?", f"/{theirs}?"))
+            psycopg.connect(one.environment[LENT].replace(f"/{ours}?", f"/{theirs}?"))
     assert names(lender) == set()
 
 

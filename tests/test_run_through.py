@@ -1,6 +1,8 @@
 """Whether a notebook runs through is told cell by cell, whatever becomes of its kernel. It never touches a mark."""
 
 import json
+import sys
+from contextlib import closing, nullcontext
 
 import pytest
 from own_class import RIGHT, WRONG, make_criteria
@@ -9,7 +11,9 @@ from labkit.grading import run_through
 from labkit.grading.answers import Submission
 from labkit.grading.criteria import exercises
 from labkit.grading.judge import Result, Status, Verdict
+from labkit.grading.room import Room
 from labkit.grading.run_through import Attempt, checks, rebuilt
+from labkit.grading.servers import Servers
 
 
 @pytest.fixture
@@ -27,11 +31,17 @@ def result(exercise, *statuses):
     return Result(stem=exercise.stem, title="", seed=0, verdicts=verdicts)
 
 
-def run(exercise, answer, *statuses):
-    """What is told of a notebook with this answer, judged like this; its code is our own and needs no sandbox."""
-    submission = Submission(answers={"double": answer})
-    given = {exercise.stem: rebuilt(exercise, submission)}
-    return Attempt(given, {exercise.stem: checks(exercise, result(exercise, *statuses))}).run(0, enclosed=False)
+@pytest.fixture(params=["trusted", *(["enclosed"] if sys.platform == "linux" else [])])
+def run(request, exercise):
+    """Tells what is told of a notebook with some answer that was judged in some way: trusted, and in the sandbox."""
+    with closing(Servers()) if request.param == "enclosed" else nullcontext() as servers:
+
+        def run(answer, *statuses):
+            submission = Submission(answers={"double": answer})
+            given = {exercise.stem: rebuilt(exercise, submission)}
+            return Attempt(given, {exercise.stem: checks(exercise, result(exercise, *statuses))}).run(Room(0), servers)
+
+        yield run
 
 
 PASS, FAIL = Status.PASS, Status.FAIL
@@ -39,14 +49,14 @@ CELL = "90_double, code cell"
 NOT_RUN = "not run: an earlier cell did not end, or ended the kernel"
 
 
-def test_a_right_notebook_has_nothing_to_tell(exercise):
+def test_a_right_notebook_has_nothing_to_tell(run):
     """Every cell runs; check cells pass as they were judged."""
-    assert run(exercise, RIGHT, PASS, PASS) == []
+    assert run(RIGHT, PASS, PASS) == []
 
 
-def test_what_the_judge_found_is_not_told_twice(exercise):
+def test_what_the_judge_found_is_not_told_twice(run):
     """A check cell that fails is a verdict, not a cell that does not run."""
-    assert run(exercise, WRONG, FAIL, FAIL) == []
+    assert run(WRONG, FAIL, FAIL) == []
 
 
 @pytest.mark.parametrize(
@@ -61,27 +71,27 @@ def test_what_the_judge_found_is_not_told_twice(exercise):
     ],
     ids=["an error", "a dead kernel", "an exit"],
 )
-def test_a_cell_that_fails_is_named_with_its_reason(exercise, code, told):
+def test_a_cell_that_fails_is_named_with_its_reason(run, code, told):
     """And so is each that could not run for it; nothing is expected to fail, or skipped."""
-    assert run(exercise, RIGHT.replace("\n", f"\n{code}\n", 1), PASS, PASS) == told
+    assert run(RIGHT.replace("\n", f"\n{code}\n", 1), PASS, PASS) == told
 
 
-def test_a_cell_that_never_ends_is_interrupted_and_one_that_does_not_mind_is_ended(exercise, monkeypatch):
+def test_a_cell_that_never_ends_is_interrupted_and_one_that_does_not_mind_is_ended(run, monkeypatch):
     """What follows the second is told as not run."""
     monkeypatch.setattr(run_through, "TIMEOUT", 2)
     loop = "while True:\n    pass\n"
     deaf = "while True:\n    try:\n        while True:\n            pass\n    except KeyboardInterrupt:\n        pass\n"
-    told = run(exercise, RIGHT.replace("\n", f"\n{loop}", 1), PASS, PASS)
+    told = run(RIGHT.replace("\n", f"\n{loop}", 1), PASS, PASS)
     assert told[0] == f"{CELL} 3: Timeout of 2 seconds exceeded executing cell"
-    told = run(exercise, RIGHT.replace("\n", f"\n{deaf}", 1), PASS, PASS)
+    told = run(RIGHT.replace("\n", f"\n{deaf}", 1), PASS, PASS)
     assert "Failed to interrupt kernel" in told[0]
     assert told[1:] == [f"{CELL} 5: {NOT_RUN}"]
 
 
-def test_notebooks_that_together_take_too_long_are_stopped(exercise, monkeypatch):
+def test_notebooks_that_together_take_too_long_are_stopped(run, monkeypatch):
     """The reason is told."""
     monkeypatch.setattr(run_through, "SECONDS", 4)
-    told = run(exercise, RIGHT.replace("\n", "\nimport time; time.sleep(60)\n", 1), PASS, PASS)
+    told = run(RIGHT.replace("\n", "\nimport time; time.sleep(60)\n", 1), PASS, PASS)
     assert told[-1] == "the notebooks were stopped: they had not ended after 4 seconds"
 
 

@@ -5,14 +5,12 @@ import io
 import os
 import pickle
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,6 +24,8 @@ from labkit.crash.trace import LIBRARY
 from labkit.crash.wire import hear
 
 START = "from labkit.crash.server import main; main()"
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
+"""Of the zygote and its children, beside what they have of ours."""
 
 
 class CrashLabError(RuntimeError):
@@ -39,18 +39,15 @@ class Client:
     """Where it lives, if what it runs is not to be trusted; to be set before the first request."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Any = None
         self._turn = threading.Lock()
         self._reason = ""
 
     @cached_property
     def folder(self) -> Path:
         """All that the crash lab writes for this process. It goes when the process ends, however that happens."""
-        memory = Path("/dev/shm")  # noqa: S108 - where there is one, fsync costs next to nothing there
-        folder = Path(tempfile.mkdtemp(prefix="labkit-", dir=memory if os.access(memory, os.W_OK) else None))
+        folder = scratch()
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        if self.enclosure and os.geteuid() == 0:
-            os.chown(folder, self.enclosure.user, self.enclosure.user)
         return folder
 
     @property
@@ -84,34 +81,44 @@ class Client:
         self.close()
         self._reason = ""
         ours, theirs = socket.socketpair()
-        around = self.enclosure
-        known = around.environment if around else os.environ
-        environment = {**known, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
-        command = [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(self.folder)]
         with theirs, open(self.folder / "log", "wb") as log:
-            self._process = subprocess.Popen(
-                [*(around.command if around else ()), *command],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[theirs.fileno()],
-                start_new_session=True, cwd=self.folder, env=environment,
-            )  # fmt: skip
+            start = self.enclosure.start if self.enclosure else _start
+            self._process = start(theirs.fileno(), log.fileno(), self.folder)
         self._channel = Connection(ours.detach())
-        self._channel.send_bytes(pickle.dumps(around.children if around else None))
+        self._channel.send_bytes(pickle.dumps(self.enclosure and self.enclosure.children))
 
     def end_for(self, reason: str) -> None:
         """End the zygote while another thread waits for it: what it asked for fails, for this reason."""
         self._reason = reason
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     def close(self) -> None:
         """End the zygote, and with it its world and its child."""
         if self._process is None:
             return
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait()
         self._process = None
         self._channel.close()
+
+
+def scratch(user: int | None = None) -> Path:
+    """A new folder where fsync costs next to nothing, if there is such a place; for another user if we are root."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="labkit-", dir="/dev/shm"))
+    except OSError:  # there is none, or it is not for us
+        folder = Path(tempfile.mkdtemp(prefix="labkit-"))
+    if user is not None and os.geteuid() == 0:
+        os.chown(folder, user, user)
+    return folder
+
+
+def _start(channel: int, log: int, folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", START, str(channel), str(folder)],
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[channel],
+        start_new_session=True, cwd=folder, env={**os.environ, **ENVIRONMENT},
+    )  # fmt: skip
 
 
 class _Pickler(cloudpickle.Pickler):

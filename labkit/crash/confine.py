@@ -6,9 +6,10 @@ that. Where the kernel has no Landlock, the limits alone hold; who starts the la
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 if sys.platform == "linux":
     import resource
@@ -34,28 +35,26 @@ class Confinement:
     """Of its user at once, the lab's own among them."""
     file: int = 32 * 2**20
     """Bytes of one file."""
+    network: bool = True
+    """Whether it may use TCP: in a network namespace of its own there is nobody else."""
 
 
 @dataclass(frozen=True)
 class Enclosure:
     """Where the zygote lives when its children run a stranger's code."""
 
-    command: tuple[str, ...]
-    """Stands before the interpreter's own command, and starts it in namespaces and as a user of their own."""
-    environment: Mapping[str, str]
-    """All that the zygote knows of ours."""
-    user: int
-    """Whose the lab's folder is."""
+    start: Callable[[int, int, Path], Any]
+    """Starts it there, given its socket, its log and its folder. What is returned is used like a subprocess.Popen."""
     children: Confinement
 
 
 def supports() -> dict[str, bool]:
-    """What this kernel can keep a process from by itself: "files", "signals"."""
+    """What this kernel can keep a process from by itself: "files", "tcp", "signals"."""
     try:
         abi = get_abi_version() if sys.platform == "linux" else 0
     except LandlockError:
         abi = 0
-    return {"files": abi >= 1, "signals": abi >= 6}
+    return {"files": abi >= 1, "tcp": abi >= 4, "signals": abi >= 6}
 
 
 def confine(to: Confinement, sandbox: Path) -> None:
@@ -67,10 +66,13 @@ def confine(to: Confinement, sandbox: Path) -> None:
         resource.setrlimit(what, (most, most))
     if not supports()["files"]:
         return
-    rules = Landlock(strict=False).allow_all_network()
+    rules = Landlock(strict=False)
+    if to.network:
+        rules.allow_all_network()
     everything = get_supported_fs(rules.abi_version)
-    read = AccessFs.EXECUTE | AccessFs.READ_FILE | AccessFs.READ_DIR
-    rules.add_path_rule(*filter(os.path.exists, to.read), access=read)
+    read = AccessFs.EXECUTE | AccessFs.READ_FILE
+    rules.add_path_rule(*filter(os.path.isfile, to.read), access=read)
+    rules.add_path_rule(*filter(os.path.isdir, to.read), access=read | AccessFs.READ_DIR)
     rules.add_path_rule(*filter(os.path.exists, DEVICES), access=AccessFs.READ_FILE | AccessFs.WRITE_FILE)
     rules.add_path_rule(*to.write, sandbox, access=everything)
     rules.apply()

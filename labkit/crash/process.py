@@ -19,7 +19,7 @@ from typing import Any
 SPAWN = sys.platform == "darwin" or os.environ.get("LABKIT_CHILDREN") == "spawn"
 MOST_FILES = 1024
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 Entry = Callable[..., None]
 
 
@@ -49,10 +49,13 @@ def end(pid: int) -> int:
 def end_children(but: int) -> None:
     """Kill what a child left behind, even in a session of its own. Linux tells; elsewhere its group must do."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
-    while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {but}):
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    try:
+        while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {but}):
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+    except PermissionError:  # we are confined ourselves: whoever has done that will end them
+        return
 
 
 def _fork(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ...], output: Path | None) -> int:

@@ -18,7 +18,11 @@ ACTIONS = {"sweep": sweep, "replay": replay, "step": step, "trial": trial}
 
 def main() -> None:
     """Serve. Arguments: the descriptor of the parent's socket, and a folder to work in."""
-    channel, folder = Connection(int(sys.argv[1])), Path(sys.argv[2])
+    serve(Connection(int(sys.argv[1])), Path(sys.argv[2]))
+
+
+def serve(channel: Connection, folder: Path) -> None:
+    """Serve the process at the other end of `channel`."""
     confinement = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
     if confinement:
         hide()

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +20,15 @@ from labkit.files import FileStateStore
 from labkit.grading import sandbox
 from labkit.grading.criteria import Exercise, exercises
 from labkit.grading.handed import find_handed
-from labkit.grading.lending import Lender
 from labkit.grading.results import Grade
+from labkit.grading.room import Loan, Room
+from labkit.grading.servers import Servers
 from labkit.grading.student import Desk, Student
 from labkit.plan import resume
 from labkit.repository import UsageError
 from labkit.task import Task, TaskState
+
+Lend = Callable[[Student], AbstractContextManager[Loan]]
 
 
 @dataclass
@@ -64,12 +67,12 @@ class Book:
         def work(student: Student) -> Grade:
             slot = slots.get()
             try:
-                return self._grade(student, slot, lender)
+                return self._grade(student, slot, lend, servers)
             finally:
                 slots.put(slot)
                 done(student.name)
 
-        with closing(Lender()) as lender, ThreadPoolExecutor(jobs) as workers:
+        with self._lender(students) as lend, self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
             tasks = [workers.submit(work, student) for student in students]
             try:
                 return [task.result() for task in tasks]
@@ -77,7 +80,7 @@ class Book:
                 workers.shutdown(cancel_futures=True)
                 raise
 
-    def _grade(self, student: Student, slot: int, lender: Lender) -> Grade:
+    def _grade(self, student: Student, slot: int, lend: Lend, servers: Servers | None) -> Grade:
         """Do what the student's task lacks. Whoever graded them in another process has left nothing to do."""
         with self._alone(student.name):
             task = self.store.get(Task, student.name)
@@ -88,13 +91,26 @@ class Book:
                 task = self.store.insert(Task(id=student.name, user_input=self._fingerprint(student)))
             if task.state is TaskState.COMPLETED:
                 return student.grade(task.journal)
-            with lender.lent() if student.needs_database else nullcontext({}) as lent:
-                desk = Desk(slot, lent, self.criteria, self.seed, self.enclosed)
+            with lend(student) as loan:
+                desk = Desk(Room(slot, loan), self.criteria, self.seed, servers)
                 steps = student.steps(desk, lambda: self.store.get(Task, student.name).journal)
                 if not self.run_notebooks:
                     del steps[Student.RUN]
                 journal = resume(student.name, self.store, steps).journal
         return student.grade(journal)
+
+    @contextmanager
+    def _lender(self, students: list[Student]) -> Iterator[Lend]:
+        if any(student.needs_database for student in students):
+            from labkit.grading.lending import Lender  # noqa: PLC0415 - no other class waits until it is loaded
+
+            with closing(Lender()) as lender:
+                yield lambda student: lender.lent() if student.needs_database else nullcontext(Loan())
+        else:
+            yield lambda student: nullcontext(Loan())
+
+    def _servers(self) -> AbstractContextManager[Servers | None]:
+        return closing(Servers(self.criteria)) if self.enclosed else nullcontext()
 
     def _fingerprint(self, student: Student) -> str:
         """Of all that a grade depends on: with another one, the student is graded anew."""

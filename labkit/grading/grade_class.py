@@ -23,8 +23,8 @@ def main(arguments: argparse.Namespace) -> None:
     guarantees = [] if arguments.trust else list(sandbox.guarantees())
     if missing := [] if arguments.trust else sandbox.missing():
         raise UsageError(
-            f"this machine cannot keep students' code from: {', '.join(missing)}. "
-            "Grade on Linux 5.13 or newer, or say --trust if you would run their code yourself"
+            f"this machine does not keep students' code apart: {', '.join(missing)}. "
+            "Grade on Linux 6.7 or newer, or say --trust if you would run their code yourself"
         )
     out = arguments.out
     book = Book(out, arguments.criteria, arguments.seed, not arguments.trust, not arguments.marks_only)

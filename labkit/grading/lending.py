@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from labkit import database
 from labkit.database import Cluster
+from labkit.grading.room import Loan
 
 PREFIX = "submission_"
 
@@ -23,13 +24,13 @@ class Lender:
         self._turn = threading.Lock()
 
     @contextmanager
-    def lent(self) -> Iterator[dict[str, str]]:
-        """The environment in which one submission finds databases of its own, which are gone afterwards."""
+    def lent(self) -> Iterator[Loan]:
+        """Databases of its own for one submission, which are gone afterwards."""
         with self._turn:
             cluster = self._cluster = self._cluster or self._started()
         name = f"{PREFIX}{token_hex(6)}"
         try:
-            yield {database.LENT: cluster.lend(name)}
+            yield Loan({database.LENT: cluster.lend(name)}, (cluster.conninfo()["host"],))
         finally:
             cluster.take_back(name)
 

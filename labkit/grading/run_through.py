@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +17,18 @@ from pydantic import BaseModel, ValidationError
 from labkit.grading import sandbox
 from labkit.grading.answers import Cell, Submission, read_notebook
 from labkit.grading.criteria import Exercise
-from labkit.grading.enclosure import Plan
+from labkit.grading.errand import OUTCOMES, Errand
 from labkit.grading.judge import Result, Status
-from labkit.grading.runner import OUTCOMES, Errand
+from labkit.grading.mounts import FRESH
+from labkit.grading.room import Room
+from labkit.grading.servers import Servers
 from labkit.grading.words import printable
+from labkit.grading.work import ForkServerError, Work
 
 TIMEOUT = 60
 """Seconds that one cell may take."""
 SECONDS = 300
 """Real time for all notebooks of a student together."""
-FRESH = ("/dev/shm", "/tmp")  # noqa: S108 - in their place are others, which end with the sandbox
 MODULES = ".modules"
 MOST_TOLD = 2**20
 """Bytes of outcomes that are read."""
@@ -84,54 +86,64 @@ class Attempt:
     """Exercise stem → notebook."""
     checks: Mapping[str, dict[str, list[str]]]
 
-    def run(self, slot: int, more: Mapping[str, str] | None = None, *, enclosed: bool = True) -> list[str]:
-        """Run them; a line for each cell that should have run and did not."""
-        with _box(slot) as box:
+    def run(self, room: Room, servers: Servers | None) -> list[str]:
+        """Run them; a line for each cell that should have run and did not. Without servers they are trusted."""
+        with _box(room) as box:
             for stem, notebook in self.rebuilt.items():
                 (box / f"{stem}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-            plan = Plan(sandbox.user(slot), (*sandbox.keep(), str(box)), FRESH)
-            confinement = sandbox.confinement(*FRESH) if enclosed else None
-            command = Errand(str(box), confinement, TIMEOUT, dict(self.checks)).command()
-            stopped = _run([*plan.command(), *command] if enclosed else command, box, sandbox.environment(more or {}))
-            return _told(box / OUTCOMES, stopped)
+            confinement = room.confinement(*(FRESH if room.apart else ())) if servers else None
+            errand = Errand(str(box), _known(box, room), confinement, TIMEOUT, dict(self.checks))
+            try:
+                work = servers.run(errand, room) if servers else _start(errand)
+            except ForkServerError as error:
+                return [f"the notebooks could not be run: {error}"]
+            return _told(box / OUTCOMES, _watched(work, box))
 
 
 @contextmanager
-def _box(slot: int) -> Any:
-    box = Path(tempfile.mkdtemp(prefix="labkit-box-", dir="/var/tmp")).resolve()
+def _box(room: Room) -> Iterator[Path]:
+    box = Path(tempfile.mkdtemp(prefix="labkit-box-")).resolve()
     try:
         # In the repository, where Python would look for labkit, nobody may look around.
         (box / MODULES).mkdir()
         (box / MODULES / "labkit").symlink_to(sandbox.package())
         if os.geteuid() == 0:
-            os.chown(box, sandbox.user(slot), sandbox.user(slot))
+            os.chown(box, room.user, room.user)
         yield box
     finally:
         shutil.rmtree(box, ignore_errors=True)
 
 
-def _run(command: list[str], box: Path, known: dict[str, str]) -> str:
-    """Run a command in the box. Why it was stopped; empty if it ended by itself."""
+def _known(box: Path, room: Room) -> dict[str, str]:
     own = {"HOME": str(box), "IPYTHONDIR": str(box / ".ipython"), "MPLCONFIGDIR": str(box / ".matplotlib")}
-    own |= {"PYTHONPATH": str(box / MODULES), "OPENBLAS_NUM_THREADS": "1"}
-    reasons: list[str] = []
-    with subprocess.Popen(
-        command, env={**known, **own}, cwd=box, start_new_session=True,
+    own["TMPDIR"] = str(box)
+    return {**room.loan.environment, **own, "PYTHONPATH": str(box / MODULES), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _start(errand: Errand) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        errand.command(), env={**sandbox.environment(), **errand.environment}, cwd=errand.box, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+    )  # fmt: skip
 
-        def stop(reason: str) -> None:
-            reasons.append(reason)
-            process.kill()
 
-        end = sandbox.watch(lambda: process.pid, box, stop)
-        try:
-            process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            stop(f"they had not ended after {SECONDS} seconds")
-        finally:
-            process.kill()
-            end()
+def _watched(work: Work | subprocess.Popen[bytes], box: Path) -> str:
+    """Wait for its end. Why it was stopped; empty if it ended by itself."""
+    reasons: list[str] = []
+
+    def stop(reason: str) -> None:
+        reasons.append(reason)
+        work.kill()
+
+    end = sandbox.watch(lambda: work.pid, box, stop)
+    try:
+        work.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        stop(f"they had not ended after {SECONDS} seconds")
+    finally:
+        work.kill()
+        work.wait()
+        end()
     return reasons[0] if reasons else ""
 
 

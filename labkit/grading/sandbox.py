@@ -3,20 +3,18 @@
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import psutil
 from pydantic import BaseModel
 
-from labkit.crash.confine import Confinement, Enclosure, supports
-from labkit.grading.enclosure import Plan, allowed
+from labkit.crash.confine import supports
+from labkit.grading.enclosure import allowed
 
 FIRST_USER = 1_900_000_000
 """Numbers above this belong to nobody on any system that we know of."""
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc")
-"""What Python and the programs beside it need."""
 MOST_MEMORY = 3 * 2**30
 """Bytes of all processes of a submission together."""
 MOST_ON_DISK = 512 * 2**20
@@ -37,22 +35,30 @@ class Guarantee(BaseModel):
 @cache
 def guarantees() -> tuple[Guarantee, ...]:
     """What this machine can keep a student's code from."""
-    kernel, apart = supports(), allowed(keep())
-    root = sys.platform == "linux" and os.geteuid() == 0
-    limits = "limits per process, and a watch over all of them" if sys.platform == "linux" else ""
+    kernel, linux = supports(), sys.platform == "linux"
+    apart = allowed(keep())
+    files = [*(["a mount namespace"] if apart else []), *(["Landlock"] if kernel["files"] else [])]
+    tcp = "Landlock, for TCP; NOT for other sockets" if kernel["tcp"] else ""
+    ended = "a subreaper that ends what is left running; what others run can be SEEN" if linux else ""
     return (
-        Guarantee(what="files", by="Landlock" if kernel["files"] else ""),
-        Guarantee(what="network", by="a network namespace" if apart else ""),
-        Guarantee(what="processes", by="a process namespace" if apart else ""),
-        Guarantee(what="memory", by=limits),
+        Guarantee(what="files", by=" and ".join(files)),
+        Guarantee(what="network", by="a network namespace" if apart else tcp),
+        Guarantee(what="processes", by="a process namespace" if apart else ended),
+        Guarantee(what="memory", by="limits per process, and a watch over all of them" if linux else ""),
         Guarantee(what="signals", by="Landlock" if kernel["signals"] else ""),
-        Guarantee(what="user", by="a user of its own" if root else ""),
+        Guarantee(what="user", by="a user of its own" if linux and os.geteuid() == 0 and (apart or _open()) else ""),
     )
 
 
 def missing() -> list[str]:
     """What nothing here enforces, and what must be enforced before a stranger's code runs."""
-    return [each.what for each in guarantees() if each.what not in {"user", "signals"} and not each.by]
+    can_wait = {"signals"} if sys.platform == "linux" and os.geteuid() == 0 else {"signals", "user"}
+    return [each.what for each in guarantees() if each.what not in can_wait and not each.by]
+
+
+def _open() -> bool:
+    """Whether Python lies where any user can reach it."""
+    return all(parent.stat().st_mode & 1 for folder in keep() for parent in Path(folder).parents)
 
 
 def keep() -> tuple[str, ...]:
@@ -65,25 +71,10 @@ def package() -> Path:
     return Path(__file__).resolve().parents[1]
 
 
-def user(slot: int) -> int:
-    """The user that the submission in this slot runs as."""
-    return FIRST_USER + slot if os.geteuid() == 0 else os.geteuid()
-
-
-def enclosure(slot: int, more: Mapping[str, str]) -> Enclosure:
-    """For the crash lab of a judge. `slot` tells those apart that run at one time; for `more` see `environment`."""
-    return Enclosure(Plan(user(slot), keep()).command(), environment(more), user(slot), confinement())
-
-
-def confinement(*write: str) -> Confinement:
-    """What a process that runs a student's code is left with."""
-    return Confinement((*keep(), *SYSTEM), write)
-
-
-def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """All that it knows of our environment, and `more`."""
-    known = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "LABKIT_PROGRESS": "off"}
-    return {**known, **more}
+def environment() -> dict[str, str]:
+    """All that students' code knows of our environment."""
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return {"PATH": path, "LANG": "C.UTF-8", "LABKIT_PROGRESS": "off"}
 
 
 def watch(pid: Callable[[], int | None], folder: Path, stop: Callable[[str], None]) -> Callable[[], None]:

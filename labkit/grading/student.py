@@ -15,7 +15,9 @@ from labkit.grading.criteria import Exercise
 from labkit.grading.handed import Handed, read_submission
 from labkit.grading.judge import BY_HAND, Result, Status, Verdict
 from labkit.grading.results import Grade
+from labkit.grading.room import Room
 from labkit.grading.run_through import Attempt, checks, rebuilt
+from labkit.grading.servers import Servers
 from labkit.grading.words import printable
 from labkit.repository import UsageError
 
@@ -29,12 +31,11 @@ Journal = Mapping[str, str]
 class Desk:
     """Where a student is graded, and how."""
 
-    slot: int
-    environment: dict[str, str]
-    """What tells their code of the databases that it may use, if any."""
+    room: Room
     criteria: Path | None
     seed: int
-    enclosed: bool
+    servers: Servers | None
+    """None: their code is trusted, and not enclosed."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,12 @@ class Student:
 
     def _judge(self, stem: str, desk: Desk) -> str:
         request = Request(
-            name=stem, submission=self.submissions[stem], seed=desk.seed, criteria=desk.criteria,
-            environment=desk.environment, slot=desk.slot if desk.enclosed else None, seconds=SECONDS,
+            name=stem, submission=self.submissions[stem], seed=desk.seed, criteria=desk.criteria, seconds=SECONDS
         )  # fmt: skip
-        command = [sys.executable, "-P", "-m", "labkit.grading"]
-        done = subprocess.run(command, input=request.model_dump_json().encode(), capture_output=True, check=False)
-        if done.returncode:
-            return self._unjudged(stem, done.returncode, desk).model_dump_json()
-        return done.stdout.decode()
+        status, said = desk.servers.judge(request, desk.room) if desk.servers else _judge_apart(request)
+        if status:
+            return self._unjudged(stem, status, desk).model_dump_json()
+        return said.decode()
 
     def _unjudged(self, stem: str, status: int, desk: Desk) -> Result:
         """When the judge itself did not come to its end."""
@@ -115,4 +114,10 @@ class Student:
             {stem: rebuilt(self.exercises[stem], each) for stem, each in answered.items()},
             {stem: checks(self.exercises[stem], results[stem]) for stem in answered},
         )
-        return attempt.run(desk.slot, desk.environment, enclosed=desk.enclosed) if answered else []
+        return attempt.run(desk.room, desk.servers) if answered else []
+
+
+def _judge_apart(request: Request) -> tuple[int, bytes]:
+    command = [sys.executable, "-P", "-m", "labkit.grading"]
+    done = subprocess.run(command, input=request.model_dump_json().encode(), capture_output=True, check=False)
+    return done.returncode, done.stdout

@@ -1,0 +1,175 @@
+"""Processes that have loaded what a kind of work needs, and fork for every piece of it. Linux.
+
+Starting Python and loading pytest or a judge takes longer than most pieces of work. Each piece is kept by a process of
+its own: it ends the work and all that this has started as soon as whoever asked for it lets go, or is gone.
+
+multiprocessing has such a server too, but one for all work, which strangers' code could reach by a path.
+"""
+
+import gc
+import os
+import pickle
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any
+
+from labkit.crash import process
+from labkit.grading.enclosure import Plan, leave, settle
+from labkit.grading.work import ForkServerError, Work
+
+MOST_CHANNELS = 8
+LONGEST, LONGEST_TROUBLE = 2**17, 1000
+"""Bytes of what a server is told and tells when it starts, and characters of what went wrong."""
+Entry = Callable[..., None]
+
+
+class ForkServer:
+    """Who asks for work. Any process that is handed the socket may ask as well."""
+
+    def __init__(self, requests: socket.socket) -> None:
+        self._requests = requests
+        self._process: subprocess.Popen[bytes] | None = None
+        self.prepared: Any = None
+        """What `prepare` has returned."""
+
+    @classmethod
+    def start(cls, environment: Mapping[str, str], prepare: Callable[..., Any], *arguments: Any) -> "ForkServer":
+        """A server with this environment that calls `prepare(*arguments)` once. ForkServerError if that fails."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            server = cls(ours)
+            server._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "labkit.grading.forkserver", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True, pass_fds=[theirs.fileno()], env=environment,
+            )  # fmt: skip
+        ours.send(pickle.dumps((prepare, arguments)))
+        if not (said := ours.recv(LONGEST)):
+            raise ForkServerError("it ended while it was prepared")
+        trouble, server.prepared = pickle.loads(said)  # noqa: S301 - from our own child, which runs nobody's code
+        if trouble:
+            raise ForkServerError(trouble)
+        return server
+
+    @classmethod
+    def beside(cls) -> "ForkServer":
+        """A server that is a fork of this process as it is now."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        process.start(_serve, [Connection(theirs.detach())], ())
+        return cls(ours)
+
+    def work(
+        self,
+        plan: Plan | None,
+        entry: Entry,
+        *arguments: Any,
+        channels: tuple[int, ...] = (),
+        folder: Path | None = None,
+    ) -> Work:
+        """Have `entry(*channels, *arguments)` run in a fork of the server, enclosed if there is a plan.
+
+        `channels` are descriptors; the fork gets a Connection for each. If nobody lives any more who could remove
+        `folder` when the work has ended, it is removed.
+        """
+        ours, theirs = Pipe()
+        with theirs:
+            try:
+                socket.send_fds(self._requests, [b"\0"], [theirs.fileno(), *channels])
+            except OSError as error:
+                raise ForkServerError(f"it is gone: {error}") from None
+        ours.send((plan, os.sched_getaffinity(0), folder, entry, arguments))
+        return Work(ours)
+
+    def fileno(self) -> int:
+        """Of the socket, for another process that is to ask, too."""
+        return self._requests.fileno()
+
+    def close(self) -> None:
+        """Let go of it: when nobody can ask any more and its work has ended, it ends, for which its parent waits."""
+        self._requests.close()
+        if self._process:
+            self._process.wait()
+
+
+def main() -> None:
+    """Be a server. Argument: the descriptor of its socket."""
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    prepare, arguments = pickle.loads(requests.recv(LONGEST))  # noqa: S301 - from our own parent
+    try:
+        answer = "", prepare(*arguments)
+    except Exception as error:  # noqa: BLE001 - the parent says it to whoever is there to read it
+        answer = f"{type(error).__name__}: {error}"[:LONGEST_TROUBLE], None
+    requests.send(pickle.dumps(answer))
+    if not answer[0]:
+        _serve(Connection(requests.detach()))
+
+
+def _serve(channel: Connection) -> None:
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks us how they ended
+    with socket.socket(fileno=os.dup(channel.fileno())) as requests:
+        while fds := socket.recv_fds(requests, 1, MOST_CHANNELS)[1]:
+            channels = [Connection(fd) for fd in fds]
+            process.start(_keep, channels, ())
+            for each in channels:
+                each.close()
+    with suppress(ChildProcessError):
+        os.wait()  # each has seen that nobody waits for it any more, and is tidying up
+
+
+def _keep(asker: Connection, *channels: Connection) -> None:
+    """Do a piece of work in a child, and end it and all that it has left when it ends or nobody waits for it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    plan, affinity, folder, entry, arguments = asker.recv()
+    os.sched_setaffinity(0, affinity)
+    process.adopt_orphans()
+    if plan:
+        leave(plan)
+    pid = os.fork()
+    if pid == 0:
+        _do(plan, asker, entry, channels, arguments)
+    for each in channels:
+        each.close()
+    asker.send_bytes(b"%d" % os.getpid())
+    ended = os.pidfd_open(pid)
+    select.select([asker, ended], [], [])
+    os.kill(pid, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    process.end_children(but=0)
+    try:
+        asker.send_bytes(b"%d" % status)
+    except BrokenPipeError:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _do(plan: Plan | None, asker: Connection, entry: Entry, channels: tuple[Connection, ...], arguments: Any) -> None:
+    status = 1
+    try:
+        asker.close()
+        if plan:
+            settle(plan)
+        else:
+            process.LIBC.prctl(process.PR_SET_PDEATHSIG, signal.SIGKILL)
+        entry(*channels, *arguments)
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:  # noqa: BLE001 - it is not ours to say; the status tells
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
