@@ -5,6 +5,7 @@ It needs Linux with namespaces and Landlock, and fails without them: there nobod
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -225,6 +226,22 @@ def test_where_there_are_no_namespaces_it_says_what_is_left_and_keeps_it(prying)
     assert runs == []
     time.sleep(4)
     assert not late.exists()
+
+
+def test_who_interrupts_a_grading_waits_for_nobody(own):
+    """Not for an answer that never ends; afterwards nothing is left, and no verdict that is none."""
+    hand_in(own / "class", "endless", RIGHT.replace("\n", "\nwhile True: pass\n", 1))
+    command = [LABKIT, "grade", own / "class", "--out", own / "out", "--criteria", own / "criteria"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        time.sleep(4)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    (task,) = (own / "out" / ".state" / "task").glob("*.json")
+    assert json.loads(task.read_text())["record"]["journal"] == {}
 
 
 def test_check_cells_say_what_plain_nbval_says(own):

@@ -75,6 +75,24 @@ def test_a_grader_that_is_killed_goes_on_and_writes_the_same_book(class_of_three
         assert everything(class_of_three / f"out {moment}") == expected
 
 
+def test_who_interrupts_a_grading_can_go_on(class_of_three):
+    """Ctrl+C says so, shows no traceback, and leaves no verdict that is none."""
+    for number in range(5):
+        hand_in(class_of_three / "class", f"one more {number}", RIGHT)
+    assert run(class_of_three, "whole").wait(60) == 0
+    command = [Path(sys.executable).with_name("labkit"), *arguments(class_of_three)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        while not list((class_of_three / "out").glob(".state/task/*.json")):
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "Stopped: the same command goes on" in said
+    assert "Traceback" not in said
+    assert run(class_of_three).wait(60) == 0
+    assert everything(class_of_three / "out") == everything(class_of_three / "whole")
+
+
 def test_only_what_changed_is_graded_again(class_of_three, monkeypatch):
     """Another answer, another seed; a second run with nothing new judges nobody."""
     judged = []

@@ -1,6 +1,7 @@
 """Whatever is handed in, in whatever folder, name and state: the answers in it are found, and oddities are told."""
 
 import json
+import os
 
 import pytest
 from own_class import RIGHT, WRONG, cell, cells, hand_in, make_criteria, notebook
@@ -181,3 +182,50 @@ def test_a_pipe_in_place_of_a_notebook_does_not_hold_up_the_grader(known, handed
     os.mkfifo(path)
     with pytest.raises(UsageError, match="is not a notebook"):
         read(known, path)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("from labkit.own import apply", ["the answer double imports labkit.own.apply"]),
+        ("import json, labkit.saga as saga", ["the answer double imports labkit.saga"]),
+        ("from labkit import own, plan", ["the answer double imports labkit.own, labkit.plan"]),
+        ("import labkitchen", []),
+        ("import math", []),
+        ("no Python", []),
+    ],
+)
+def test_an_answer_that_leans_on_labkit_is_told(known, handed, line, told):
+    """Whether it is still an answer is for the instructor to say: it costs no marks."""
+    path = hand_in(handed, "Ada", RIGHT.replace("\n", f"\n{line}\n", 1))
+    assert read(known, path).notes == told
+
+
+def test_what_the_exercise_imports_itself_may_be_imported_again(known, handed):
+    """An answer cell often repeats an import of the cell above it."""
+    exercise = known["90_double"]
+    text = exercise.notebook.read_text().replace("import math", "from labkit import Task")
+    exercise.notebook.write_text(text)
+    path = hand_in(handed, "Ada", RIGHT.replace("\n", "\nfrom labkit import Task\n", 1))
+    assert read(known, path).notes == []
+
+
+@pytest.mark.parametrize("code", ["x\0", "-" * 1_000_000 + "1", "x" + ".x" * 200_000, "x = '\ud800'", "(" * 100_000])
+def test_a_cell_that_no_parser_can_read_harms_nobody(known, handed, code):
+    """Neither beside the answer nor in it: what is no Python is for the judge to say."""
+    path = handed / "Ada" / "90_double.ipynb"
+    path.parent.mkdir()
+    path.write_text(json.dumps(notebook(*cells(RIGHT), cell("more", code))))
+    assert read(known, path).answers == {"double": RIGHT}
+    hand_in(handed, "Ada", f"{RIGHT}{code}\n")
+    answer = read(known, path).answers["double"]
+    assert answer.encode().startswith(RIGHT.encode())
+
+
+def test_a_file_name_that_is_no_text_is_told_as_far_as_it_goes(known, handed):
+    """Not every system's names are UTF-8, and every report is."""
+    path = hand_in(handed, "Ada", RIGHT)
+    path.rename(path.with_name(os.fsdecode(b"holiday \xff.ipynb")))
+    hand_in(handed, "Ada", RIGHT.replace("double", "other"), os.fsdecode(b"other \xff.ipynb"))
+    (found,) = find_handed(handed, known)
+    assert [note.encode() for note in found.notes] == ["Ada/other �.ipynb is none of the exercises".encode()]

@@ -10,6 +10,8 @@ from typing import Any
 
 from labkit.repository import UsageError
 
+NOT_PARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What Python's parser makes of a source that is none, or is nested too deeply."""
 MARKER = re.compile(r"\s*# answer: *(\w+) *(?:\n|$)")
 
 
@@ -86,7 +88,7 @@ def names_defined(source: str) -> set[str]:
     """The names that a cell defines at its top level; none if it does not parse."""
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except NOT_PARSED:
         return set()
     names = set()
     for node in ast.walk(tree):
@@ -97,3 +99,14 @@ def names_defined(source: str) -> set[str]:
         elif isinstance(node, ast.alias):
             names.add(node.asname or node.name.partition(".")[0])
     return names
+
+
+def labkit_imports(source: str) -> set[str]:
+    """What a cell imports of labkit, such as "labkit.clock.Clock"; nothing if it does not parse."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except NOT_PARSED:
+        return set()
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {f"{n.module}.{alias.name}" for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names}
+    return {name for name in names if name.partition(".")[0] == "labkit"}

@@ -77,6 +77,8 @@ class Book:
             try:
                 return [task.result() for task in tasks]
             except BaseException:
+                if servers:
+                    servers.stop()
                 workers.shutdown(cancel_futures=True)
                 raise
 

@@ -34,7 +34,11 @@ def main(arguments: argparse.Namespace) -> None:
         console.print(Text(str(guarantee)))
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
         bar = progress.add_task("Grading", total=len(students))
-        grades = book.grade(students, jobs, lambda name: progress.advance(bar))
+        try:
+            grades = book.grade(students, jobs, lambda name: progress.advance(bar))
+        except KeyboardInterrupt:
+            console.print("Stopped: the same command goes on")
+            raise
     answers = {
         stem: {each.name: each.submissions[stem].answers.values() for each in students if stem in each.submissions}
         for stem in book.exercises

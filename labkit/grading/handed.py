@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labkit.grading.answers import Cell, Submission
+from labkit.grading.answers import Cell, Submission, labkit_imports
 from labkit.grading.criteria import Exercise
 from labkit.grading.words import printable
 from labkit.repository import UsageError
@@ -72,7 +72,7 @@ def _student(name: str, exercises: Iterable[str]) -> str:
 
 
 def _take(handed: Handed, path: Path, folder: Path, exercises: Mapping[str, Exercise]) -> None:
-    shown = path.relative_to(folder)
+    shown = printable(str(path.relative_to(folder)))
     if path.is_symlink():
         return handed.notes.append(f"{shown} is a link: it was not read")
     stem = next((stem for stem in exercises if stem in path.stem), None) or _by_content(path, exercises)
@@ -100,8 +100,15 @@ def read_submission(exercise: Exercise, path: Path) -> Submission:
     """The answers in the notebook at `path`, and notes about what was odd. UsageError if nothing can be read."""
     cells, notes = read_cells(path)
     submission = exercise.submission(cells)
-    submission.notes = notes + submission.notes
+    submission.notes = notes + submission.notes + _leaning(exercise, submission)
     return submission
+
+
+def _leaning(exercise: Exercise, submission: Submission) -> list[str]:
+    """Whether an answer may be labkit's rather than the student's. That is for people to say: it costs no marks."""
+    usual = set().union(*(labkit_imports(cell.source) for cell in exercise.cells))
+    leaning = {name: labkit_imports(source) - usual for name, source in submission.answers.items()}
+    return [f"the answer {name} imports {', '.join(sorted(more))}" for name, more in leaning.items() if more]
 
 
 def read_cells(path: Path) -> tuple[list[Cell], list[str]]:
@@ -150,6 +157,7 @@ def _cell(cell: Any, number: int, notes: list[str]) -> Cell | None:
     try:
         source = cell.get("source", cell.get("input", ""))
         source = source if isinstance(source, str) else "".join(source)
+        source = source.encode(errors="replace").decode()  # JSON can hold halves of characters, which nothing else can
         metadata = cell.get("metadata") or {}
         made = Cell(source, str(cell.get("id") or metadata.get("id", "")), ())
         kind = cell["cell_type"]

@@ -39,6 +39,6 @@ class Program:
                 compile(source.text, source.file, "exec")
             except SyntaxError as error:
                 found[source.file] = f"line {error.lineno} is not Python: {error.msg}"
-            except ValueError as error:
-                found[source.file] = f"it is not Python: {error}"
+            except (ValueError, RecursionError, MemoryError) as error:
+                found[source.file] = f"it is not Python: {error or 'it is nested too deeply'}"
         return found

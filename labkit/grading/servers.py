@@ -10,6 +10,7 @@ import threading
 from contextlib import ExitStack
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from weakref import WeakSet
 
 from labkit.crash.client import CLIENT, ENVIRONMENT, scratch
 from labkit.crash.preload import shipped
@@ -38,6 +39,7 @@ class Servers:
         self._turn = threading.Lock()
         self._judges: dict[str, tuple[ForkServer, ForkServer]] = {}
         self._notebooks: ForkServer | None = None
+        self._begun: WeakSet[Work] | None = WeakSet()
 
     def judge(self, request: Request, room: Room) -> tuple[int, bytes]:
         """What `python -m labkit.grading` would do, with the student's code enclosed: exit status and answer."""
@@ -48,7 +50,9 @@ class Servers:
             with ours:
                 with theirs:
                     channels = theirs.fileno(), lab.fileno()
-                    work = judge.work(None, _judge, request, room, folder, channels=channels, folder=folder)
+                    work = self._going_on(
+                        judge.work(None, _judge, request, room, folder, channels=channels, folder=folder)
+                    )
                 try:
                     said = ours.recv_bytes()
                 except EOFError:
@@ -66,16 +70,29 @@ class Servers:
             server = self._notebooks = self._notebooks or ForkServer.start(sandbox.environment(), _load_notebooks)
         box = Path(errand.box)
         try:
-            return server.work(room.plan(box), _run, errand, folder=box)
+            return self._going_on(server.work(room.plan(box), _run, errand, folder=box))
         except ForkServerError:
             self._notebooks = None
             raise
+
+    def stop(self) -> None:
+        """From any thread: end all work, now and from now on. StoppedError for whoever waits for it."""
+        begun, self._begun = self._begun, None
+        for work in begun or ():
+            work.stop()
 
     def close(self) -> None:
         """End them."""
         with ExitStack() as ends:
             for server in (*sum(self._judges.values(), ()), *([self._notebooks] if self._notebooks else [])):
                 ends.callback(server.close)
+
+    def _going_on(self, work: Work) -> Work:
+        if (begun := self._begun) is None:
+            work.stop()
+        else:
+            begun.add(work)
+        return work
 
     def _judge(self, stem: str) -> tuple[ForkServer, ForkServer]:
         with self._turn:

@@ -1,6 +1,7 @@
 """One student of a class that is graded: what they handed in, and the steps by which it is graded."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from labkit.grading.room import Room
 from labkit.grading.run_through import Attempt, checks, rebuilt
 from labkit.grading.servers import Servers
 from labkit.grading.words import printable
+from labkit.grading.work import StoppedError
 from labkit.repository import UsageError
 
 SECONDS = 120.0
@@ -120,4 +122,6 @@ class Student:
 def _judge_apart(request: Request) -> tuple[int, bytes]:
     command = [sys.executable, "-P", "-m", "labkit.grading"]
     done = subprocess.run(command, input=request.model_dump_json().encode(), capture_output=True, check=False)
+    if done.returncode == -signal.SIGINT:  # whoever interrupts the grading interrupts this, too
+        raise StoppedError
     return done.returncode, done.stdout

@@ -159,6 +159,9 @@ raise ValueError("\\x1b[2J\\x1b]0;owned\\x07<script>alert(1)</script></dl><b>100
     "a very long message": "raise ValueError('x' * 10_000_000)",
     "a name that is no text": "raise type('E\\x1b[31m' + 'x' * 1000, (Exception,), {})('y')",
     "nested too deep for Python": "x = " + "(" * 5000 + ")" * 5000,
+    "deeper than the parser goes": "x = " + "-" * 1_000_000 + "1",
+    "deeper than its tree goes": "x = x" + ".x" * 200_000,
+    "half a character": "x = '\ud800'",
     "a constant that takes for ever": "x = 9**9**9**9",
 }
 
