@@ -9,8 +9,8 @@ from typing import Self
 
 from labkit.grading.answers import Cell, Submission
 from labkit.grading.criteria import Exercise, exercises
-from labkit.grading.handed import read_submission
 from labkit.grading.program import Program
+from labkit.grading.reading import read_submission
 from labkit.grading.rebuild import rebuild
 from labkit.repository import UsageError, work
 

@@ -7,8 +7,8 @@ from labkit.answers import answers_in
 from labkit.gauntlet.course import RUNS, Gauntlet
 from labkit.grading.answers import Cell
 from labkit.grading.criteria import exercises
-from labkit.grading.handed import read_submission
 from labkit.grading.judge import Status, judge
+from labkit.grading.reading import read_submission
 from labkit.repository import root
 
 

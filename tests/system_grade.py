@@ -25,8 +25,8 @@ from labkit.grading.book import Book
 from labkit.grading.criteria import exercises
 from labkit.grading.enclosure import NOBODY, Plan
 from labkit.grading.exports import write_all
-from labkit.grading.handed import read_submission
 from labkit.grading.judge import Status, judge
+from labkit.grading.reading import read_submission
 from labkit.grading.room import Room
 from labkit.grading.run_through import Attempt, checks, rebuilt
 from labkit.grading.servers import Servers

@@ -1,13 +1,12 @@
-"""Whatever is handed in, in whatever folder, name and state: the answers in it are found, and oddities are told."""
+"""Whatever is handed in, in whatever folder and under whatever name, is found, and what is left out is told."""
 
-import json
 import os
 
 import pytest
-from own_class import RIGHT, WRONG, cell, cells, hand_in, make_criteria, notebook
+from own_class import RIGHT, WRONG, hand_in, make_criteria
 
 from labkit.grading.criteria import exercises
-from labkit.grading.handed import find_handed, read_submission
+from labkit.grading.handed import find_handed
 from labkit.repository import UsageError
 
 
@@ -23,11 +22,6 @@ def handed(tmp_path):
     folder = tmp_path / "class"
     folder.mkdir()
     return folder
-
-
-def read(known, path):
-    """What is taken from a notebook."""
-    return read_submission(known["90_double"], path)
 
 
 def test_a_folder_for_each_student(known, handed):
@@ -82,144 +76,6 @@ def test_nothing_to_grade_is_one_line(known, handed, make):
     with pytest.raises(UsageError, match="class") as caught:
         find_handed(handed, known)
     assert "\n" not in str(caught.value)
-
-
-def test_a_byte_order_mark_and_foreign_characters_do_no_harm(known, handed):
-    """Some editors write them."""
-    path = hand_in(handed, "Ada", RIGHT)
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"import math", b"# \xff\xfe"))
-    found = read(known, path)
-    assert found.answers == {"double": RIGHT}
-    assert found.notes == ["some of its characters are not UTF-8 and were replaced"]
-
-
-def test_merge_conflicts_are_resolved_and_told(known, handed):
-    """The first version of each counts."""
-    path = hand_in(handed, "Ada", RIGHT)
-    text = json.dumps(notebook(*cells(RIGHT)), indent=1)
-    line = next(line for line in text.splitlines() if "def double" in line)
-    other = line.replace("2 * number", "3 * number")
-    path.write_text(text.replace(line, f"<<<<<<< HEAD\n{line}\n=======\n{other}\n>>>>>>> theirs"))
-    found = read(known, path)
-    assert found.answers == {"double": RIGHT}
-    assert found.notes == ["it holds 1 unresolved merge conflicts; the first version of each was taken"]
-
-
-def test_a_notebook_of_version_3_is_read(known, handed):
-    """Sheets, and `input` in place of `source`."""
-    path = hand_in(handed, "Ada", RIGHT)
-    old = [{"cell_type": "code", "input": [RIGHT], "language": "python", "outputs": []}]
-    path.write_text(json.dumps({"worksheets": [{"cells": old}], "metadata": {}, "nbformat": 3, "nbformat_minor": 0}))
-    assert read(known, path).answers == {"double": RIGHT}
-
-
-def test_colab_keeps_ids_in_metadata_and_sources_in_lines(known, handed):
-    """The cell is found by either id."""
-    path = hand_in(handed, "Ada", RIGHT)
-    bare = RIGHT.removeprefix("# answer: double\n")
-    told = cell("", bare.splitlines(keepends=True), metadata={"id": "double", "colab": {}})
-    del told["id"]
-    path.write_text(json.dumps(notebook(told)))
-    found = read(known, path)
-    assert found.answers == {"double": bare}
-    assert found.notes == ["the line `# answer: double` is gone; its cell was found by its id"]
-
-
-def test_a_misspelt_marker_is_found_by_its_id(known, handed):
-    """And the report says which word was meant."""
-    found = read(known, hand_in(handed, "Ada", RIGHT.replace("answer: double", "answer: duoble")))
-    assert found.answers["double"] == RIGHT.replace("answer: double", "answer: duoble")
-    assert "says `# answer: duoble`" in found.notes[0]
-
-
-def test_an_answer_in_a_text_cell_counts(known, handed):
-    """A key pressed by mistake turns a cell into text."""
-    path = hand_in(handed, "Ada", RIGHT)
-    path.write_text(json.dumps(notebook(cell("x", RIGHT, "markdown"))))
-    found = read(known, path)
-    assert found.answers == {"double": RIGHT}
-    assert found.notes == ["the answer double is in a cell of type markdown; it was taken as code"]
-
-
-def test_damaged_cells_cost_only_themselves(known, handed):
-    """What is no cell is left out, and told."""
-    path = hand_in(handed, "Ada", RIGHT)
-    path.write_text(json.dumps(notebook(None, {"cell_type": "code", "source": 7}, cell("double", RIGHT))))
-    found = read(known, path)
-    assert found.answers == {"double": RIGHT}
-    assert found.notes == ["cell 1 is damaged and was left out", "cell 2 is damaged and was left out"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", '{"cells": 1}', "[" * 100_000, '{"cells": [' + "1," * 10, "\x00" * 100],
-    ids=["empty", "cut off", "a list", "a number", "too deep", "cut off in a list", "zeros"],
-)
-def test_what_is_no_notebook_is_one_line(known, handed, content):
-    """Its name, and what is wrong with it."""
-    path = hand_in(handed, "Ada", RIGHT)
-    path.write_text(content)
-    with pytest.raises(UsageError, match=r"90_double\.ipynb is not a notebook") as caught:
-        read(known, path)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_notebook_that_is_too_large_is_not_read(known, handed):
-    """A gigabyte of outputs does not fill the grader's memory."""
-    path = hand_in(handed, "Ada", RIGHT)
-    with path.open("ab") as file:
-        file.truncate(2**30)
-    with pytest.raises(UsageError, match="more than 20 MB: clear its outputs"):
-        read(known, path)
-
-
-def test_a_pipe_in_place_of_a_notebook_does_not_hold_up_the_grader(known, handed):
-    """To open one waits for a writer, who never comes."""
-    import os
-
-    path = hand_in(handed, "Ada", RIGHT)
-    path.unlink()
-    os.mkfifo(path)
-    with pytest.raises(UsageError, match="is not a notebook"):
-        read(known, path)
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("from labkit.own import apply", ["the answer double imports labkit.own.apply"]),
-        ("import json, labkit.saga as saga", ["the answer double imports labkit.saga"]),
-        ("from labkit import own, plan", ["the answer double imports labkit.own, labkit.plan"]),
-        ("import labkitchen", []),
-        ("import math", []),
-        ("no Python", []),
-    ],
-)
-def test_an_answer_that_leans_on_labkit_is_told(known, handed, line, told):
-    """Whether it is still an answer is for the instructor to say: it costs no marks."""
-    path = hand_in(handed, "Ada", RIGHT.replace("\n", f"\n{line}\n", 1))
-    assert read(known, path).notes == told
-
-
-def test_what_the_exercise_imports_itself_may_be_imported_again(known, handed):
-    """An answer cell often repeats an import of the cell above it."""
-    exercise = known["90_double"]
-    text = exercise.notebook.read_text().replace("import math", "from labkit import Task")
-    exercise.notebook.write_text(text)
-    path = hand_in(handed, "Ada", RIGHT.replace("\n", "\nfrom labkit import Task\n", 1))
-    assert read(known, path).notes == []
-
-
-@pytest.mark.parametrize("code", ["x\0", "-" * 1_000_000 + "1", "x" + ".x" * 200_000, "x = '\ud800'", "(" * 100_000])
-def test_a_cell_that_no_parser_can_read_harms_nobody(known, handed, code):
-    """Neither beside the answer nor in it: what is no Python is for the judge to say."""
-    path = handed / "Ada" / "90_double.ipynb"
-    path.parent.mkdir()
-    path.write_text(json.dumps(notebook(*cells(RIGHT), cell("more", code))))
-    assert read(known, path).answers == {"double": RIGHT}
-    hand_in(handed, "Ada", f"{RIGHT}{code}\n")
-    answer = read(known, path).answers["double"]
-    assert answer.encode().startswith(RIGHT.encode())
 
 
 def test_a_file_name_that_is_no_text_is_told_as_far_as_it_goes(known, handed):

@@ -15,8 +15,8 @@ from labkit.crash import CrashLabError
 from labkit.crash.trace import without_addresses
 from labkit.grading.answers import Submission
 from labkit.grading.criteria import Case, Exercise, Judge
-from labkit.grading.handed import read_submission
 from labkit.grading.program import Program
+from labkit.grading.reading import read_submission
 from labkit.grading.rebuild import answer_file, rebuild
 from labkit.grading.words import printable
 

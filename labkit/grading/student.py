@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 from labkit.grading.__main__ import Request
 from labkit.grading.answers import Submission
 from labkit.grading.criteria import Exercise
-from labkit.grading.handed import Handed, read_submission
+from labkit.grading.handed import Handed
 from labkit.grading.judge import BY_HAND, Result, Status, Verdict
+from labkit.grading.reading import read_submission
 from labkit.grading.results import Grade
 from labkit.grading.room import Room
 from labkit.grading.run_through import Attempt, checks, rebuilt
