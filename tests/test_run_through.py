@@ -92,7 +92,8 @@ def test_notebooks_that_together_take_too_long_are_stopped(run, monkeypatch):
     """The reason is told."""
     monkeypatch.setattr(run_through, "SECONDS", 4)
     told = run(RIGHT.replace("\n", "\nimport time; time.sleep(60)\n", 1), PASS, PASS)
-    assert told[-1] == "the notebooks were stopped: they had not ended after 4 seconds"
+    missing = "90_double: 4 of its 6 code cells did not come to an end"
+    assert told == [missing, "the notebooks were stopped: they had not ended after 4 seconds"]
 
 
 def test_the_notebook_that_is_run_is_the_instructors(exercise):
@@ -113,12 +114,24 @@ def test_a_check_of_a_whole_exercise_passes_if_all_its_cases_do(exercise):
     }
 
 
+def test_cells_that_did_not_come_to_an_end_are_counted(tmp_path):
+    """As when a cell has ended what runs the notebook: what is missing is no success."""
+    path = tmp_path / "outcomes"
+    told = {"cell": 1, "name": "", "outcome": "passed", "reason": "", "judged": False}
+    path.write_text("".join(json.dumps({**told, "notebook": name}) + "\n" for name in ("one", "one", "two")))
+    missing = [
+        "one: 2 of its 3 code cells did not come to an end",
+        "three: 1 of its 1 code cells did not come to an end",
+    ]
+    assert run_through._told(path, "", {"one": 3, "two": 1, "three": 1}) == missing
+
+
 @pytest.mark.parametrize("forged", ["", "{", '{"notebook": 1}', "\x00" * 10, "[]\n" * 10])
 def test_what_the_sandbox_wrote_is_not_believed_blindly(tmp_path, forged):
     """It is somebody else's file: what cannot be understood is told as such."""
     path = tmp_path / "outcomes"
     path.write_text(forged)
-    told = run_through._told(path, "")
+    told = run_through._told(path, "", {})
     assert told == ([] if not forged else ["what became of the cells was not written down"])
 
 
@@ -127,4 +140,4 @@ def test_a_link_in_place_of_the_outcomes_is_not_followed(tmp_path):
     (tmp_path / "secret").write_text("SECRET")
     (tmp_path / "outcomes").symlink_to(tmp_path / "secret")
     for name in ("outcomes", "nowhere"):
-        assert run_through._told(tmp_path / name, "") == ["what became of the cells was not written down"]
+        assert run_through._told(tmp_path / name, "", {}) == ["what became of the cells was not written down"]

@@ -97,7 +97,13 @@ class Attempt:
                 work = servers.run(errand, room) if servers else _start(errand)
             except ForkServerError as error:
                 return [f"the notebooks could not be run: {error}"]
-            return _told(box / OUTCOMES, _watched(work, box))
+            return _told(
+                box / OUTCOMES, _watched(work, box), {s: _code_cells(each) for s, each in self.rebuilt.items()}
+            )
+
+
+def _code_cells(notebook: Mapping[str, Any]) -> int:
+    return sum(cell["cell_type"] == "code" for cell in notebook["cells"])
 
 
 @contextmanager
@@ -147,8 +153,8 @@ def _watched(work: Work | subprocess.Popen[bytes], box: Path) -> str:
     return reasons[0] if reasons else ""
 
 
-def _told(path: Path, stopped: str) -> list[str]:
-    """What is worth telling. Somebody else may have written all of it."""
+def _told(path: Path, stopped: str, cells: Mapping[str, int]) -> list[str]:
+    """What is worth telling, given how many cells there are. Somebody else may have written all of the file."""
     told = []
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
@@ -156,6 +162,9 @@ def _told(path: Path, stopped: str) -> list[str]:
         outcomes = [Outcome.model_validate_json(line) for line in lines if line.strip()]
         failed = [outcome for outcome in outcomes if outcome.outcome != "passed" and not outcome.judged]
         told = [f"{each.notebook}, code cell {each.cell}: {printable(each.reason)}" for each in failed]
+        for notebook, count in cells.items():
+            if missing := count - len({outcome.cell for outcome in outcomes if outcome.notebook == notebook}):
+                told.append(f"{notebook}: {missing} of its {count} code cells did not come to an end")
     except (OSError, ValidationError):
         told = ["what became of the cells was not written down"]
     return [*told, *([f"the notebooks were stopped: {stopped}"] if stopped else [])]
