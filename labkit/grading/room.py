@@ -10,9 +10,9 @@ from pathlib import Path
 from labkit.crash.confine import Confinement, Enclosure
 from labkit.crash.preload import preload
 from labkit.crash.server import serve
-from labkit.grading.enclosure import SYSTEM, Plan, allowed
+from labkit.grading import sandbox
+from labkit.grading.enclosure import SYSTEM, Plan
 from labkit.grading.forkserver import ForkServer
-from labkit.grading.sandbox import FIRST_USER, keep
 from labkit.grading.work import Work
 
 
@@ -21,7 +21,7 @@ class Loan:
     """What a submission is lent while it is graded."""
 
     environment: dict[str, str] = field(default_factory=dict)
-    """What it is told of that, beside `environment()`."""
+    """What it is told of that, beside `sandbox.environment()`."""
     reach: tuple[str, ...] = ()
     """Files and folders where it finds that."""
 
@@ -33,21 +33,21 @@ class Room:
     slot: int
     """Tells those apart that run at one time."""
     loan: Loan = field(default_factory=Loan)
-    apart: bool = field(default_factory=lambda: allowed(keep()))
+    apart: bool = field(default_factory=sandbox.apart)
     """Whether in namespaces of its own."""
 
     @property
     def user(self) -> int:
         """Who it runs as."""
-        return FIRST_USER + self.slot if os.geteuid() == 0 else os.geteuid()
+        return sandbox.FIRST_USER + self.slot if os.geteuid() == 0 else os.geteuid()
 
     def plan(self, folder: Path) -> Plan:
         """The enclosure, with a folder that it may change."""
-        return Plan(self.user, (*keep(), *self.loan.reach), (str(folder),), self.apart)
+        return Plan(self.user, (*sandbox.keep(), *self.loan.reach), (str(folder),), self.apart)
 
     def confinement(self, *write: str) -> Confinement:
         """What a process there is left with."""
-        return Confinement((*keep(), *SYSTEM, *self.loan.reach), write, network=self.apart)
+        return Confinement((*sandbox.keep(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
     def enclosure(self, server: ForkServer) -> Enclosure:
         """For the crash lab of a judge. `server` has loaded what a zygote needs."""

@@ -36,17 +36,16 @@ class Guarantee(BaseModel):
 def guarantees() -> tuple[Guarantee, ...]:
     """What this machine can keep a student's code from."""
     kernel, linux = supports(), sys.platform == "linux"
-    apart = allowed(keep())
-    files = [*(["a mount namespace"] if apart else []), *(["Landlock"] if kernel["files"] else [])]
+    files = [*(["a mount namespace"] if apart() else []), *(["Landlock"] if kernel["files"] else [])]
     tcp = "Landlock, for TCP; NOT for other sockets" if kernel["tcp"] else ""
     ended = "a subreaper that ends what is left running; what others run can be SEEN" if linux else ""
     return (
         Guarantee(what="files", by=" and ".join(files)),
-        Guarantee(what="network", by="a network namespace" if apart else tcp),
-        Guarantee(what="processes", by="a process namespace" if apart else ended),
+        Guarantee(what="network", by="a network namespace" if apart() else tcp),
+        Guarantee(what="processes", by="a process namespace" if apart() else ended),
         Guarantee(what="memory", by="limits per process, and a watch over all of them" if linux else ""),
         Guarantee(what="signals", by="Landlock" if kernel["signals"] else ""),
-        Guarantee(what="user", by="a user of its own" if linux and os.geteuid() == 0 and (apart or _open()) else ""),
+        Guarantee(what="user", by="a user of its own" if linux and os.geteuid() == 0 and (apart() or _open()) else ""),
     )
 
 
@@ -59,6 +58,11 @@ def missing() -> list[str]:
 def _open() -> bool:
     """Whether Python lies where any user can reach it."""
     return all(parent.stat().st_mode & 1 for folder in keep() for parent in Path(folder).parents)
+
+
+def apart() -> bool:
+    """Whether this machine has namespaces for it."""
+    return allowed(keep())
 
 
 def keep() -> tuple[str, ...]:
