@@ -1,5 +1,6 @@
-"""The whole corpus as a class, and a grader that is killed thirty times: for `make long`, not for `.ci/run`."""
+"""The corpus as a class, attackers where there are no namespaces, a grader that is killed 30 times: for `make long`."""
 
+import csv
 import json
 import os
 import random
@@ -7,11 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from answers.hostile import ATTACKS
+from attacked import UNAPART, as_nobody, attackers, two_cases
 from criteria_suite import submission
 from own_class import RIGHT, WRONG, everything, hand_in, make_criteria
 
@@ -19,6 +23,7 @@ from labkit.grading.book import Book
 from labkit.grading.criteria import exercises
 from labkit.grading.judge import Status
 from labkit.grading.student import Student
+from labkit.repository import root
 
 ALL = exercises()
 LABKIT = Path(sys.executable).with_name("labkit")
@@ -55,6 +60,35 @@ def test_a_class_of_all_wrong_and_right_answers_gets_its_marks(tmp_path, stem):
                 (dependent,) = [v for v in grades[name].results[0].verdicts if v.case == other.id]
                 unread = "not Python" in verdict.what or "is missing" in verdict.what  # then no case can be judged
                 assert unread or dependent.status in {Status.NOT_JUDGED, Status.TODO}, (what, other.id)
+
+
+@pytest.mark.timeout(3600)
+def test_who_attacks_gets_no_more_where_there_are_no_namespaces():
+    """Under Landlock alone, as an ordinary user: no more marks than for an honest wrong answer, and nothing reached."""
+    with tempfile.TemporaryDirectory(prefix="labkit-grade-", dir="/var/tmp") as name:
+        where = Path(name)
+        canary = where / "canary"
+        canary.mkdir()
+        (canary / "secret").write_text("SECRET")
+        two_cases(where / "criteria")
+        attackers(where, 9)
+        for each in (where, canary):
+            each.chmod(0o777)
+        given = ["grade", where / "class", "--criteria", where / "criteria", "--out", where / "out", "--marks-only"]
+        done = subprocess.run(
+            [*as_nobody(where, root()), sys.executable, "-P", "-c", UNAPART, *given],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "processes: enforced by a subreaper" in done.stderr
+        rows = csv.DictReader((where / "out" / "gradebook.csv").read_text().splitlines())
+        marks = {row["student"]: int(row["total"]) for row in rows if row["student"] in ATTACKS}
+        assert set(marks) == set(ATTACKS)
+        assert marks["an honest wrong answer"] == 1
+        assert {attack for attack, got in marks.items() if got > 1} == set()
+        assert [path.name for path in canary.iterdir()] == ["secret"]
+        for path, data in everything(where / "out").items():
+            assert b"SECRET" not in data, path
 
 
 @pytest.mark.timeout(3600)

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from answers.hostile import ATTACKS, answer
+from answers.hostile import answer
+from attacked import UNAPART, as_nobody, attackers, two_cases
 from own_class import RIGHT, cell, cells, everything, hand_in, make_criteria, notebook
 
 from labkit.crash.process import processors
 from labkit.grading import sandbox
 from labkit.grading.book import Book
 from labkit.grading.criteria import exercises
-from labkit.grading.enclosure import NOBODY, Plan
 from labkit.grading.exports import write_all
 from labkit.grading.judge import Status, judge
 from labkit.grading.reading import read_submission
@@ -48,28 +48,6 @@ def where():
     (canary / "secret").write_text("SECRET")
     yield folder
     shutil.rmtree(folder)
-
-
-def attackers(where, port):
-    """Hand in a solution of exercise 3 for each attack, with the attack in it."""
-    places = {"CANARY": str(where / "canary"), "REPOSITORY": str(root()), "PORT": str(port)}
-    solution = json.loads((root() / "solutions" / "03_backoff.ipynb").read_text())
-    for attack in ATTACKS:
-        for each in solution["cells"]:
-            if "".join(each["source"]).startswith("# answer: full_jitter"):
-                each["source"] = answer(attack, **places)
-        (where / "class" / attack).mkdir(parents=True)
-        (where / "class" / attack / "03_backoff.ipynb").write_text(json.dumps(solution))
-
-
-def two_cases(folder):
-    """A folder with exercise 3, of whose cases two are left: an attack that never ends takes its time in each."""
-    shutil.copytree(root() / "exercises", folder)
-    text = (folder / "criteria.toml").read_text().partition("[exercises.03_backoff]")
-    head, *cases = text[2].partition("[exercises.04_deadlines]")[0].split("[[exercises.03_backoff.cases]]")
-    kept = [case for case in cases if 'id = "spreads"' in case or 'id = "returns_value"' in case]
-    (folder / "criteria.toml").write_text("[[exercises.03_backoff.cases]]".join([text[1] + head, *kept]))
-    return folder
 
 
 def passed(grade):
@@ -160,13 +138,6 @@ PRYING = {
     "rights": "import ctypes; assert ctypes.CDLL(None).unshare(0x00020000) == 0",
 }
 """Each fails where it is kept from what it tries, and so costs the answer its marks."""
-UNAPART = """
-import sys
-from labkit.grading import sandbox
-sandbox.allowed = lambda read: False
-from labkit.cli import main
-sys.exit(main())
-"""
 
 
 @pytest.fixture
@@ -188,12 +159,6 @@ def prying(own):
 def marks(printed):
     """By student, as printed."""
     return dict(line.split(": ") for line in printed.splitlines()[:-1])
-
-
-def as_nobody(folder):
-    """What stands before a command that nobody is to run."""
-    plan = Plan(NOBODY, (*sandbox.keep(), str(folder / "criteria"), str(folder / "class")), (str(folder),))
-    return *plan.command(), "env", f"HOME={folder}"
 
 
 def test_an_ordinary_user_can_grade_as_safely_as_root(prying):
