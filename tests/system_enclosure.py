@@ -45,6 +45,15 @@ def test_it_holds_what_was_planned_and_nothing_else(ours):
     assert set(run("ls /", ours / "write")) <= top | folders
 
 
+def test_links_lead_where_they_lead_outside(ours):
+    """Many a Python is a link, or lies behind one."""
+    (ours / "link").symlink_to(ours / "read")
+    (ours / "rest" / "more").symlink_to(ours)
+    paths = [ours / "link", ours / "rest" / "more" / "write"]
+    seen = run(f"ls {ours}/rest; cat {ours}/link/file {ours}/rest/more/write/file", read=paths)
+    assert seen == ["more", "readwrite"]
+
+
 def test_only_what_was_planned_can_be_changed(ours):
     """Not even by a user to whom the files belong."""
     places = f"{ours}/read/new {ours}/read/file {ours}/write/new /usr/new /new {sandbox.package()}/new"

@@ -22,8 +22,8 @@ def move_in(read: Iterable[str], write: Iterable[str]) -> None:
 
     Only what is in `write` can be changed. What does not exist is left out. The namespace must be this process's own.
     """
-    fixed = {Path(path) for path in read}
-    wanted = [path for path in map(Path, [*fixed, *DEVICES, *write]) if path.exists()]
+    fixed = _with_goals(read)
+    wanted = fixed | _with_goals([*DEVICES, *write])
     handles = {path: os.open(path, os.O_PATH) for path in wanted if not path.is_symlink()}  # STAGE may hide some
     links = {path: os.readlink(path) for path in wanted if path.is_symlink()}
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
@@ -47,6 +47,11 @@ def move_in(read: Iterable[str], write: Iterable[str]) -> None:
     call("umount2", b".", MNT_DETACH)
     os.chdir("/")
     _freeze("/", 0)
+
+
+def _with_goals(paths: Iterable[str]) -> set[Path]:
+    """Those that exist, and what they are links to, or would be without links on the way."""
+    return {each for path in map(Path, paths) if path.exists() for each in (path, path.resolve())}
 
 
 def _staged(path: str | Path) -> Path:
