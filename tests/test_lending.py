@@ -1,5 +1,8 @@
 """Databases for one submission: its own and no others, and gone afterwards, even if the grader was killed."""
 
+import tempfile
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -9,15 +12,14 @@ from labkit.grading.lending import Lender
 
 
 @pytest.fixture
-def lender(tmp_path, monkeypatch):
-    """A lender with a server of its own."""
-    tmp_path.chmod(0o711)
-    for folder in tmp_path.parents[:3]:
-        folder.chmod(0o711)
-    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
-    lender = Lender()
-    yield lender
-    lender.close()
+def lender(monkeypatch):
+    """A lender with a server of its own, in a folder that the server's user can reach."""
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o711)
+        monkeypatch.setenv("LABKIT_HOME", home)
+        lender = Lender()
+        yield lender
+        lender.close()
 
 
 def names(lender):
