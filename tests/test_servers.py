@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from contextlib import closing
 
 import pytest
@@ -46,13 +47,25 @@ def test_each_submission_is_judged_by_a_judge_that_has_judged_no_other(judge):
     assert [judge(answer) for answer in (spoiling, asking, WRONG)] == [(0, 2), (0, 2), (0, 0)]
 
 
-def test_a_server_that_is_gone_costs_one_submission_its_verdict(judge):
-    """It is told that the judge failed; the next one has a new server."""
+@pytest.mark.parametrize("which", [0, 1], ids=["judge", "crash lab"])
+def test_a_server_that_has_ended_is_started_again(judge, which):
+    """As when a machine that runs out of memory has chosen it."""
     assert judge(RIGHT) == (0, 2)
-    server, _ = judge.servers._judges["90_double"]
+    server = judge.servers._judges["90_double"][which]
     os.kill(server._process.pid, signal.SIGKILL)
     server._process.wait()
-    assert judge(RIGHT) == (-signal.SIGKILL, None)
+    assert judge(RIGHT) == (0, 2)
+
+
+def test_a_judge_whose_server_ends_costs_one_submission_its_verdict(judge):
+    """It is told that the judge failed; the next one is judged."""
+    endless = RIGHT.replace("\n", "\nwhile True: pass\n", 1)
+    judge(RIGHT)
+    server = judge.servers._judges["90_double"][0]
+    timer = threading.Timer(1, os.kill, (server._process.pid, signal.SIGKILL))
+    timer.start()
+    assert judge(endless) == (-signal.SIGKILL, None)
+    timer.join()
     assert judge(RIGHT) == (0, 2)
 
 

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from labkit.crash.confine import PR_SET_DUMPABLE
 from labkit.crash.process import LIBC, PR_SET_PDEATHSIG
 from labkit.grading.mounts import call, move_in
 
@@ -27,7 +28,7 @@ if sys.platform == "linux":
 
 NEWUSER, NEWPID, NEWNET, NEWNS, NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x00020000, 0x08000000
 CAPABILITIES_V3 = 0x20080522
-PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
+PR_SET_NO_NEW_PRIVS = 38
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 NOBODY = 65534
 SYSTEM = (

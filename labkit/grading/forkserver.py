@@ -89,6 +89,11 @@ class ForkServer:
         ours.send((plan, os.sched_getaffinity(0), folder, entry, arguments))
         return Work(ours)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the server that this process started has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def fileno(self) -> int:
         """Of the socket, for another process that is to ask, too."""
         return self._requests.fileno()

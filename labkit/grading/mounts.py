@@ -7,12 +7,12 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+from labkit.crash.confine import DEVICES
 from labkit.crash.process import LIBC
 
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH = 2
 SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
-DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 FRESH = ("/dev/shm", "/tmp")  # noqa: S108 - in their place are others, which end with it
 STAGE = Path("/tmp")  # noqa: S108 - a folder that every machine has; what is mounted there is seen by nobody else
 

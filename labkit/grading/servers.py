@@ -58,8 +58,7 @@ class Servers:
                 except EOFError:
                     said = b""
                 return work.wait(), said
-        except ForkServerError:  # the next one may have more luck with a new server
-            self._judges.pop(request.name, None)
+        except ForkServerError:  # it has ended: the next one has a new server
             return -signal.SIGKILL, b""
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -67,19 +66,17 @@ class Servers:
     def run(self, errand: Errand, room: Room) -> Work:
         """Run notebooks, enclosed. ForkServerError if they could not be begun."""
         with self._turn:
-            server = self._notebooks = self._notebooks or ForkServer.start(sandbox.environment(), _load_notebooks)
+            if self._notebooks is None or not self._notebooks.alive:
+                self._notebooks = ForkServer.start(sandbox.environment(), _load_notebooks)
         box = Path(errand.box)
-        try:
-            return self._going_on(server.work(room.plan(box), _run, errand, folder=box))
-        except ForkServerError:
-            self._notebooks = None
-            raise
+        return self._going_on(self._notebooks.work(room.plan(box), _run, errand, folder=box))
 
     def stop(self) -> None:
         """From any thread: end all work, now and from now on. StoppedError for whoever waits for it."""
-        begun, self._begun = self._begun, None
-        for work in begun or ():
-            work.stop()
+        with self._turn:
+            for work in self._begun or ():
+                work.stop()
+            self._begun = None
 
     def close(self) -> None:
         """End them."""
@@ -88,15 +85,16 @@ class Servers:
                 ends.callback(server.close)
 
     def _going_on(self, work: Work) -> Work:
-        if (begun := self._begun) is None:
-            work.stop()
-        else:
-            begun.add(work)
+        with self._turn:
+            if self._begun is None:
+                work.stop()
+            else:
+                self._begun.add(work)
         return work
 
     def _judge(self, stem: str) -> tuple[ForkServer, ForkServer]:
         with self._turn:
-            if stem not in self._judges:
+            if stem not in self._judges or not all(server.alive for server in self._judges[stem]):
                 try:
                     judge = ForkServer.start(os.environ, _load_judge, stem, self._criteria)
                 except ForkServerError as error:
