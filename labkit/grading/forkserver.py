@@ -9,13 +9,10 @@ multiprocessing has such a server too, but one for all work, which strangers' co
 import gc
 import os
 import pickle
-import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
@@ -23,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from labkit.crash import process
-from labkit.grading.enclosure import Plan, leave, settle
-from labkit.grading.work import ForkServerError, Work
+from labkit.grading.enclosure import Plan
+from labkit.grading.work import Entry, ForkServerError, Work, keep
 
 MOST_CHANNELS = 8
 LONGEST, LONGEST_TROUBLE = 2**17, 1000
 """Bytes of what a server is told and tells when it starts, and characters of what went wrong."""
-Entry = Callable[..., None]
 
 
 class ForkServer:
@@ -125,55 +121,11 @@ def _serve(channel: Connection) -> None:
     with socket.socket(fileno=os.dup(channel.fileno())) as requests:
         while fds := socket.recv_fds(requests, 1, MOST_CHANNELS)[1]:
             channels = [Connection(fd) for fd in fds]
-            process.start(_keep, channels, ())
+            process.start(keep, channels, ())
             for each in channels:
                 each.close()
     with suppress(ChildProcessError):
         os.wait()  # each has seen that nobody waits for it any more, and is tidying up
-
-
-def _keep(asker: Connection, *channels: Connection) -> None:
-    """Do a piece of work in a child, and end it and all that it has left when it ends or nobody waits for it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    plan, affinity, folder, entry, arguments = asker.recv()
-    os.sched_setaffinity(0, affinity)
-    process.adopt_orphans()
-    if plan:
-        leave(plan)
-    pid = os.fork()
-    if pid == 0:
-        _do(plan, asker, entry, channels, arguments)
-    for each in channels:
-        each.close()
-    asker.send_bytes(b"%d" % os.getpid())
-    ended = os.pidfd_open(pid)
-    select.select([asker, ended], [], [])
-    os.kill(pid, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    process.end_children(but=0)
-    try:
-        asker.send_bytes(b"%d" % status)
-    except BrokenPipeError:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _do(plan: Plan | None, asker: Connection, entry: Entry, channels: tuple[Connection, ...], arguments: Any) -> None:
-    status = 1
-    try:
-        asker.close()
-        if plan:
-            settle(plan)
-        else:
-            process.LIBC.prctl(process.PR_SET_PDEATHSIG, signal.SIGKILL)
-        entry(*channels, *arguments)
-        status = 0
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:  # noqa: BLE001 - it is not ours to say; the status tells
-        traceback.print_exc()
-    finally:
-        os._exit(status)
 
 
 if __name__ == "__main__":

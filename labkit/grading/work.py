@@ -1,11 +1,21 @@
-"""A piece of work that a fork server does, as whoever asked for it has it: much like a subprocess.Popen."""
+"""A piece of work that a fork server does: as whoever asked for it has it, and as the process has it that keeps it."""
 
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import Any
+
+from labkit.crash import process
+from labkit.grading.enclosure import Plan, leave, settle
+
+Entry = Callable[..., None]
 
 
 class ForkServerError(RuntimeError):
@@ -17,7 +27,7 @@ class StoppedError(RuntimeError):
 
 
 class Work:
-    """Given the channel to the process that keeps it. ForkServerError if it could not be begun."""
+    """Much like a subprocess.Popen, given the channel to its keeper. ForkServerError if it could not be begun."""
 
     def __init__(self, channel: Connection) -> None:
         self._channel, self._status, self._stopped = channel, None, False
@@ -56,3 +66,50 @@ class Work:
         """End it, and whoever waits for it as well."""
         self._stopped = True
         self.kill()
+
+
+def keep(asker: Connection, *channels: Connection) -> None:
+    """In a process forked for it: do what the asker says in a child, and tell how it ended.
+
+    The child, and all that it has started, ends when it ends or nobody waits for it any more.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    plan, affinity, folder, entry, arguments = asker.recv()
+    os.sched_setaffinity(0, affinity)
+    process.adopt_orphans()
+    if plan:
+        leave(plan)
+    pid = os.fork()
+    if pid == 0:
+        _do(plan, asker, entry, channels, arguments)
+    for each in channels:
+        each.close()
+    asker.send_bytes(b"%d" % os.getpid())
+    ended = os.pidfd_open(pid)
+    select.select([asker, ended], [], [])
+    os.kill(pid, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    process.end_children(but=0)
+    try:
+        asker.send_bytes(b"%d" % status)
+    except BrokenPipeError:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _do(plan: Plan | None, asker: Connection, entry: Entry, channels: tuple[Connection, ...], arguments: Any) -> None:
+    status = 1
+    try:
+        asker.close()
+        if plan:
+            settle(plan)
+        else:
+            process.LIBC.prctl(process.PR_SET_PDEATHSIG, signal.SIGKILL)
+        entry(*channels, *arguments)
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:  # noqa: BLE001 - it is not ours to say; the status tells
+        traceback.print_exc()
+    finally:
+        os._exit(status)
