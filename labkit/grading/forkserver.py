@@ -80,9 +80,10 @@ class ForkServer:
         with theirs:
             try:
                 socket.send_fds(self._requests, [b"\0"], [theirs.fileno(), *channels])
+                theirs.close()
+                ours.send((plan, os.sched_getaffinity(0), folder, entry, arguments))
             except OSError as error:
                 raise ForkServerError(f"it is gone: {error}") from None
-        ours.send((plan, os.sched_getaffinity(0), folder, entry, arguments))
         return Work(ours)
 
     @property

@@ -60,7 +60,7 @@ class Room:
 
 
 def load_lab(modules: Iterable[str]) -> None:
-    """Of a server that forks crash labs: load what their children will need."""
+    """Of a server that forks crash labs: load what their children will need, and with this function this module."""
     preload(modules)
 
 

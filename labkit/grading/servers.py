@@ -43,15 +43,15 @@ class Servers:
 
     def judge(self, request: Request, room: Room) -> tuple[int, bytes]:
         """What `python -m labkit.grading` would do, with the student's code enclosed: exit status and answer."""
-        judge, lab = self._judge(request.name)
         ours, theirs = Pipe()
         folder = scratch(room.user)
         try:
+            judge, lab = self._judge(request.name)
             with ours:
                 with theirs:
                     channels = theirs.fileno(), lab.fileno()
                     work = self._going_on(
-                        judge.work(None, _judge, request, room, folder, channels=channels, folder=folder)
+                        judge.work(None, _answer, request, room, folder, channels=channels, folder=folder)
                     )
                 try:
                     said = ours.recv_bytes()
@@ -127,7 +127,7 @@ def _run(errand: Errand) -> None:
     run(errand)
 
 
-def _judge(out: Connection, lab: Connection, request: Request, room: Room, folder: Path) -> None:
+def _answer(out: Connection, lab: Connection, request: Request, room: Room, folder: Path) -> None:
     CLIENT.folder = folder
     CLIENT.enclosure = room.enclosure(ForkServer(socket.socket(fileno=os.dup(lab.fileno()))))
     os.environ.update(room.loan.environment)

@@ -34,7 +34,7 @@ class Work:
         try:
             self.pid = int(channel.recv_bytes())
             """The process that keeps it. What does it is that one's child."""
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             raise ForkServerError("the work could not be begun") from None
 
     def poll(self) -> int | None:
@@ -51,7 +51,7 @@ class Work:
                 raise subprocess.TimeoutExpired("work", timeout or 0)
             try:
                 self._status = int(self._channel.recv_bytes())
-            except EOFError:  # whoever kept it was killed, and it with that one
+            except (EOFError, ConnectionResetError):  # whoever kept it was killed, and it with that one
                 self._status = -signal.SIGKILL
         if self._stopped:
             raise StoppedError
@@ -84,7 +84,8 @@ def keep(asker: Connection, *channels: Connection) -> None:
         _do(plan, asker, entry, channels, arguments)
     for each in channels:
         each.close()
-    asker.send_bytes(b"%d" % os.getpid())
+    with suppress(BrokenPipeError):  # then nobody waits for it any more, which is seen below
+        asker.send_bytes(b"%d" % os.getpid())
     ended = os.pidfd_open(pid)
     select.select([asker, ended], [], [])
     os.kill(pid, signal.SIGKILL)
