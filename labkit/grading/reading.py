@@ -31,12 +31,8 @@ def _leaning(exercise: Exercise, submission: Submission) -> list[str]:
     """Whether an answer may be labkit's rather than the student's. That is for people to say: it costs no marks."""
     usual = set().union(*(labkit_imports(cell.source) for cell in exercise.cells))
     leaning = {name: labkit_imports(source) - usual for name, source in submission.answers.items()}
-    found = {name: ", ".join(sorted(more)) for name, more in leaning.items() if more}
-    return [
-        f"the answer {name} imports {more}, which its exercise does not; no marks are lost by that, and it is shown here "
-        "for whoever says whose answer it is"
-        for name, more in found.items()
-    ]
+    meaning = "which its exercise does not: it costs no marks, and your instructor sees it"
+    return [f"the answer {name} imports {', '.join(sorted(more))}, {meaning}" for name, more in leaning.items() if more]
 
 
 def read_cells(path: Path) -> tuple[list[Cell], list[str]]:
