@@ -64,6 +64,7 @@ _HOME = {
     "select_context": "context",
     "standing": "world",
     "step_key": "idempotency",
+    "stories": "course.stories",
     "sweep": "crash",
     "tool": "world",
     "trial": "crash",
@@ -79,7 +80,8 @@ __all__ = [  # noqa: PLE0604 - ruff cannot see through the star
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"labkit has no {name!r}")
-    return getattr(importlib.import_module(f"labkit.{_HOME[name]}"), name)
+    module = importlib.import_module(f"labkit.{_HOME[name]}")
+    return module if _HOME[name].endswith(f".{name}") else getattr(module, name)
 
 
 def __dir__() -> list[str]:

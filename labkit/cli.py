@@ -27,22 +27,22 @@ def lab(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """Judge one exercise and print a verdict per case; 1 unless all are met."""
-    from labkit.grading import criteria, judge, reports  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+    from labkit.grading.judge import as_text, criteria, judge  # noqa: PLC0415 - `labkit --help` must not wait for it
 
     exercise, cases = criteria.find(arguments.exercise)
     copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
     if arguments.file is None and not copy.exists():
         raise UsageError(f"there is no {copy.name} in work/exercises: run `make lab` once, or name a file")
     result = judge.judge_notebook(exercise, arguments.file or copy, cases)
-    print(reports.as_text(result))
+    print(as_text.as_text(result))
     return int(result.met < len(result.verdicts))
 
 
 def grade(arguments: argparse.Namespace) -> int:
     """Grade a class and write its book."""
-    from labkit.grading import grade_class  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+    from labkit.grading.gradebook import command  # noqa: PLC0415 - `labkit --help` must not wait for the judge
 
-    grade_class.main(arguments)
+    command.main(arguments)
     return 0
 
 

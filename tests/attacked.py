@@ -5,14 +5,14 @@ import shutil
 
 from answers.hostile import ATTACKS, answer
 
-from labkit.grading import sandbox
-from labkit.grading.enclosure import NOBODY, Plan
+from labkit.grading.sandbox import guarantees
+from labkit.isolation.namespaces import NOBODY, Plan
 from labkit.repository import root
 
 UNAPART = """
 import sys
 from labkit.grading import sandbox
-sandbox.allowed = lambda read: False
+guarantees.allowed = lambda read: False
 from labkit.cli import main
 sys.exit(main())
 """
@@ -43,5 +43,5 @@ def two_cases(folder):
 
 def as_nobody(folder, *read):
     """What stands before a command that nobody is to run."""
-    plan = Plan(NOBODY, (*sandbox.keep(), *map(str, read)), (str(folder),))
+    plan = Plan(NOBODY, (*guarantees.keep(), *map(str, read)), (str(folder),))
     return *plan.command(), "env", f"HOME={folder}"

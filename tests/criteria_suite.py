@@ -2,9 +2,9 @@
 
 import re
 
-from labkit.grading.answers import Submission, read_notebook
-from labkit.grading.criteria import find
-from labkit.grading.judge import Status, Verdict, judge
+from labkit.grading.judge.criteria import find
+from labkit.grading.judge.judge import Status, Verdict, judge
+from labkit.grading.notebook.answers import Submission, read_notebook
 from labkit.repository import root
 
 

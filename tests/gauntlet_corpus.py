@@ -3,12 +3,12 @@
 from dataclasses import replace
 from importlib import import_module
 
-from labkit.answers import answers_in
+from labkit.course.answers import answers_in
 from labkit.gauntlet.course import RUNS, Gauntlet
-from labkit.grading.answers import Cell
-from labkit.grading.criteria import exercises
-from labkit.grading.judge import Status, judge
-from labkit.grading.reading import read_submission
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Status, judge
+from labkit.grading.notebook.answers import Cell
+from labkit.grading.notebook.reading import read_submission
 from labkit.repository import root
 
 

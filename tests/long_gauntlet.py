@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 from gauntlet_corpus import complaint, solved, with_answers, wrong_answers
 
-from labkit.grading.criteria import exercises
+from labkit.grading.judge.criteria import exercises
 
 
 @pytest.mark.timeout(3600)

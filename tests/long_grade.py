@@ -19,10 +19,10 @@ from attacked import UNAPART, as_nobody, attackers, two_cases
 from criteria_suite import submission
 from own_class import RIGHT, WRONG, everything, hand_in, make_criteria
 
-from labkit.grading.book import Book
-from labkit.grading.criteria import exercises
-from labkit.grading.judge import Status
-from labkit.grading.student import Student
+from labkit.grading.gradebook.book import Book
+from labkit.grading.gradebook.student import Student
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Status
 from labkit.repository import root
 
 ALL = exercises()

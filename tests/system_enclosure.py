@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from labkit.grading import sandbox
-from labkit.grading.enclosure import NOBODY, Plan, allowed
-from labkit.grading.mounts import FRESH
+from labkit.grading.sandbox import guarantees
+from labkit.isolation.mounts import FRESH
+from labkit.isolation.namespaces import NOBODY, Plan, allowed
 
 
 def run(command, *write, read=()):
     """What a shell there says."""
-    plan = Plan(os.geteuid() or NOBODY, (*sandbox.keep(), *map(str, read)), tuple(map(str, write)))
+    plan = Plan(os.geteuid() or NOBODY, (*guarantees.keep(), *map(str, read)), tuple(map(str, write)))
     done = subprocess.run([*plan.command(), "sh", "-c", command], capture_output=True, text=True, check=False)
     return done.stdout.split()
 
@@ -32,7 +32,7 @@ def ours(tmp_path):
 
 def test_namespaces_are_tried_before_they_are_counted_on():
     """Where a machine does not allow them, this fails, and so does everything below."""
-    assert allowed(sandbox.keep())
+    assert allowed(guarantees.keep())
     assert not allowed(())
 
 
@@ -41,7 +41,7 @@ def test_it_holds_what_was_planned_and_nothing_else(ours):
     seen = run(f"ls {ours} {Path(__file__).parent}; cat {ours}/read/file", ours / "write", read=[ours / "read"])
     assert seen == [f"{ours}:", "read", "write", "read"]
     top = {"bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr"}
-    folders = {path.parts[1] for path in map(Path, [*sandbox.keep(), ours])}
+    folders = {path.parts[1] for path in map(Path, [*guarantees.keep(), ours])}
     assert set(run("ls /", ours / "write")) <= top | folders
 
 
@@ -56,7 +56,7 @@ def test_links_lead_where_they_lead_outside(ours):
 
 def test_only_what_was_planned_can_be_changed(ours):
     """Not even by a user to whom the files belong."""
-    places = f"{ours}/read/new {ours}/read/file {ours}/write/new /usr/new /new {sandbox.package()}/new"
+    places = f"{ours}/read/new {ours}/read/file {ours}/write/new /usr/new /new {guarantees.package()}/new"
     tried = f"for place in {places}; do (echo x > $place) 2>/dev/null && echo $place; done"
     assert run(tried, ours / "write", read=[ours / "read"]) == [f"{ours}/write/new"]
     assert (ours / "write" / "new").read_text() == "x\n"

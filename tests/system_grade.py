@@ -20,16 +20,16 @@ from answers.hostile import answer
 from attacked import UNAPART, as_nobody, attackers, two_cases
 from own_class import RIGHT, cell, cells, everything, hand_in, make_criteria, notebook
 
-from labkit.crash.process import processors
-from labkit.grading import sandbox
-from labkit.grading.book import Book
-from labkit.grading.criteria import exercises
-from labkit.grading.exports import write_all
-from labkit.grading.judge import Status, judge
-from labkit.grading.reading import read_submission
-from labkit.grading.room import Room
-from labkit.grading.run_through import Attempt, checks, rebuilt
-from labkit.grading.servers import Servers
+from labkit.grading.gradebook.book import Book
+from labkit.grading.gradebook.exports import write_all
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Status, judge
+from labkit.grading.notebook.reading import read_submission
+from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
+from labkit.grading.sandbox import guarantees
+from labkit.grading.sandbox.room import Room
+from labkit.grading.sandbox.warm import Servers
+from labkit.isolation.process import processors
 from labkit.repository import root
 
 LABKIT = Path(sys.executable).with_name("labkit")
@@ -57,7 +57,7 @@ def passed(grade):
 
 def test_the_machine_can_isolate():
     """Else nothing below says anything."""
-    assert sandbox.missing() == []
+    assert guarantees.missing() == []
 
 
 @pytest.mark.timeout(1800)
@@ -80,7 +80,7 @@ def test_who_attacks_gets_no_more_than_an_honest_wrong_answer_and_reaches_nothin
             assert passed(grade) <= honest
             assert len(grade.results[0].verdicts) == 2
     assert [path.name for path in (where / "canary").iterdir()] == ["secret"]
-    users = range(sandbox.FIRST_USER, sandbox.FIRST_USER + 100)
+    users = range(guarantees.FIRST_USER, guarantees.FIRST_USER + 100)
     left = [process for process in psutil.process_iter(["uids", "status"]) if process.info["uids"].real in users]
     assert [process for process in left if process.info["status"] != psutil.STATUS_ZOMBIE] == []
     for name, data in everything(where / "out").items():
@@ -164,11 +164,11 @@ def marks(printed):
 def test_an_ordinary_user_can_grade_as_safely_as_root(prying):
     """The same verdicts, and every guarantee but that of a user of its own."""
     as_root, said = grade(prying, more=["--marks-only"])
-    assert said.count("enforced by") == len(sandbox.guarantees())
+    assert said.count("enforced by") == len(guarantees.guarantees())
     out = "out of nobody"
     by_nobody, said = grade(prying, *as_nobody(prying), out=out, more=["--marks-only"])
     assert "user: NOT ENFORCED" in said
-    assert said.count("enforced by") == len(sandbox.guarantees()) - 1
+    assert said.count("enforced by") == len(guarantees.guarantees()) - 1
     assert by_nobody == as_root.replace(f"{prying / 'out'}:", f"{prying / out}:")
     found = marks(as_root)
     assert found.pop("right") == "3 of 3"

@@ -17,14 +17,14 @@ from labkit import (
     ask,
     attach,
     llm,
-    stories,
     sweep,
 )
 from labkit.agent import Agent
+from labkit.agent.tools import Risk
 from labkit.agent_state import AgentRun, Amount, Budget
-from labkit.agent_tools import Risk
 from labkit.backoff import Policy
 from labkit.context import Window, count_tokens
+from labkit.course import stories
 from labkit.crash import DidNotSurviveError
 from labkit.llm import Turn
 from labkit.world import WorldClock, current

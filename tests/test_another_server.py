@@ -7,8 +7,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from labkit import FileStateStore, TaskState, World, attach, llm, stories
+from labkit import FileStateStore, TaskState, World, attach, llm
 from labkit.agent import Agent
+from labkit.course import stories
 from labkit.repository import root
 from labkit.world import WorldClock, current
 

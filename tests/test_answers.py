@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from labkit import answers
-from labkit.grading.criteria import exercises
-from labkit.grading.judge import Status, judge
+from labkit.course import answers
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Status, judge
 from labkit.repository import UsageError, root
 
 STEM = "01_file_storage"
@@ -42,7 +42,7 @@ def test_without_a_copy_everything_is_labkits(copy):
     loaded = answers.load(STEM)
     assert loaded.yours == {}
     assert loaded.whose() == "01  labkit's: save_task, load_task, resume"
-    assert "from labkit.own import save_task" in texts(loaded.program())
+    assert "from labkit.course.own import save_task" in texts(loaded.program())
 
 
 def test_an_unsolved_stub_is_no_answer(copy):
@@ -57,7 +57,7 @@ def test_each_answer_is_taken_for_itself(copy):
     loaded = answers.load(STEM)
     assert loaded.whose() == "01  yours: save_task;  labkit's: load_task, resume"
     assert SAVE in texts(loaded.program())
-    assert "from labkit.own import load_task" in texts(loaded.program())
+    assert "from labkit.course.own import load_task" in texts(loaded.program())
     assert "class TaskFiles" in texts(loaded.program())
 
 

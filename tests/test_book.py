@@ -11,8 +11,8 @@ import pytest
 from own_class import RIGHT, WRONG, everything, hand_in, make_criteria
 
 from labkit.cli import main
-from labkit.grading.book import Book
-from labkit.grading.student import Student
+from labkit.grading.gradebook.book import Book
+from labkit.grading.gradebook.student import Student
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_everybody_has_a_row_and_the_marks_they_earned(class_of_three, capsys):
 
 def test_a_verdict_is_that_of_labkit_check(class_of_three):
     """Case by case, with the same words: the student has seen all of it before."""
-    from labkit.grading.criteria import find
-    from labkit.grading.judge import judge_notebook
+    from labkit.grading.judge.criteria import find
+    from labkit.grading.judge.judge import judge_notebook
 
     book = Book(class_of_three / "out", class_of_three / "criteria", enclosed=False, run_notebooks=False)
     grades = book.grade(book.students(class_of_three / "class"))
@@ -164,15 +164,15 @@ def test_bad_input_is_one_line(class_of_three, monkeypatch, capsys, given, compl
 
 def test_without_a_sandbox_nobody_is_graded_unless_trusted(class_of_three, monkeypatch, capsys):
     """It is said before anything runs, with what cannot be enforced."""
-    from labkit.grading import sandbox
+    from labkit.grading.sandbox import guarantees
 
-    monkeypatch.setattr(sandbox, "supports", lambda: {"files": False, "tcp": False, "signals": False})
-    monkeypatch.setattr(sandbox, "allowed", lambda keep: False)
-    sandbox.guarantees.cache_clear()
+    monkeypatch.setattr(guarantees, "supports", lambda: {"files": False, "tcp": False, "signals": False})
+    monkeypatch.setattr(guarantees, "allowed", lambda keep: False)
+    guarantees.guarantees.cache_clear()
     try:
         assert main([each for each in arguments(class_of_three) if each != "--trust"]) == 2
     finally:
-        sandbox.guarantees.cache_clear()
+        guarantees.guarantees.cache_clear()
     said = capsys.readouterr().err
     assert "does not keep students' code apart: files, network" in said
     assert "--trust" in said
@@ -181,7 +181,7 @@ def test_without_a_sandbox_nobody_is_graded_unless_trusted(class_of_three, monke
 
 def test_a_case_that_takes_too_long_fails_alone(class_of_three, monkeypatch):
     """Its time is limited; the next case is judged."""
-    monkeypatch.setattr("labkit.grading.student.SECONDS", 1.0)
+    monkeypatch.setattr("labkit.grading.gradebook.student.SECONDS", 1.0)
     hand_in(class_of_three / "class", "Bob", RIGHT.replace("return", "while number == 0: pass\n    return"))
     book = Book(class_of_three / "out", class_of_three / "criteria", enclosed=False, run_notebooks=False)
     bob = book.grade(book.students(class_of_three / "class"))[1]

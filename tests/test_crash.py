@@ -535,7 +535,7 @@ def test_a_counterexample_names_the_learners_line_and_not_labkits():
 def test_children_do_not_carry_what_only_a_library_of_the_lab_would_like():
     """time_machine loads pytest where there is one: every fork would copy its memory. Who wants it can import it."""
     program = """
-import sys, labkit.crash.server
+import sys, labkit.crash.zygote.__main__
 print([name for name in ("pytest", "dateutil", "pygments") if name in sys.modules])
 import pytest, dateutil
 """

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from labkit import ack, database, sweep, trial
-from labkit.crash import sql
+from labkit.crash.child import sql
 from labkit.crash.preload import shipped
 
 SCHEMA = """
@@ -284,4 +284,4 @@ def test_the_sweep_goes_on_after_the_server_was_started_anew():
 
 def test_what_traces_sql_is_loaded_before_the_children_are_forked():
     """Else each process of a sweep would load it anew, as soon as there is a driver."""
-    assert "labkit.crash.sql" in shipped()
+    assert "labkit.crash.child.sql" in shipped()

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from labkit import crash
-from labkit.crash import Observation, loops, sweep, trial
+from labkit.crash import Observation, sweep, trial
+from labkit.crash.child import asyncio_time
 from labkit.world import ack, tool
 
 
@@ -163,12 +164,12 @@ def test_the_clock_stands_still_until_a_server_answers(address):
     """A request takes real time, so its limit does not run out; an idle connection holds nothing up for long."""
 
     async def main() -> list:
-        loops.MOMENT = 5.0
+        asyncio_time.MOMENT = 5.0
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"hello\n")
         answer = await asyncio.wait_for(reader.readline(), 30)
         asked = time.monotonic() - 1000
-        loops.MOMENT = 0.01
+        asyncio_time.MOMENT = 0.01
         await asyncio.sleep(60)
         writer.close()
         return [answer.decode(), asked, time.monotonic() - 1000]

@@ -8,8 +8,8 @@ import ipywidgets
 import pytest
 
 from labkit.crash import POWER_CUT, sweep
-from labkit.crash.picture import timeline
-from labkit.crash.player import player
+from labkit.crash.report.picture import timeline
+from labkit.crash.report.player import player
 
 
 def write_old() -> None:

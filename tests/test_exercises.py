@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from labkit.grading.answers import read_notebook, submission_from
-from labkit.grading.criteria import criteria, exercises
-from labkit.grading.judge import Status, judge
+from labkit.grading.judge.criteria import criteria, exercises
+from labkit.grading.judge.judge import Status, judge
+from labkit.grading.notebook.answers import read_notebook, submission_from
 from labkit.repository import root
 
 ALL = exercises()

@@ -8,12 +8,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from own_class import make_criteria
 
-from labkit.grading.criteria import exercises
-from labkit.grading.exports import canvas, file_name, gradebook, junit, moodle, write_all
-from labkit.grading.judge import Result, Status, Verdict
-from labkit.grading.results import Grade
-from labkit.grading.sandbox import Guarantee
-from labkit.grading.similar import Pair
+from labkit.grading.gradebook.exports import canvas, file_name, gradebook, junit, moodle, write_all
+from labkit.grading.gradebook.results import Grade
+from labkit.grading.gradebook.similar import Pair
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Result, Status, Verdict
+from labkit.grading.sandbox.guarantees import Guarantee
 
 EVIL = "</title><script>alert(1)</script>\"'&"
 

@@ -13,8 +13,8 @@ import own_work
 import psutil
 import pytest
 
-from labkit.grading.forkserver import ForkServer
-from labkit.grading.work import ForkServerError
+from labkit.isolation.forkserver import ForkServer
+from labkit.isolation.work import ForkServerError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a class is graded in a sandbox on Linux only")
 ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parent), "KNOWN": "yes"}
@@ -91,7 +91,7 @@ import sys, time
 from multiprocessing import Pipe
 from pathlib import Path
 import own_work
-from labkit.grading.forkserver import ForkServer
+from labkit.isolation.forkserver import ForkServer
 server = ForkServer.start({"PYTHONPATH": sys.argv[1]}, own_work.prepare, "well")
 ours, theirs = Pipe()
 work = server.work(None, own_work.go_on, sys.argv[3], channels=(theirs.fileno(),), folder=Path(sys.argv[2]))

@@ -5,8 +5,8 @@ from gauntlet_corpus import complaint, solved, with_answers, wrong_answers
 
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.course import RUNS, Gauntlet
-from labkit.grading.criteria import criteria
-from labkit.grading.judge import Status
+from labkit.grading.judge.criteria import criteria
+from labkit.grading.judge.judge import Status
 
 EVERY = 16
 """One in so many wrong answers of each chapter; `make long` takes all."""

@@ -11,11 +11,11 @@ import pytest
 
 from labkit.crash import trial
 from labkit.crash.preload import shipped
-from labkit.grading.answers import Cell, Submission, names_defined, read_notebook, submission_from
-from labkit.grading.criteria import find
-from labkit.grading.judge import Status, judge, judge_notebook
-from labkit.grading.rebuild import rebuild
-from labkit.grading.reports import as_text
+from labkit.grading.judge.as_text import as_text
+from labkit.grading.judge.criteria import find
+from labkit.grading.judge.judge import Status, judge, judge_notebook
+from labkit.grading.judge.rebuild import rebuild
+from labkit.grading.notebook.answers import Cell, Submission, names_defined, read_notebook, submission_from
 from labkit.repository import UsageError, root
 
 EXERCISE, CASES = find("01")
@@ -227,8 +227,8 @@ def test_check_in_a_notebook_judges_the_cells_that_were_run():
 def test_a_kernel_cannot_talk_its_judge_into_a_verdict():
     """Patching the standard library or the judge in the kernel changes nothing: the judge is another process."""
     attack = (
-        "import os, sys, labkit.grading.judge\n"
-        "labkit.grading.judge.judge = lambda *a: 1/0\nos.replace = None\n"
+        "import os, sys, labkit.grading.judge.judge\n"
+        "labkit.grading.judge.judge.judge = lambda *a: 1/0\nos.replace = None\n"
         "class Yes:\n    __eq__ = lambda *a: True\nos.environ['PYTHONPATH'] = '/nowhere'"
     )
     wrong = "# answer: load_task\ndef load_task(path): return None"
@@ -256,5 +256,5 @@ def test_a_judged_process_loads_the_program_and_no_judge():
         assert callable(program["save_task"])
         return sorted(name for name in sys.modules if name.startswith("labkit.grading"))
 
-    assert trial(judged).value == ["labkit.grading", "labkit.grading.program"]
-    assert "labkit.grading.program" in shipped()
+    assert trial(judged).value == ["labkit.grading", "labkit.grading.judge", "labkit.grading.judge.program"]
+    assert "labkit.grading.judge.program" in shipped()

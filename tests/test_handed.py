@@ -5,8 +5,8 @@ import os
 import pytest
 from own_class import RIGHT, WRONG, hand_in, make_criteria
 
-from labkit.grading.criteria import exercises
-from labkit.grading.handed import find_handed
+from labkit.grading.gradebook.handed_in import find_handed
+from labkit.grading.judge.criteria import exercises
 from labkit.repository import UsageError
 
 

@@ -13,13 +13,28 @@ import labkit
 FOLDER = Path(labkit.__file__).parent
 ROWS = [
     *("clock", "task", "store", "files", "idempotency", "backoff", "deadlines", "postgres", "claims", "checkpoints"),
-    *("saga", "agent_state", "context", "plan", "agent_tools", "agent", "world", "llm", "stories", "database", "crash"),
-    *("own", "repository", "grading", "answers", "gauntlet", "start", "cli"),
+    *(
+        "saga",
+        "agent",
+        "agent_tools",
+        "agent_state",
+        "context",
+        "plan",
+        "world",
+        "llm",
+        "database",
+        "isolation",
+        "crash",
+    ),
+    *("repository", "grading", "course", "gauntlet", "start", "cli"),
 ]
 """The table of the design, and `repository`, which only those who work on the repository may import."""
-ONLY = {"crash": {"clock", "world", "llm", "database"}}  # the world's process serves the model and keeps the database
+ONLY = {
+    "isolation": set(),
+    "crash": {"clock", "world", "llm", "database", "isolation"},
+}  # the world's process serves the model and keeps the database
 """Who may import less than all rows above."""
-ONLY_FOR = {"repository": {"grading", "answers", "gauntlet", "start", "cli"}}
+ONLY_FOR = {"repository": {"grading", "course", "gauntlet", "start", "cli"}}
 """Who may be imported by fewer than all rows below."""
 SLOW = {"IPython", "cloudpickle", "ipywidgets", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "sqlalchemy"}
 
@@ -103,15 +118,19 @@ def test_every_module_imports_only_from_rows_above_its_own():
         ("labkit.files", "from labkit.crash import sweep", "labkit.files imports labkit.crash, which is not above it"),
         (
             "labkit.saga",
-            "import labkit.grading.judge",
-            "labkit.saga imports labkit.grading.judge, which is not above it",
+            "import labkit.grading.judge.judge",
+            "labkit.saga imports labkit.grading.judge.judge, which is not above it",
         ),
         ("labkit.world", "import labkit.cli", "labkit.world imports labkit.cli, which is not above it"),
-        ("labkit.crash.child", "import labkit.files", "labkit.crash.child imports labkit.files, which is not above it"),
         (
-            "labkit.crash.child",
-            "from ..task import Task",
-            "labkit.crash.child imports labkit.task, which is not above it",
+            "labkit.crash.child.main",
+            "import labkit.files",
+            "labkit.crash.child.main imports labkit.files, which is not above it",
+        ),
+        (
+            "labkit.crash.child.main",
+            "from ...task import Task",
+            "labkit.crash.child.main imports labkit.task, which is not above it",
         ),
         (
             "labkit.database",
@@ -129,9 +148,15 @@ def test_the_gate_notices(name, source, complaint):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("labkit.crash.child", "from labkit import world\nfrom labkit.crash.trace import Stop\nfrom . import trace"),
+        (
+            "labkit.crash.child.main",
+            "from labkit import world\nfrom labkit.crash.child.trace import Stop\nfrom . import trace",
+        ),
         ("labkit.crash", "from .trace import Stop"),
-        ("labkit.grading.judge", "import labkit.repository, labkit.crash, labkit.files\nfrom .answers import Cell"),
+        (
+            "labkit.grading.judge.judge",
+            "import labkit.repository, labkit.crash, labkit.files\nfrom .answers import Cell",
+        ),
         ("labkit.clock", "import labkitten\nfrom os import path\nfrom labkitten.task import Task"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.database import LENT
 from labkit.database.server import LentServer
-from labkit.grading.lending import Lender
+from labkit.grading.sandbox.lending import Lender
 
 
 @pytest.fixture

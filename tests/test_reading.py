@@ -6,8 +6,8 @@ import os
 import pytest
 from own_class import RIGHT, cell, cells, hand_in, make_criteria, notebook
 
-from labkit.grading.criteria import exercises
-from labkit.grading.reading import read_submission
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.notebook.reading import read_submission
 from labkit.repository import UsageError
 
 
@@ -129,9 +129,9 @@ def test_a_pipe_in_place_of_a_notebook_does_not_hold_up_the_grader(known, handed
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("from labkit.own import apply", ["the answer double imports labkit.own.apply"]),
+        ("from labkit.course.own import apply", ["the answer double imports labkit.course.own.apply"]),
         ("import json, labkit.saga as saga", ["the answer double imports labkit.saga"]),
-        ("from labkit import own, plan", ["the answer double imports labkit.own, labkit.plan"]),
+        ("from labkit import backoff, plan", ["the answer double imports labkit.backoff, labkit.plan"]),
         ("import labkitchen", []),
         ("import math", []),
         ("no Python", []),

@@ -7,13 +7,13 @@ from contextlib import closing, nullcontext
 import pytest
 from own_class import RIGHT, WRONG, make_criteria
 
-from labkit.grading import run_through
-from labkit.grading.answers import Submission
-from labkit.grading.criteria import exercises
-from labkit.grading.judge import Result, Status, Verdict
-from labkit.grading.room import Room
-from labkit.grading.run_through import Attempt, checks, rebuilt
-from labkit.grading.servers import Servers
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Result, Status, Verdict
+from labkit.grading.notebook.answers import Submission
+from labkit.grading.run_through import attempt
+from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
+from labkit.grading.sandbox.room import Room
+from labkit.grading.sandbox.warm import Servers
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_cell_that_fails_is_named_with_its_reason(run, code, told):
 
 def test_a_cell_that_never_ends_is_interrupted_and_one_that_does_not_mind_is_ended(run, monkeypatch):
     """What follows the second is told as not run."""
-    monkeypatch.setattr(run_through, "TIMEOUT", 2)
+    monkeypatch.setattr(attempt, "TIMEOUT", 2)
     loop = "while True:\n    pass\n"
     deaf = "while True:\n    try:\n        while True:\n            pass\n    except KeyboardInterrupt:\n        pass\n"
     told = run(RIGHT.replace("\n", f"\n{loop}", 1), PASS, PASS)
@@ -90,7 +90,7 @@ def test_a_cell_that_never_ends_is_interrupted_and_one_that_does_not_mind_is_end
 
 def test_notebooks_that_together_take_too_long_are_stopped(run, monkeypatch):
     """The reason is told."""
-    monkeypatch.setattr(run_through, "SECONDS", 4)
+    monkeypatch.setattr(attempt, "SECONDS", 4)
     told = run(RIGHT.replace("\n", "\nimport time; time.sleep(60)\n", 1), PASS, PASS)
     missing = "90_double: 4 of its 6 code cells did not come to an end"
     assert told == [missing, "the notebooks were stopped: they had not ended after 4 seconds"]
@@ -123,7 +123,7 @@ def test_cells_that_did_not_come_to_an_end_are_counted(tmp_path):
         "one: 2 of its 3 code cells did not come to an end",
         "three: 1 of its 1 code cells did not come to an end",
     ]
-    assert run_through._told(path, "", {"one": 3, "two": 1, "three": 1}) == missing
+    assert attempt._told(path, "", {"one": 3, "two": 1, "three": 1}) == missing
 
 
 @pytest.mark.parametrize("forged", ["", "{", '{"notebook": 1}', "\x00" * 10, "[]\n" * 10])
@@ -131,7 +131,7 @@ def test_what_the_sandbox_wrote_is_not_believed_blindly(tmp_path, forged):
     """It is somebody else's file: what cannot be understood is told as such."""
     path = tmp_path / "outcomes"
     path.write_text(forged)
-    told = run_through._told(path, "", {})
+    told = attempt._told(path, "", {})
     assert told == ([] if not forged else ["what became of the cells was not written down"])
 
 
@@ -140,4 +140,4 @@ def test_a_link_in_place_of_the_outcomes_is_not_followed(tmp_path):
     (tmp_path / "secret").write_text("SECRET")
     (tmp_path / "outcomes").symlink_to(tmp_path / "secret")
     for name in ("outcomes", "nowhere"):
-        assert run_through._told(tmp_path / name, "", {}) == ["what became of the cells was not written down"]
+        assert attempt._told(tmp_path / name, "", {}) == ["what became of the cells was not written down"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.grading import sandbox
+from labkit.grading.sandbox import guarantees
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a class is graded in a sandbox on Linux only")
 NONE = {"files": False, "tcp": False, "signals": False}
@@ -27,15 +27,15 @@ def on(monkeypatch, place):
 
     def on(kernel, *, namespaces, user, python_is_open=True):
         place.chmod(0o755 if python_is_open else 0o700)
-        monkeypatch.setattr(sandbox, "supports", lambda: kernel)
-        monkeypatch.setattr(sandbox, "allowed", lambda read: namespaces)
-        monkeypatch.setattr(sandbox, "keep", lambda: (str(place / "python"),))
+        monkeypatch.setattr(guarantees, "supports", lambda: kernel)
+        monkeypatch.setattr(guarantees, "allowed", lambda read: namespaces)
+        monkeypatch.setattr(guarantees, "keep", lambda: (str(place / "python"),))
         monkeypatch.setattr(os, "geteuid", lambda: user)
-        sandbox.guarantees.cache_clear()
-        return {each.what: each.by for each in sandbox.guarantees()}, sandbox.missing()
+        guarantees.guarantees.cache_clear()
+        return {each.what: each.by for each in guarantees.guarantees()}, guarantees.missing()
 
     yield on
-    sandbox.guarantees.cache_clear()
+    guarantees.guarantees.cache_clear()
 
 
 def test_with_all_of_it_nothing_is_missing(on):

@@ -9,12 +9,12 @@ from contextlib import closing
 import pytest
 from own_class import RIGHT, WRONG, hand_in, make_criteria
 
-from labkit.grading.__main__ import Request
-from labkit.grading.answers import Submission
-from labkit.grading.book import Book
-from labkit.grading.judge import Result
-from labkit.grading.room import Room
-from labkit.grading.servers import Servers
+from labkit.grading.gradebook.book import Book
+from labkit.grading.judge.judge import Result
+from labkit.grading.judge.request import Request
+from labkit.grading.notebook.answers import Submission
+from labkit.grading.sandbox.room import Room
+from labkit.grading.sandbox.warm import Servers
 from labkit.repository import UsageError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a class is graded in a sandbox on Linux only")

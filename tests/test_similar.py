@@ -1,6 +1,6 @@
 """Copied answers are listed however they were disguised, and answers that only do the same are not."""
 
-from labkit.grading.similar import pairs, shape
+from labkit.grading.gradebook.similar import pairs, shape
 
 LOOP = """
 def first(numbers, least):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.grading.words import LONGEST, printable
+from labkit.grading.judge.printable import LONGEST, printable
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from labkit.backoff import is_retryable
 from labkit.clock import FakeClock
-from labkit.crash import sweep, trial, wire
-from labkit.crash.wire import LONGEST, RemoteWorld, hear, serve, tell
+from labkit.crash import sweep, trial
+from labkit.crash.world_process.serve import ERRORS as KEEP_TYPE
+from labkit.crash.world_process.serve import LONGEST, RemoteWorld, hear, serve, tell
 from labkit.world import (
     TOOLS,
     Call,
@@ -865,7 +866,7 @@ def test_every_error_of_the_world_keeps_its_type():
             with pytest.raises(ToolError) as raised:
                 wrong()
             assert type(raised.value) is ToolError
-    assert set(wire.ERRORS.values()) == set(ToolError.__subclasses__())
+    assert set(KEEP_TYPE.values()) == set(ToolError.__subclasses__())
 
 
 @needs_fork
@@ -910,7 +911,7 @@ def test_the_world_ends_when_its_control_hangs_up():
 
 def test_no_pickle_crosses_the_socket():
     """What the code under test says is JSON, so hearing it runs none of it."""
-    assert "pickle" not in vars(wire)
+    assert "pickle" not in vars(sys.modules[RemoteWorld.__module__])
     ours, theirs = Pipe()
     theirs.send({"a": "pickled object"})
     with pytest.raises(ValueError, match=r"."):

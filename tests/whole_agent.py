@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from labkit import FileStateStore, SystemClock, TaskState, ack, database, llm, stories, sweep
+from labkit import FileStateStore, SystemClock, TaskState, ack, database, llm, sweep
 from labkit.agent import Agent
 from labkit.agent_state import Budget
+from labkit.course import stories
 from labkit.crash import Observation
 from labkit.postgres import PostgresStateStore
 from labkit.store import StateStore

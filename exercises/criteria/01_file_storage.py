@@ -7,7 +7,7 @@ from random import Random
 
 from labkit import CorruptState, Task, TaskState, ack, sweep, tool, trial
 from labkit.crash import Report
-from labkit.grading.program import Program
+from labkit.grading.judge.program import Program
 
 PATH = "task.json"
 TOOLS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arrange, sweep, tool, trial
 from labkit.crash import DidNotSurviveError, Effect, Line, Report, Trial
-from labkit.crash.trace import without_addresses
-from labkit.grading.program import Program
+from labkit.crash.child.trace import without_addresses
+from labkit.grading.judge.program import Program
 
 STORE = "tasks"
 SEPARATORS = ["", *"/:-_.,;|#@+&= \t\n\0'\"", "::", "--", "__", "//", "||", ", ", " - ", "->", '", "', "', '"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from labkit import ack, arrange, tool, trial
 from labkit.crash import Trial
-from labkit.grading.program import Program
+from labkit.grading.judge.program import Program
 
 ASKED, SECONDS = "check_disk", 2.0
 """The tool that every attempt uses, and how long it takes when it answers. A refusal takes no time."""

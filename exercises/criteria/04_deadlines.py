@@ -14,8 +14,8 @@ from typing import Any
 
 from labkit import Deadline, DeadlineExceeded, FakeClock, FileStateStore, SystemClock, Task, TaskState, world
 from labkit.crash import DidNotSurviveError, Trial, sweep, trial
-from labkit.crash.explore import DOWNTIME
-from labkit.grading.program import Program
+from labkit.crash.zygote.explore import DOWNTIME
+from labkit.grading.judge.program import Program
 
 STEPS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
 EACH = 120

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from labkit import ack, database, step_key, sweep, tool, trial
 from labkit.crash import DidNotSurviveError, Trial
-from labkit.grading.program import Program
+from labkit.grading.judge.program import Program
 
 CREATE = "CREATE TABLE tasks (id text PRIMARY KEY, state text, version int, result text)"
 INSERT = "INSERT INTO tasks VALUES (%s, %s, %s, %s)"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from labkit import arrange, standing, sweep, tool, trial
 from labkit.crash import DidNotSurviveError, Effect, Line, Report, Trial
-from labkit.grading.program import Program
+from labkit.grading.judge.program import Program
 
 UNDO = {"create_dns": "delete_dns", "issue_certificate": "revoke_certificate", "deploy_container": "remove_container"}
 NEEDS = {"create_dns": (), "issue_certificate": ("create_dns",), "deploy_container": ("issue_certificate",)}

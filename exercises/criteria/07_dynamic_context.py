@@ -15,7 +15,7 @@ from typing import Any
 from labkit.agent_state import AgentState, Artifact, Fact, StatePatch
 from labkit.context import ContextTooSmall
 from labkit.crash import Trial, trial
-from labkit.grading.program import Program
+from labkit.grading.judge.program import Program
 
 SCRIPTS = {
     "English": [

@@ -1,11 +1,11 @@
-"""What an agent run keeps: the task and its budget (`run`), and the state as a document that patches change.
+"""An agent's state as a document that patches change; the run that it belongs to is in `labkit.agent.run`.
 
-run.py          the task, with its conversation and the budget it may spend
 document.py     AgentState: goal, plan, facts, questions and artifacts
 patch.py        StatePatch: what changes between two steps
 artifacts.py    large results, stored beside the state
 """
 
+from labkit.agent.run import AgentRun, Amount, Budget, BudgetExceededError, tool_steps
 from labkit.agent_state.artifacts import ArtifactBody, excerpt, keep_artifact, load_artifact
 from labkit.agent_state.document import (
     AgentState,
@@ -17,7 +17,6 @@ from labkit.agent_state.document import (
     Part,
 )
 from labkit.agent_state.patch import StatePatch, apply
-from labkit.agent_state.run import AgentRun, Amount, Budget, BudgetExceededError, tool_steps
 
 __all__ = [
     "AgentRun",

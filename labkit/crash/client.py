@@ -18,12 +18,12 @@ from typing import Any
 
 import cloudpickle
 
-from labkit.crash.confine import Enclosure
+from labkit.crash.child.trace import LIBRARY
 from labkit.crash.preload import shipped
-from labkit.crash.trace import LIBRARY
-from labkit.crash.wire import hear
+from labkit.crash.world_process.serve import hear
+from labkit.isolation.confine import Enclosure
 
-START = "from labkit.crash.server import main; main()"
+START = "from labkit.crash.zygote.__main__ import main; main()"
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
 """Of the zygote and its children, beside what they have of ours."""
 

@@ -11,10 +11,10 @@ SHIPPED = (
     *("psycopg", "psycopg_binary", "sqlalchemy"),
 )
 NOT_FOR_CHILDREN = (
-    *("labkit.crash", "labkit.grading", "labkit.cli", "labkit.answers"),
+    *("labkit.crash", "labkit.isolation", "labkit.grading", "labkit.cli", "labkit.course.answers"),
     *("labkit.gauntlet.course", "labkit.gauntlet.checklist"),
 )
-BUT = {"labkit.grading.program"}
+BUT = {"labkit.grading.judge.program"}
 """Of those, what each child of a judge needs."""
 
 
@@ -22,7 +22,7 @@ def shipped() -> list[str]:
     """The modules that are worth it, as far as this process has them."""
     ours = [name for name in sys.modules if name.startswith(SHIPPED)]
     worth = [name for name in ours if name in BUT or not name.startswith(NOT_FOR_CHILDREN)]
-    return [*worth, "labkit.crash.sql"] if "psycopg" in worth else worth  # who has the driver traces it
+    return [*worth, "labkit.crash.child.sql"] if "psycopg" in worth else worth  # who has the driver traces it
 
 
 def preload(modules: Iterable[str]) -> bool:

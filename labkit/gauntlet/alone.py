@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from labkit import stories, world
+from labkit import world
+from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.parts import Parts, arrange, go_on

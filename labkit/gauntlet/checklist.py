@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from labkit.crash import Report
-from labkit.grading.judge import Status
-from labkit.grading.reports import detail
+from labkit.grading.judge.as_text import detail
+from labkit.grading.judge.judge import Status
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
-from labkit.answers import Answers, load_all
+from labkit.course.answers import Answers, load_all
 from labkit.crash import CrashLabError, Report
-from labkit.crash.trace import without_addresses
+from labkit.crash.child.trace import without_addresses
 from labkit.gauntlet.alone import idempotent, persists, resumes
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.outside import retries, run_deadline, step_deadline
@@ -20,8 +20,8 @@ from labkit.gauntlet.systems import compensates
 from labkit.gauntlet.together import transactions
 from labkit.gauntlet.whole import everything
 from labkit.gauntlet.window import context
-from labkit.grading.criteria import criteria
-from labkit.grading.judge import Status, Verdict, judge
+from labkit.grading.judge.criteria import criteria
+from labkit.grading.judge.judge import Status, Verdict, judge
 
 __all__ = ["Checklist", "Gauntlet", "Row"]
 

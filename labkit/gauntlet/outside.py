@@ -6,10 +6,11 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from labkit import llm, stories, world
-from labkit.agent_tools import AgentTool, Risk
+from labkit import llm, world
+from labkit.agent.tools import AgentTool, Risk
 from labkit.backoff import Policy
 from labkit.clock import FakeClock, SystemClock
+from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.parts import LIMIT, Parts, agent, arrange, go_on, patient

@@ -12,14 +12,14 @@ from typing import Any
 
 from labkit import llm, world
 from labkit.agent import Agent
+from labkit.agent.tools import AgentTool
 from labkit.agent_state import AgentRun, Budget
-from labkit.agent_tools import AgentTool
 from labkit.backoff import Policy
 from labkit.clock import SystemClock
 from labkit.context import ContextSlice, Window
-from labkit.grading.program import Program
+from labkit.course.stories import Story
+from labkit.grading.judge.program import Program
 from labkit.store import AlreadyExistsError, NotFoundError, Record, VersionConflictError
-from labkit.stories import Story
 from labkit.task import Task
 
 LIMIT = 180.0

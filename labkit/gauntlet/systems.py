@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from labkit import llm, stories, world
-from labkit.agent_tools import AgentTool, Risk
+from labkit import llm, world
+from labkit.agent.tools import AgentTool, Risk
+from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.gauntlet.parts import Parts, arrange, go_on
 from labkit.task import TaskState

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from labkit import llm, stories, world
+from labkit import llm, world
+from labkit.course import stories
 from labkit.crash import Observation, Report, sweep
 from labkit.files import FileStateStore
 from labkit.gauntlet import alone, outside, systems, together

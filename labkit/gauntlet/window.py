@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from labkit import llm, stories, world
+from labkit import llm, world
+from labkit.agent.tools import AgentTool, Risk
 from labkit.agent_state import AgentState, Fact, StatePatch
-from labkit.agent_tools import AgentTool, Risk
+from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.parts import Parts, arrange, go_on, strict, thirds

@@ -6,11 +6,11 @@ import sys
 from collections import Counter
 from typing import Any
 
-from labkit.grading.__main__ import Request
-from labkit.grading.answers import Submission
-from labkit.grading.criteria import find
-from labkit.grading.judge import Result, Status
-from labkit.grading.reports import as_text
+from labkit.grading.judge.as_text import as_text
+from labkit.grading.judge.criteria import find
+from labkit.grading.judge.judge import Result, Status
+from labkit.grading.judge.request import Request
+from labkit.grading.notebook.answers import Submission
 from labkit.repository import UsageError
 
 _submission = Submission()
@@ -75,7 +75,7 @@ def _find(name: str) -> Any:
 
 def _judge_elsewhere(request: Request) -> Result:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "labkit.grading"],
+        [sys.executable, "-P", "-m", "labkit.grading.judge.request"],
         input=request.model_dump_json().encode(), capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode:

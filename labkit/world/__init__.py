@@ -1,7 +1,7 @@
 """The outside world: what the agent's tools act on. It outlives every process of ours and forgets nothing.
 
 In a notebook the world is an object in the kernel. In the crash lab it is a process of its own
-(`labkit.crash.wire`). Its time is virtual: a tool of two minutes takes none of yours.
+(`labkit.crash.world_process.serve`). Its time is virtual: a tool of two minutes takes none of yours.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,118 @@
+"""A process that runs code under test once, forked from the zygote, and tells how it went."""
+
+import dataclasses
+import json
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from labkit import world
+from labkit.crash.child import virtual
+from labkit.crash.child.sources import SOURCES
+from labkit.crash.child.trace import Stop, Trace, lines_under_test, without_addresses
+from labkit.crash.preload import shipped
+from labkit.crash.report.steps import follow
+from labkit.crash.world_process.database import CHILD
+from labkit.isolation.confine import Confinement, confine
+
+PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "recover": 4343, "invariant": 4444}
+"""The process ids that the code under test sees: another one after a restart."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a child is to do."""
+
+    role: str
+    code: bytes
+    """A cloudpickle of a function without arguments; of one with an Observation, for the invariant."""
+    stop: Stop | None = None
+    """Where to stop and wait for death. None: nothing is traced."""
+    given: dict[str, Any] | None = None
+    """The Observation for the invariant, as plain data."""
+    life: int = 0
+    """Counts the restarts: each process draws other numbers than those before it."""
+    by_line: bool = False
+    """Tell every line, too."""
+    path: tuple[str, ...] = ()
+    """The module search path of the code under test."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What an invariant is given: the state after recovery, and what the world remembers."""
+
+    state: Any
+    """What `recover` returned, as plain data: a model or dataclass arrives as a dict."""
+    acknowledged: list[str]
+    """The labels acknowledged, before the crash and after."""
+    ledger: list[world.Call]
+    """The effects applied in the world: tool, arguments, key."""
+    calls: list[world.Call]
+    """The requests made, applied or not."""
+
+
+def main(
+    channel: Connection,
+    world_channel: Connection,
+    job: Job,
+    sandbox: Path,
+    elapsed: float,
+    confinement: Confinement | None,
+) -> None:
+    """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
+    trace = Trace(channel, job.stop or Stop())
+    try:
+        os.chdir(sandbox)
+        if confinement:
+            confine(confinement, sandbox)
+        pid = PIDS[job.role] + job.life
+        os.environ["PGAPPNAME"] = CHILD
+        world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
+        for install in SOURCES if job.stop else ():
+            install(trace)
+        sys.path[:] = job.path or sys.path
+        known = len(sys.modules)
+        function = cloudpickle.loads(job.code)
+        if job.by_line:
+            follow(trace)
+        value = function() if job.given is None else function(_observation(job.given))
+        sys.settrace(None)
+        sys.stdout.flush()
+        if job.stop:
+            trace.effect("RETURN", "", lambda: None)
+            trace.end()
+        loaded = shipped() if len(sys.modules) > known else []
+        trace.note("returned", value=None if job.role == "run" else plain(value, job.role), loaded=loaded)
+    except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
+        frames = reversed(list(traceback.walk_tb(error.__traceback__)))
+        text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")
+        trace.note("raised", error=type(error).__name__, text=text, lines=lines_under_test(frames))
+
+
+class NotPlainDataError(TypeError):
+    """Something that JSON cannot carry was to leave a child."""
+
+
+def plain(value: Any, role: str) -> Any:
+    """`value` as JSON has it; models and dataclasses become their dict. NotPlainDataError for anything else."""
+
+    def as_dict(thing: Any) -> Any:
+        if hasattr(thing, "model_dump"):
+            return thing.model_dump(mode="json")
+        if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+            return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+        raise NotPlainDataError(f"{role} must return plain data, not {type(thing).__name__}")
+
+    return json.loads(json.dumps(value, default=as_dict))
+
+
+def _observation(given: dict[str, Any]) -> Observation:
+    calls = {name: [world.Call(**call) for call in given[name]] for name in ("ledger", "calls")}
+    return Observation(state=given["state"], acknowledged=given["acknowledged"], **calls)

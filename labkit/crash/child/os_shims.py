@@ -1,0 +1,116 @@
+"""Puts the shim of `labkit.crash.child.files` before `open` and the functions of `os` that change a file system.
+
+Each shim gets the Files, the name it stands for and the real function, then that function's own arguments.
+"""
+
+import _io
+import builtins
+import io
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from labkit.crash.child.files import Files, traced_open
+from labkit.crash.child.trace import Trace
+
+Real = Callable[..., Any]
+SHIMS: dict[str, Real] = {}
+OS = __import__(os.name)
+"""posix or nt: what `from os import replace` is pickled as."""
+
+
+def install(trace: Trace) -> None:
+    """Trace every file system call of this process from here on. There is no way back: the process is about to die."""
+    files = Files(trace)
+    replace("open", partial(traced_open, files), builtins, io, _io)  # _io: where a pickled `open` is looked up
+    shutil._USE_CP_SENDFILE = shutil._USE_CP_COPY_FILE_RANGE = False  # noqa: SLF001 - copies in C pass the shim by
+    for name, function in SHIMS.items():
+        if hasattr(os, name):
+            replace(name, partial(function, files, name, getattr(os, name)), os, OS)
+
+
+def replace(name: str, new: Real, *modules: Any) -> None:
+    """Put `new` in the place of a function of the standard library."""
+    for module in modules:
+        setattr(module, name, new)
+
+
+def shim(*names: str) -> Callable[[Real], Real]:
+    """Register a shim for functions of `os`."""
+
+    def register(function: Real) -> Real:
+        SHIMS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@shim("open")
+def _open(files: Files, _: str, real: Real, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
+    return files.open(path, flags, partial(real, path, flags, mode, dir_fd=dir_fd), dir_fd)
+
+
+@shim("close")
+def _close(files: Files, _: str, real: Real, fd: int) -> None:
+    files.close(fd)
+    real(fd)
+
+
+@shim("write")
+def _write(files: Files, _: str, real: Real, fd: int, data: Any) -> int:
+    return files.write(fd, bytes(data), partial(real, fd, data))
+
+
+@shim("pwrite")
+def _pwrite(files: Files, _: str, real: Real, fd: int, data: Any, offset: int) -> int:
+    return files.write(fd, bytes(data), partial(real, fd, data, offset), offset)
+
+
+@shim("writev")
+def _writev(files: Files, _: str, real: Real, fd: int, buffers: Any) -> int:
+    return files.write(fd, b"".join(map(bytes, buffers)), partial(real, fd, buffers))
+
+
+@shim("pwritev")
+def _pwritev(files: Files, _: str, real: Real, fd: int, buffers: Any, offset: int, flags: int = 0) -> int:
+    return files.write(fd, b"".join(map(bytes, buffers)), partial(real, fd, buffers, offset, flags), offset)
+
+
+@shim("fsync", "fdatasync")
+def _fsync(files: Files, _: str, real: Real, fd: Any) -> None:
+    fd = fd if isinstance(fd, int) else fd.fileno()
+    files.on_descriptor("fsync", fd, partial(real, fd))
+
+
+@shim("truncate", "ftruncate")
+def _truncate(files: Files, _: str, real: Real, where: Any, length: int) -> None:
+    perform = partial(real, where, length)
+    if isinstance(where, int):
+        files.on_descriptor("truncate", where, perform, size=length)
+    else:
+        files.on_names("truncate", [(where, None)], perform, size=length)
+
+
+@shim("unlink", "remove", "rmdir")
+def _remove(files: Files, name: str, real: Real, path: Any, *, dir_fd: Any = None) -> None:
+    op = "rmdir" if name == "rmdir" else "unlink"
+    files.on_names(op, [(path, dir_fd)], partial(real, path, dir_fd=dir_fd))
+
+
+@shim("mkdir")
+def _mkdir(files: Files, name: str, real: Real, path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
+    files.on_names(name, [(path, dir_fd)], partial(real, path, mode, dir_fd=dir_fd))
+
+
+@shim("rename", "replace", "link")
+def _rename(files: Files, name: str, real: Real, src: Any, dst: Any, **dir_fds: Any) -> None:
+    names = [(src, dir_fds.get("src_dir_fd")), (dst, dir_fds.get("dst_dir_fd"))]
+    files.on_names(name, names, partial(real, src, dst, **dir_fds))
+
+
+@shim("symlink")
+def _symlink(files: Files, name: str, real: Real, src: Any, dst: Any, *args: Any, dir_fd: Any = None) -> None:
+    perform = partial(real, src, dst, *args, dir_fd=dir_fd)
+    files.on_names(name, [(dst, dir_fd)], perform, data=os.fsdecode(src))

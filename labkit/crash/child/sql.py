@@ -1,0 +1,80 @@
+"""SQL as a source of effects: each statement, and each COMMIT, through psycopg and whatever stands on it.
+
+A crash point before COMMIT and one after it: what was sent and never answered has either happened or not.
+A transaction's BEGIN and ROLLBACK change nothing for others, and what drivers ask for themselves, nothing at all.
+"""
+
+import re
+from collections.abc import Callable, Generator
+from functools import wraps
+from typing import Any
+
+from psycopg._connection_base import BaseConnection
+from psycopg._cursor_base import BaseCursor
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import Composable
+
+from labkit.crash.child.trace import Trace
+
+STATEMENTS = (
+    *("_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen"),
+    "_start_copy_gen",
+)
+"""Where psycopg's cursors send a statement, whichever method was called. All are generators."""
+OF_THE_DRIVER = re.compile(
+    r"\s*(SELECT 1$|SELECT pg_catalog\.version|SELECT current_schema\(|SHOW |SET |BEGIN|ROLLBACK|SAVEPOINT|RELEASE"
+    r"|DEALLOCATE|SELECT\s+typname AS name, oid|FETCH|CLOSE|START TRANSACTION|;?\s*$)",
+    re.IGNORECASE,
+)
+TABLE = re.compile(
+    r"\b(?:FROM|INTO|UPDATE|TABLE(?: IF NOT EXISTS)?|ON|COPY|TRUNCATE)\s+(?:ONLY\s+)?([\w.\"]+)", re.IGNORECASE
+)
+CHANGE = re.compile(r"(?<!FOR )(?<!KEY )\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+"""In a statement that begins by WITH; what it locks is not what it changes."""
+COMMITS = ("COMMIT", "END", "PREPARE TRANSACTION")
+
+
+def install(trace: Trace, ours: Callable[[], str | None]) -> None:
+    """Trace all SQL of this process from here on. `ours` tells the URL of the database that the lab puts back."""
+    for kind, names in ((BaseCursor, STATEMENTS), (BaseConnection, ["_exec_command"])):
+        for name in names:
+            setattr(kind, name, _traced(trace, getattr(kind, name), ours))
+
+
+def _traced(trace: Trace, real: Callable[..., Any], ours: Callable[[], str | None]) -> Callable[..., Any]:
+    @wraps(real)
+    def traced(self: Any, query: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        connection = getattr(self, "_conn", self)
+        named = label(_text(query, connection))
+        if named is None:
+            return (yield from real(self, query, *args, **kwargs))
+        if not _is_ours(connection, ours()):
+            trace.note("outside", path=f"the database {connection.info.dbname}")
+        trace.begin(*named)
+        result = yield from real(self, query, *args, **kwargs)
+        trace.done(*named)
+        return result
+
+    return traced
+
+
+def _text(query: Any, connection: Any) -> str:
+    if isinstance(query, Composable):
+        return query.as_string(connection)
+    return query.decode(errors="replace") if isinstance(query, bytes) else str(query)
+
+
+def _is_ours(connection: Any, url: str | None) -> bool:
+    told = conninfo_to_dict(url or "")
+    return (connection.info.dbname, connection.info.host) == (told.get("dbname"), told.get("host"))
+
+
+def label(statement: str) -> tuple[str, str] | None:
+    """What a statement does and to which table; None if nobody can notice it."""
+    if OF_THE_DRIVER.match(statement):
+        return None
+    verb = statement.split(maxsplit=1)[0].upper()
+    if verb == "WITH" and (change := CHANGE.search(statement)):
+        verb, statement = change[0].upper(), statement[change.start() :]
+    table = TABLE.search(statement)
+    return verb, table[1].strip('"') if table and verb not in COMMITS else ""

@@ -1,0 +1,39 @@
+"""A slider over the crash points of a sweep: what a crash there leaves, and what the restart makes of it."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import ipywidgets
+from IPython.display import display
+
+if TYPE_CHECKING:
+    from labkit.crash.report.report import Report
+
+
+def player(report: "Report") -> ipywidgets.Widget:
+    """The widget. Each point is run again, for real, when it is first looked at."""
+    if not report.points:
+        raise ValueError(f"there is nothing to play: {report.problem}")
+    first = report.broken[0].k if report.broken else 0
+    point = ipywidgets.IntSlider(first, 0, len(report.points) - 1, description="crash point", continuous_update=False)
+    model = ipywidgets.ToggleButtons(options=report.models)
+    view = ipywidgets.Output()
+    replay = cache(report.replay)
+
+    def show(_: object = None) -> None:
+        view.clear_output(wait=True)
+        with view:
+            try:
+                print(replay(point.value, model.value))
+            except ValueError:
+                print(f"At crash point {point.value} everything is durable: a {model.value} loses nothing.")
+
+    for control in (point, model):
+        control.observe(show, "value")
+    show()
+    return ipywidgets.VBox([ipywidgets.HBox([point, *([model] if len(report.models) > 1 else [])]), view])
+
+
+def play(report: "Report") -> None:
+    """Show the player below the cell."""
+    display(player(report))

@@ -1,0 +1,44 @@
+"""The zygote's process: answers the requests of the process that started it, until that one is gone."""
+
+import pickle
+import shutil
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from labkit.crash.preload import preload
+from labkit.crash.world_process.serve import tell
+from labkit.crash.zygote.requests import replay, step, sweep, trial
+from labkit.crash.zygote.zygote import NotExploredError, Zygote
+from labkit.isolation.confine import hide, supports
+
+ACTIONS = {"sweep": sweep, "replay": replay, "step": step, "trial": trial}
+
+
+def main() -> None:
+    """Serve. Arguments: the descriptor of the parent's socket, and a folder to work in."""
+    serve(Connection(int(sys.argv[1])), Path(sys.argv[2]))
+
+
+def serve(channel: Connection, folder: Path) -> None:
+    """Serve the process at the other end of `channel`."""
+    confinement = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
+    if confinement:
+        hide()
+        supports()  # asked for once, or each child would ask anew
+    zygote = Zygote(folder, confinement=confinement)
+    while True:
+        try:
+            request = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
+        except EOFError:  # the parent is gone, perhaps killed: what it cannot tidy up any more is ours to remove
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        preload(request.pop("preload"))
+        zygote.seconds, zygote.limit = request.pop("seconds"), request.pop("limit")
+        try:
+            answer = ACTIONS[request.pop("action")](zygote, **request)
+        except NotExploredError as problem:
+            answer = {"problem": str(problem)}
+        with suppress(BrokenPipeError):  # the next request will not come: see above
+            tell(channel, answer)

@@ -1,0 +1,207 @@
+"""The model of a disk: files and directories, each with what it holds now and what a power cut would leave of it.
+
+A write is volatile until `fsync` of its file, a name until `fsync` of its directory. Everything applied is what a
+killed process leaves; the other states are what POSIX allows after a power cut (ALICE, Pillai et al., OSDI 2014).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from labkit.crash.zygote.trees import Tree
+
+
+@dataclass(eq=False)
+class Change:
+    """A change of a file's content that is not yet durable: a write at an offset, or (data is None) a new size."""
+
+    offset: int
+    data: bytes | None = None
+
+    def apply(self, content: bytearray) -> None:
+        """Make the change; a gap becomes zeros, as on a real disk."""
+        content.extend(bytes(max(0, self.offset - len(content))))
+        if self.data is None:
+            del content[self.offset :]
+        else:
+            content[self.offset : self.offset + len(self.data)] = self.data
+
+    def half(self) -> "Change":
+        """A torn write: its first half."""
+        return Change(self.offset, self.data and self.data[: len(self.data) // 2])
+
+    def zeros(self) -> "Change":
+        """The size is there, the data is not."""
+        return Change(self.offset, self.data and bytes(len(self.data)))
+
+
+Fate = Callable[[Change], Change | None]
+"""What a power cut makes of a change: the change itself, another one, or nothing."""
+
+
+def keep(change: Change) -> Change:
+    """Nothing is lost."""
+    return change
+
+
+@dataclass(eq=False)
+class File:
+    """An inode: what is durable of it, and the changes since."""
+
+    durable: bytes = b""
+    pending: list[Change] = field(default_factory=list)
+
+    def content(self, fate: Fate = keep) -> bytes:
+        """What is read from it, if a power cut left this of the pending changes."""
+        content = bytearray(self.durable)
+        for change in filter(None, map(fate, self.pending)):
+            change.apply(content)
+        return bytes(content)
+
+    def sync(self) -> None:
+        """fsync: everything is durable."""
+        self.durable, self.pending = self.content(), []
+
+
+@dataclass(eq=False)
+class Folder:
+    """A directory: the names in it, and those that are durable."""
+
+    names: dict[str, "Node"] = field(default_factory=dict)
+    durable: dict[str, "Node"] = field(default_factory=dict)
+
+    def sync(self) -> None:
+        """fsync of the directory: its names are durable."""
+        self.durable = dict(self.names)
+
+
+Node = File | Folder | str
+CURRENT: Callable[[Folder], dict[str, Node]] = attrgetter("names")
+DURABLE: Callable[[Folder], dict[str, Node]] = attrgetter("durable")
+
+
+class Disk:
+    """A sandbox as the effects of a run have made it. It starts from a tree that is durable.
+
+    With `ext4` it is kinder than POSIX, as ext4 is by default: a replace over an existing file first writes its data
+    out, and an fsync of any file also makes the names durable.
+    """
+
+    def __init__(self, tree: Tree, *, ext4: bool = False) -> None:
+        self.root = Folder()
+        self._ext4 = ext4
+        self._handles: dict[int, Node] = {}
+        for path, content in sorted(tree.items()):
+            node = File(content) if isinstance(content, bytes) else Folder() if content is None else content
+            folder, name = self._place(path)
+            folder.names[name] = node
+        for folder in self._folders():
+            folder.sync()
+
+    def tree(self) -> Tree:
+        """What lies where when everything is applied."""
+        return _walk(self.root, CURRENT, keep)
+
+    def power_cuts(self) -> Iterator[tuple[str, Tree]]:
+        """What a power cut may leave instead: the name of each kind of loss, and the tree."""
+        yield "data lost", _walk(self.root, CURRENT, lambda change: None if change.data else change)
+        yield "rename lost", _walk(self.root, DURABLE, keep)
+        yield "all unsynced lost", _walk(self.root, DURABLE, lambda change: None)
+        writes = [c for node in self._nodes(self.root) if isinstance(node, File) for c in node.pending if c.data]
+        for lost in writes:
+            yield "one write lost", _walk(self.root, CURRENT, lambda c, lost=lost: None if c is lost else c)
+            yield "a write torn", _walk(self.root, CURRENT, lambda c, lost=lost: c.half() if c is lost else c)
+        yield "zero-filled tail", _walk(self.root, CURRENT, lambda change: change.zeros())
+
+    def bind(self, handle: int, path: str) -> None:
+        """A descriptor was opened at `path`; it stays with that node whatever happens to the name."""
+        self._handles[handle] = self._node(path)
+
+    def apply(self, op: str, effect: Mapping[str, Any]) -> None:  # noqa: C901 - a table, as a match
+        """Do what the effect did. Effects that are not about files change nothing here."""
+        match op:
+            case "open":
+                self._put(effect["path"], File())
+            case "open-truncate":
+                self._file(effect).pending.append(Change(0))
+            case "write":
+                data = effect["data"].encode("latin-1")[: effect["result"]]
+                self._file(effect).pending.append(Change(effect["offset"], data))
+            case "truncate":
+                self._file(effect).pending.append(Change(effect["size"]))
+            case "fsync" | "fsync dir":
+                self._sync(self._file(effect))
+            case "mkdir":
+                self._put(effect["path"], Folder())
+            case "symlink":
+                self._put(effect["path"], effect["data"])
+            case "link":
+                self._put(effect["to"], self._node(effect["path"]))
+            case "unlink" | "rmdir":
+                self._take(effect["path"])
+            case "rename" | "replace":
+                self._rename(effect["path"], effect["to"])
+
+    def _sync(self, node: Any) -> None:
+        node.sync()
+        if self._ext4:
+            for folder in self._folders():
+                folder.sync()
+
+    def _rename(self, path: str, to: str) -> None:
+        node, target = self._node(path), self._find(to)
+        if node is target:  # two names of one file: POSIX leaves both
+            return
+        if self._ext4 and isinstance(node, File) and target is not None:
+            node.sync()
+        self._put(to, self._take(path))
+
+    def _file(self, effect: Mapping[str, Any]) -> Any:
+        return self._handles[effect["handle"]] if "handle" in effect else self._node(effect["path"])
+
+    def _place(self, path: str) -> tuple[Folder, str]:
+        *folders, name = path.split(os.sep)
+        folder = self.root
+        for part in folders:
+            folder = folder.names[part]
+        return folder, name
+
+    def _find(self, path: str) -> Node | None:
+        if path == os.curdir:
+            return self.root
+        folder, name = self._place(path)
+        return folder.names.get(name)
+
+    def _node(self, path: str) -> Node:
+        node = self._find(path)
+        if node is None:
+            raise KeyError(path)
+        return node
+
+    def _put(self, path: str, node: Node) -> None:
+        folder, name = self._place(path)
+        folder.names[name] = node
+
+    def _take(self, path: str) -> Node:
+        folder, name = self._place(path)
+        return folder.names.pop(name)
+
+    def _nodes(self, folder: Folder) -> Iterator[Node]:
+        yield folder
+        for node in {id(node): node for node in [*folder.names.values(), *folder.durable.values()]}.values():
+            yield from self._nodes(node) if isinstance(node, Folder) else [node]
+
+    def _folders(self) -> list[Folder]:
+        return [node for node in self._nodes(self.root) if isinstance(node, Folder)]
+
+
+def _walk(folder: Folder, names: Callable[[Folder], dict[str, Node]], fate: Fate, prefix: str = "") -> Tree:
+    tree: Tree = {}
+    for name, node in names(folder).items():
+        if isinstance(node, Folder):
+            tree |= {prefix + name: None, **_walk(node, names, fate, f"{prefix}{name}{os.sep}")}
+        else:
+            tree[prefix + name] = node.content(fate) if isinstance(node, File) else node
+    return tree

@@ -1,0 +1,118 @@
+"""What is written when a class is graded: files for people, for spreadsheets and for the systems that courses use.
+
+results/<student>.json    all that was found; see schema.json      gradebook.csv    a row per student
+students/<student>.html   a page for each, to be handed out        canvas.csv, moodle.csv    for import
+class.html                for the instructor                       junit.xml        a test case per case
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from labkit.files import make_directory, write_atomically
+from labkit.grading.gradebook.pages import class_page, student_page
+from labkit.grading.gradebook.results import Grade, schema
+from labkit.grading.gradebook.similar import Pair
+from labkit.grading.judge.judge import Status
+from labkit.grading.sandbox.guarantees import Guarantee
+
+CANVAS = re.compile(r"^(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+")
+"""How Canvas names what it lets instructors download."""
+MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_\w+")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would calculate."""
+
+
+def write_all(out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee], pairs: Iterable[Pair]) -> None:
+    """Write everything; each file is the old one or the new one, whole."""
+    for folder in ("results", "students"):
+        make_directory(out / folder)
+    texts = {
+        "schema.json": json.dumps(schema(), indent=1) + "\n",
+        "gradebook.csv": gradebook(grades),
+        "canvas.csv": canvas(grades),
+        "moodle.csv": moodle(grades),
+        "junit.xml": junit(grades),
+        "class.html": class_page(grades, list(guarantees), list(pairs)),
+    }
+    for grade in grades:
+        name = file_name(grade.student)
+        texts[f"results/{name}.json"] = grade.model_dump_json(indent=1) + "\n"
+        texts[f"students/{name}.html"] = student_page(grade)
+    for name, text in texts.items():
+        write_atomically(out / name, text.encode())
+
+
+def file_name(student: str) -> str:
+    """A student's name as a file name that no other student has, and that leads nowhere else."""
+    return "".join(char if char.isalnum() or char in " -_" else f"%{ord(char):02x}" for char in student)
+
+
+def gradebook(grades: Sequence[Grade]) -> str:
+    """A row per student: status, total, marks by criterion and by case."""
+    first = grades[0]
+    head = ["student", "status", "total", "of", *first.criteria, *first.cases, "notes"]
+    rows = [
+        [
+            *(grade.student, grade.status, grade.total.got, grade.total.of),
+            *(marks.got for marks in [*grade.criteria.values(), *grade.cases.values()]),
+            "; ".join([*grade.notes, *(note for result in grade.results for note in result.notes)]),
+        ]
+        for grade in grades
+    ]
+    of = ["", "", first.total.of, first.total.of]
+    of += [marks.of for marks in [*first.criteria.values(), *first.cases.values()]]
+    return _csv([head, ["(marks there are)", *of[1:], ""], *rows])
+
+
+def canvas(grades: Sequence[Grade]) -> str:
+    """For Canvas, Grades → Import. The id is in the names of what Canvas hands out; else the name is a login."""
+    rows = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "labkit"]]
+    rows += [["    Points Possible", "", "", "", "", str(grades[0].total.of)]]
+    for grade in grades:
+        found = CANVAS.match(grade.student)
+        name, number, login = (found["name"], found["id"], "") if found else (grade.student, "", grade.student)
+        rows.append([name, number, "", login, "", str(grade.total.got)])
+    return _csv(rows)
+
+
+def moodle(grades: Sequence[Grade]) -> str:
+    """For Moodle: the worksheet of an assignment, or any import that maps a column to the user."""
+    rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]]
+    for grade in grades:
+        found = MOODLE.match(grade.student)
+        name, number = (found["name"], f"Participant {found['id']}") if found else (grade.student, grade.student)
+        unmet = [f"{r.stem[:2]}.{v.case}" for r in grade.results for v in r.verdicts if v.status is not Status.PASS]
+        told = f"not met: {', '.join(unmet)}" if unmet else "all cases met" if grade.results else grade.status
+        rows.append([number, name, str(grade.total.got), str(grade.total.of), told])
+    return _csv(rows)
+
+
+def junit(grades: Sequence[Grade]) -> str:
+    """JUnit XML: a suite per student, a test case per case. What was not judged is skipped."""
+    suites = ET.Element("testsuites", name="labkit")
+    for grade in grades:
+        verdicts = [(result.stem, verdict) for result in grade.results for verdict in result.verdicts]
+        failed = sum(verdict.status in {Status.FAIL, Status.TODO} for _, verdict in verdicts)
+        skipped = sum(verdict.status is Status.NOT_JUDGED for _, verdict in verdicts)
+        counts = {"tests": len(verdicts), "failures": failed, "errors": 0, "skipped": skipped}
+        suite = ET.SubElement(suites, "testsuite", name=grade.student, **{k: str(v) for k, v in counts.items()})
+        for stem, verdict in verdicts:
+            case = ET.SubElement(suite, "testcase", classname=f"{grade.student}.{stem}", name=verdict.case)
+            if verdict.status is not Status.PASS:
+                kind = "skipped" if verdict.status is Status.NOT_JUDGED else "failure"
+                ET.SubElement(case, kind, message=verdict.what or "not begun").text = verdict.where
+    ET.indent(suites)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _csv(rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
+    return text.getvalue()

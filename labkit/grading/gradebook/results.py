@@ -1,0 +1,65 @@
+"""What grading a student came to, as plain data: the form that is written, and its schema published."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from labkit.grading.judge.criteria import Exercise
+from labkit.grading.judge.judge import BY_HAND, Result, Status
+
+
+class Marks(BaseModel):
+    """Marks, and how many there could be."""
+
+    got: int = 0
+    of: int = 0
+
+    def plus(self, got: int, of: int) -> "Marks":
+        """Together with others."""
+        return Marks(got=self.got + got, of=self.of + of)
+
+
+class Grade(BaseModel):
+    """A student's grade. Marks come from `results` alone."""
+
+    student: str
+    status: str
+    """graded; nothing handed in; or look: something there must be looked at by hand."""
+    total: Marks
+    criteria: dict[str, Marks]
+    """By criterion of the course."""
+    cases: dict[str, Marks]
+    """By case, as in "01.saves_whole", of all exercises."""
+    results: list[Result]
+    """Of the exercises that were handed in."""
+    runs: list[str]
+    """Which cells of the notebooks do not run through. It costs nothing."""
+    notes: list[str]
+
+    @classmethod
+    def of(
+        cls, student: str, results: list[Result], runs: list[str], notes: list[str], exercises: Mapping[str, Exercise]
+    ) -> "Grade":
+        """Add up the marks. An exercise that was not handed in counts with none."""
+        met = {(r.stem, v.case) for r in results for v in r.verdicts if v.status is Status.PASS}
+        cases: dict[str, Marks] = {}
+        criteria: dict[str, Marks] = {}
+        total = Marks()
+        for stem, exercise in exercises.items():
+            for case in exercise.cases:
+                got = case.marks if (stem, case.id) in met else 0
+                cases[f"{exercise.number}.{case.id}"] = Marks(got=got, of=case.marks)
+                criteria[case.criterion] = criteria.get(case.criterion, Marks()).plus(got, case.marks)
+                total = total.plus(got, case.marks)
+        look = any(BY_HAND in verdict.what for result in results for verdict in result.verdicts)
+        status = "look" if look else "graded" if results else "nothing handed in"
+        return cls(
+            student=student, status=status, total=total, criteria=criteria, cases=cases, results=results, runs=runs,
+            notes=notes,
+        )  # fmt: skip
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of what is written for each student."""
+    return Grade.model_json_schema()

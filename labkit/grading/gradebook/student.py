@@ -1,0 +1,128 @@
+"""One student of a class that is graded: what they handed in, and the steps by which it is graded."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from labkit.grading.gradebook.handed_in import Handed
+from labkit.grading.gradebook.results import Grade
+from labkit.grading.judge.criteria import Exercise
+from labkit.grading.judge.judge import BY_HAND, Result, Status, Verdict
+from labkit.grading.judge.printable import printable
+from labkit.grading.judge.request import Request
+from labkit.grading.notebook.answers import Submission
+from labkit.grading.notebook.reading import read_submission
+from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
+from labkit.grading.sandbox.room import Room
+from labkit.grading.sandbox.warm import Servers
+from labkit.isolation.work import StoppedError
+from labkit.repository import UsageError
+
+SECONDS = 120.0
+"""Real time that a case may take."""
+LONGEST_NAME = 60
+Journal = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a student is graded, and how."""
+
+    room: Room
+    criteria: Path | None
+    seed: int
+    servers: Servers | None
+    """None: their code is trusted, and not enclosed."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student with the answers to each exercise that was handed in."""
+
+    RUN: ClassVar = "notebooks"
+    """The last step: whether the notebooks run through."""
+
+    name: str
+    submissions: dict[str, Submission]
+    notes: list[str]
+    exercises: Mapping[str, Exercise]
+
+    @classmethod
+    def of(cls, handed: Handed, exercises: Mapping[str, Exercise]) -> "Student":
+        """Read what was handed in. What cannot be read counts as no answers, and a note says why."""
+        if len(handed.student) > LONGEST_NAME:
+            raise UsageError(f"the name {handed.student[:40]}… is too long: use at most {LONGEST_NAME} characters")
+        submissions = {}
+        for stem in exercises:
+            if stem in handed.notebooks:
+                try:
+                    submissions[stem] = read_submission(exercises[stem], handed.notebooks[stem])
+                except UsageError as error:
+                    submissions[stem] = Submission(notes=[printable(str(error))])
+        return cls(handed.student, submissions, handed.notes, exercises)
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether one of the exercises is about PostgreSQL."""
+        return any(self.exercises[stem].database for stem in self.submissions)
+
+    def told(self) -> list[Any]:
+        """All that the grade depends on, as plain data."""
+        each = {stem: [s.answers, sorted(s.elsewhere), s.notes] for stem, s in self.submissions.items()}
+        return [each, self.notes]
+
+    def steps(self, desk: Desk, journal: Callable[[], Journal]) -> dict[str, Callable[[], str]]:
+        """What is to be done: judge each exercise, then run the notebooks. `journal` is what was done before."""
+        steps = {stem: partial(self._judge, stem, desk) for stem in self.submissions}
+        return {**steps, self.RUN: lambda: json.dumps(self._run(desk, journal()))}
+
+    def grade(self, journal: Journal) -> Grade:
+        """What it came to."""
+        runs = json.loads(journal.get(self.RUN, "[]"))
+        return Grade.of(self.name, list(self._results(journal).values()), runs, self.notes, self.exercises)
+
+    def _results(self, journal: Journal) -> dict[str, Result]:
+        return {stem: Result.model_validate_json(journal[stem]) for stem in self.submissions}
+
+    def _judge(self, stem: str, desk: Desk) -> str:
+        request = Request(
+            name=stem, submission=self.submissions[stem], seed=desk.seed, criteria=desk.criteria, seconds=SECONDS
+        )  # fmt: skip
+        status, said = desk.servers.judge(request, desk.room) if desk.servers else _judge_apart(request)
+        if status:
+            return self._unjudged(stem, status, desk).model_dump_json()
+        return said.decode()
+
+    def _unjudged(self, stem: str, status: int, desk: Desk) -> Result:
+        """When the judge itself did not come to its end."""
+        exercise, what = self.exercises[stem], f"the judge itself failed, with exit status {status}: {BY_HAND}"
+        same = {"criterion", "title", "marks"}
+        verdicts = [
+            Verdict(case=case.id, status=Status.FAIL, what=what, **case.model_dump(include=same))
+            for case in exercise.cases
+        ]
+        notes = self.submissions[stem].notes
+        return Result(stem=stem, title=exercise.title, seed=desk.seed, verdicts=verdicts, notes=notes)
+
+    def _run(self, desk: Desk, journal: Journal) -> list[str]:
+        answered = {stem: each for stem, each in self.submissions.items() if each.answers}
+        results = self._results(journal)
+        attempt = Attempt(
+            {stem: rebuilt(self.exercises[stem], each) for stem, each in answered.items()},
+            {stem: checks(self.exercises[stem], results[stem]) for stem in answered},
+        )
+        return attempt.run(desk.room, desk.servers) if answered else []
+
+
+def _judge_apart(request: Request) -> tuple[int, bytes]:
+    command = [sys.executable, "-P", "-m", "labkit.grading.judge.request"]
+    done = subprocess.run(command, input=request.model_dump_json().encode(), capture_output=True, check=False)
+    if done.returncode == -signal.SIGINT:  # whoever interrupts the grading interrupts this, too
+        raise StoppedError
+    return done.returncode, done.stdout

@@ -1,0 +1,25 @@
+"""The judged program: the instructor's given cells and the student's answers, in the instructor's order."""
+
+import linecache
+
+from labkit.crash.child.trace import GIVEN
+from labkit.grading.judge.criteria import Exercise
+from labkit.grading.judge.program import Program, Source
+from labkit.grading.notebook.answers import Submission
+
+
+def rebuild(exercise: Exercise, submission: Submission) -> Program:
+    """The program to judge, its lines known to `linecache` for the report."""
+    sources = []
+    for number, cell in enumerate(exercise.cells, 1):
+        name = cell.answer
+        text = submission.answers.get(name, cell.source) if name else cell.source
+        sources.append(Source(answer_file(name) if name else f"{GIVEN} {number}>", text))
+    for source in sources:
+        linecache.cache[source.file] = (len(source.text), None, source.text.splitlines(keepends=True), source.file)
+    return Program(tuple(sources))
+
+
+def answer_file(name: str) -> str:
+    """The file name of an answer's frames."""
+    return f"<answer {name}>"

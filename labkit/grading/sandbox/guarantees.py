@@ -1,0 +1,126 @@
+"""Where a student's code runs when a class is graded: what it is kept from, by what, and what it has left."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+from labkit.isolation.confine import supports
+from labkit.isolation.namespaces import allowed
+
+FIRST_USER = 1_900_000_000
+"""Numbers above this belong to nobody on any system that we know of."""
+MOST_MEMORY = 3 * 2**30
+"""Bytes of all processes of a submission together."""
+MOST_ON_DISK = 512 * 2**20
+"""Bytes that it may have written and kept."""
+
+
+class Guarantee(BaseModel):
+    """Something that a student's code is kept from."""
+
+    what: str
+    by: str = ""
+    """What enforces it; empty if nothing does."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {f'enforced by {self.by}' if self.by else 'NOT ENFORCED on this machine'}"
+
+
+@cache
+def guarantees() -> tuple[Guarantee, ...]:
+    """What this machine can keep a student's code from."""
+    kernel, linux = supports(), sys.platform == "linux"
+    files = [*(["a mount namespace"] if apart() else []), *(["Landlock"] if kernel["files"] else [])]
+    tcp = "Landlock, for TCP; NOT for other sockets" if kernel["tcp"] else ""
+    ended = "a subreaper that ends what is left running; what others run can be SEEN" if linux else ""
+    return (
+        Guarantee(what="files", by=" and ".join(files)),
+        Guarantee(what="network", by="a network namespace" if apart() else tcp),
+        Guarantee(what="processes", by="a process namespace" if apart() else ended),
+        Guarantee(what="memory", by="limits per process, and a watch over all of them" if linux else ""),
+        Guarantee(what="signals", by="Landlock" if kernel["signals"] else ""),
+        Guarantee(what="user", by="a user of its own" if linux and os.geteuid() == 0 and (apart() or _open()) else ""),
+    )
+
+
+def missing() -> list[str]:
+    """What nothing here enforces, and what must be enforced before a stranger's code runs."""
+    can_wait = {"signals"} if sys.platform == "linux" and os.geteuid() == 0 else {"signals", "user"}
+    return [each.what for each in guarantees() if each.what not in can_wait and not each.by]
+
+
+def _open() -> bool:
+    """Whether Python lies where any user can reach it."""
+    return all(parent.stat().st_mode & 1 for folder in keep() for parent in Path(folder).parents)
+
+
+def apart() -> bool:
+    """Whether this machine has namespaces for it."""
+    return allowed(keep())
+
+
+def keep() -> tuple[str, ...]:
+    """Python, what is installed in it, and labkit itself; nothing else of the repository."""
+    return sys.prefix, sys.base_prefix, str(package())
+
+
+def package() -> Path:
+    """The folder of labkit."""
+    return Path(__file__).resolve().parents[2]
+
+
+def environment() -> dict[str, str]:
+    """All that students' code knows of our environment."""
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return {"PATH": path, "LANG": "C.UTF-8", "LABKIT_PROGRESS": "off"}
+
+
+def watch(pid: Callable[[], int | None], folder: Path, stop: Callable[[str], None]) -> Callable[[], None]:
+    """From now on, call `stop` with a reason whenever a process and all it started, or `folder`, grow too large.
+
+    Each process is also limited by itself; this counts them together. Returns what ends the watch.
+    """
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.2):
+            if memory_of(pid()) > MOST_MEMORY:
+                stop(f"all its processes together took more than {MOST_MEMORY // 2**30} GB of memory")
+            if size_of(folder) > MOST_ON_DISK:
+                stop(f"it wrote more than {MOST_ON_DISK // 2**20} MB")
+
+    threading.Thread(target=look, daemon=True).start()
+    return ended.set
+
+
+def memory_of(pid: int | None) -> int:
+    """Bytes that a process and its descendants hold, without what they share with files; 0 if there is none."""
+    total = 0
+    if pid is None:
+        return total
+    try:
+        for process in [(root := psutil.Process(pid)), *root.children(recursive=True)]:
+            with process.oneshot():
+                memory = process.memory_info()
+                total += memory.rss - getattr(memory, "shared", 0)
+    except psutil.Error:
+        pass  # it is ending
+    return total
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder; links are not followed."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(where, name)).st_size
+            except OSError:
+                continue
+    return total

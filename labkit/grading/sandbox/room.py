@@ -1,0 +1,73 @@
+"""Where a submission's code runs when a class is graded, and the crash lab that lives there."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from labkit.crash.preload import preload
+from labkit.crash.zygote.__main__ import serve
+from labkit.grading.sandbox import guarantees
+from labkit.isolation.confine import Confinement, Enclosure
+from labkit.isolation.forkserver import ForkServer
+from labkit.isolation.namespaces import SYSTEM, Plan
+from labkit.isolation.work import Work
+
+
+@dataclass(frozen=True)
+class Loan:
+    """What a submission is lent while it is graded."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    """What it is told of that, beside `guarantees.environment()`."""
+    reach: tuple[str, ...] = ()
+    """Files and folders where it finds that."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where a submission's code runs: enclosed, as a user of its own if we are root."""
+
+    slot: int
+    """Tells those apart that run at one time."""
+    loan: Loan = field(default_factory=Loan)
+    apart: bool = field(default_factory=guarantees.apart)
+    """Whether in namespaces of its own."""
+
+    @property
+    def user(self) -> int:
+        """Who it runs as."""
+        return guarantees.FIRST_USER + self.slot if os.geteuid() == 0 else os.geteuid()
+
+    def plan(self, folder: Path) -> Plan:
+        """The enclosure, with a folder that it may change."""
+        return Plan(self.user, (*guarantees.keep(), *self.loan.reach), (str(folder),), self.apart)
+
+    def confinement(self, *write: str) -> Confinement:
+        """What a process there is left with."""
+        return Confinement((*guarantees.keep(), *SYSTEM, *self.loan.reach), write, network=self.apart)
+
+    def enclosure(self, server: ForkServer) -> Enclosure:
+        """For the crash lab of a judge. `server` has loaded what a zygote needs."""
+        return Enclosure(partial(self._start, server), self.confinement())
+
+    def _start(self, server: ForkServer, channel: int, log: int, folder: Path) -> Work:
+        return server.work(
+            self.plan(folder), _lab, folder, self.loan.environment, channels=(channel, log), folder=folder
+        )
+
+
+def load_lab(modules: Iterable[str]) -> None:
+    """Of a server that forks crash labs: load what their children will need, and with this function this module."""
+    preload(modules)
+
+
+def _lab(channel: Connection, log: Connection, folder: Path, known: Mapping[str, str]) -> None:
+    for fd in (1, 2):
+        os.dup2(log.fileno(), fd)
+    log.close()
+    os.environ.update(known)
+    os.chdir(folder)
+    serve(channel, folder)

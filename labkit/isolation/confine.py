@@ -1,0 +1,86 @@
+"""What a child may reach when a stranger's code runs in it: some folders, its own processes, no network but the lab's.
+
+Landlock and resource limits, taken on by the child itself before it loads anything. Nobody who runs in it can undo
+that. Where the kernel has no Landlock, the limits alone hold; who starts the lab has asked before (`supports`).
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if sys.platform == "linux":
+    import resource
+
+    from py_landlock import AccessFs, Landlock, LandlockError, get_abi_version
+    from py_landlock.abi import get_supported_fs
+
+PR_SET_DUMPABLE = 4
+DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What a child is left with."""
+
+    read: tuple[str, ...]
+    """Files and folders that it may read and run."""
+    write: tuple[str, ...] = ()
+    """Folders that it may write, beside its sandbox."""
+    memory: int = 2 * 2**30
+    """Bytes of address space of one process."""
+    processes: int = 64
+    """Of its user at once, the lab's own among them."""
+    file: int = 32 * 2**20
+    """Bytes of one file."""
+    network: bool = True
+    """Whether it may use TCP: in a network namespace of its own there is nobody else."""
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """Where the zygote lives when its children run a stranger's code."""
+
+    start: Callable[[int, int, Path], Any]
+    """Starts it there, given its socket, its log and its folder. What is returned is used like a subprocess.Popen."""
+    children: Confinement
+
+
+def supports() -> dict[str, bool]:
+    """What this kernel can keep a process from by itself: "files", "tcp", "signals"."""
+    try:
+        abi = get_abi_version() if sys.platform == "linux" else 0
+    except LandlockError:
+        abi = 0
+    return {"files": abi >= 1, "tcp": abi >= 4, "signals": abi >= 6}
+
+
+def confine(to: Confinement, sandbox: Path) -> None:
+    """Give up everything else, in this process and all that it will start."""
+    for what, most in (
+        (resource.RLIMIT_AS, to.memory), (resource.RLIMIT_FSIZE, to.file),
+        (resource.RLIMIT_NPROC, to.processes), (resource.RLIMIT_CORE, 0),
+    ):  # fmt: skip
+        resource.setrlimit(what, (most, most))
+    if not supports()["files"]:
+        return
+    rules = Landlock(strict=False)
+    if to.network:
+        rules.allow_all_network()
+    everything = get_supported_fs(rules.abi_version)
+    read = AccessFs.EXECUTE | AccessFs.READ_FILE
+    rules.add_path_rule(*filter(os.path.isfile, to.read), access=read)
+    rules.add_path_rule(*filter(os.path.isdir, to.read), access=read | AccessFs.READ_DIR)
+    rules.add_path_rule(*filter(os.path.exists, DEVICES), access=AccessFs.READ_FILE | AccessFs.WRITE_FILE)
+    rules.add_path_rule(*to.write, sandbox, access=everything)
+    rules.apply()
+
+
+def hide() -> None:
+    """Let no process of the same user look into this one, or into those it forks."""
+    if sys.platform == "linux":
+        from labkit.isolation.process import LIBC  # noqa: PLC0415 - a confined child is forked by that module
+
+        LIBC.prctl(PR_SET_DUMPABLE, 0)
