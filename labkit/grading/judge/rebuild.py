@@ -1,7 +1,5 @@
 """The judged program: the instructor's given cells and the student's answers, in the instructor's order."""
 
-import linecache
-
 from labkit.crash.child.trace import GIVEN
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.program import Program, Source
@@ -16,8 +14,8 @@ def rebuild(exercise: Exercise, submission: Submission) -> Program:
         text = submission.answers.get(name, cell.source) if name else cell.source
         sources.append(Source(answer_file(name) if name else f"{GIVEN} {number}>", text))
     for source in sources:
-        linecache.cache[source.file] = (len(source.text), None, source.text.splitlines(keepends=True), source.file)
-    return Program(tuple(sources))
+        source.show()
+    return Program(tuple(sources), f"answers_{exercise.number}")
 
 
 def answer_file(name: str) -> str:
