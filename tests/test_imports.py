@@ -150,7 +150,7 @@ def test_the_gate_notices(name, source, complaint):
     [
         (
             "labkit.crash.child.main",
-            "from labkit import world\nfrom labkit.crash.child.trace import Stop\nfrom . import trace",
+            "from labkit import world\nfrom labkit.crash.jobs import Stop\nfrom . import trace",
         ),
         ("labkit.crash", "from .trace import Stop"),
         (

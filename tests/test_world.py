@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 from labkit.backoff import is_retryable
 from labkit.clock import FakeClock
 from labkit.crash import sweep, trial
-from labkit.crash.world_process.serve import ERRORS as KEEP_TYPE
-from labkit.crash.world_process.serve import LONGEST, RemoteWorld, hear, serve, tell
+from labkit.crash.channel import hear, tell
+from labkit.crash.child.remote_world import ERRORS as KEEP_TYPE
+from labkit.crash.child.remote_world import RemoteWorld
+from labkit.crash.world_process.serve import LONGEST, serve
 from labkit.world import (
     TOOLS,
     Call,

@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arrange, sweep, tool, trial
 from labkit.crash import DidNotSurviveError, Effect, Line, Report, Trial
-from labkit.crash.child.trace import without_addresses
+from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.program import Program
 
 STORE = "tasks"

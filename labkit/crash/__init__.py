@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from labkit.crash.child.main import Job, Observation
-from labkit.crash.child.trace import Stop
-from labkit.crash.client import CLIENT, CrashLabError, pickled, unwrapped
-from labkit.crash.report.findings import Effect, Outcome, Point, parse_outcome
+from labkit.crash.client import CLIENT
+from labkit.crash.jobs import CrashLabError, Job, Observation, Programs, Stop
+from labkit.crash.pickling import pickled, unwrapped
+from labkit.crash.report.findings import KILLED, POWER_CUT, Effect, Outcome, Point, parse_outcome
 from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import Replay
 from labkit.crash.report.report import Again, DidNotSurviveError, Report
 from labkit.crash.report.steps import Steps
-from labkit.crash.zygote.explore import KILLED, POWER_CUT, Programs
 from labkit.world import Call, World
 
 __all__ = [

@@ -1,7 +1,6 @@
 """The kernel's side: start the zygote when it is first needed, ask it, and leave nothing behind."""
 
 import atexit
-import io
 import os
 import pickle
 import shutil
@@ -11,25 +10,29 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
-from labkit.crash.child.trace import LIBRARY
+from labkit.crash.channel import hear
+from labkit.crash.jobs import CrashLabError
 from labkit.crash.preload import shipped
-from labkit.crash.world_process.serve import hear
-from labkit.isolation.confine import Enclosure
+from labkit.isolation.confine import Confinement
 
 START = "from labkit.crash.zygote.__main__ import main; main()"
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
 """Of the zygote and its children, beside what they have of ours."""
 
 
-class CrashLabError(RuntimeError):
-    """The crash lab itself failed, not the code under test."""
+@dataclass(frozen=True)
+class Enclosure:
+    """Where the zygote lives when its children run a stranger's code."""
+
+    start: Callable[[int, int, Path], Any]
+    """Starts it there, given its socket, its log and its folder. What is returned is used like a subprocess.Popen."""
+    children: Confinement
 
 
 class Client:
@@ -119,52 +122,6 @@ def _start(channel: int, log: int, folder: Path) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[channel],
         start_new_session=True, cwd=folder, env={**os.environ, **ENVIRONMENT},
     )  # fmt: skip
-
-
-class _Pickler(cloudpickle.Pickler):
-    def reducer_override(self, thing: Any) -> Any:
-        # IPython puts an `open` of its own into every notebook; it would pass the children's traced one by.
-        if getattr(thing, "__name__", "") == "_modified_open" and callable(thing):
-            return getattr, (__import__("builtins"), "open")
-        return super().reducer_override(thing)
-
-
-def pickled(function: Callable[..., Any]) -> bytes:
-    """`function` as it travels to a child: by value if it was defined in a notebook, a script or a test."""
-    named = unwrapped(function)
-    module = sys.modules.get(named.__module__)
-    by_value = module is not None and module.__name__ != "__main__" and not is_library(module.__name__)
-    if by_value:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        buffer = io.BytesIO()
-        _Pickler(buffer).dump(function)
-        return buffer.getvalue()
-    except (TypeError, pickle.PicklingError) as error:
-        raise CrashLabError(f"{named.__name__} uses something that cannot travel to another process: {error}") from None
-    finally:
-        if by_value:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def travels(value: Any) -> bool:
-    """Whether a child can be given this value."""
-    try:
-        _Pickler(io.BytesIO()).dump(value)
-    except (TypeError, pickle.PicklingError):
-        return False
-    return True
-
-
-def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that a partial is made of: a partial has no name, and is never from where it was made."""
-    return unwrapped(function.func) if isinstance(function, partial) else function
-
-
-def is_library(module: str) -> bool:
-    """Whether a module is labkit's, Python's or an installed package's."""
-    origin = getattr(sys.modules[module], "__file__", None) or ""
-    return module.startswith("labkit.") or not origin or origin.startswith(LIBRARY)
 
 
 CLIENT = Client()

@@ -17,7 +17,8 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 
 from labkit import world
 from labkit.crash import CrashLabError, Stop, Trial, trial
-from labkit.crash.client import CLIENT, travels
+from labkit.crash.client import CLIENT
+from labkit.crash.pickling import travels
 
 USAGE = 'say where to kill it: %%crash after="write", %%crash before="ACK" or %%crash 3 (crash point 3)'
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from labkit.course.answers import Answers, load_all
 from labkit.crash import CrashLabError, Report
-from labkit.crash.child.trace import without_addresses
+from labkit.crash.under_test import without_addresses
 from labkit.gauntlet.alone import idempotent, persists, resumes
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.outside import retries, run_deadline, step_deadline

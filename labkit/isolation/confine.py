@@ -6,10 +6,8 @@ that. Where the kernel has no Landlock, the limits alone hold; who starts the la
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 if sys.platform == "linux":
     import resource
@@ -37,15 +35,6 @@ class Confinement:
     """Bytes of one file."""
     network: bool = True
     """Whether it may use TCP: in a network namespace of its own there is nobody else."""
-
-
-@dataclass(frozen=True)
-class Enclosure:
-    """Where the zygote lives when its children run a stranger's code."""
-
-    start: Callable[[int, int, Path], Any]
-    """Starts it there, given its socket, its log and its folder. What is returned is used like a subprocess.Popen."""
-    children: Confinement
 
 
 def supports() -> dict[str, bool]:

@@ -709,7 +709,7 @@ import os
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from labkit.crash.world_process.serve import tell
+from labkit.crash.channel import tell
 
 
 def execute_task_if_not_done(task_id, store, do_work):

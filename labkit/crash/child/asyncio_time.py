@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
 
-from labkit.crash.child.os_shims import replace
+from labkit.crash.child.patch import replace
 
 MOMENT, DAY, CENTURY = 1.0, 86400.0, 3.2e9
 """Seconds. Servers answer within a moment, no child lives for a day, and who waits for a century waits for nothing."""

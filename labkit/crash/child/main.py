@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import traceback
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -14,48 +13,17 @@ import cloudpickle
 
 from labkit import world
 from labkit.crash.child import virtual
+from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
-from labkit.crash.child.trace import Stop, Trace, lines_under_test, without_addresses
+from labkit.crash.child.trace import Trace
+from labkit.crash.jobs import Job, Observation, Stop
 from labkit.crash.preload import shipped
-from labkit.crash.report.steps import follow
+from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.crash.world_process.database import CHILD
 from labkit.isolation.confine import Confinement, confine
 
 PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "recover": 4343, "invariant": 4444}
 """The process ids that the code under test sees: another one after a restart."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a child is to do."""
-
-    role: str
-    code: bytes
-    """A cloudpickle of a function without arguments; of one with an Observation, for the invariant."""
-    stop: Stop | None = None
-    """Where to stop and wait for death. None: nothing is traced."""
-    given: dict[str, Any] | None = None
-    """The Observation for the invariant, as plain data."""
-    life: int = 0
-    """Counts the restarts: each process draws other numbers than those before it."""
-    by_line: bool = False
-    """Tell every line, too."""
-    path: tuple[str, ...] = ()
-    """The module search path of the code under test."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What an invariant is given: the state after recovery, and what the world remembers."""
-
-    state: Any
-    """What `recover` returned, as plain data: a model or dataclass arrives as a dict."""
-    acknowledged: list[str]
-    """The labels acknowledged, before the crash and after."""
-    ledger: list[world.Call]
-    """The effects applied in the world: tool, arguments, key."""
-    calls: list[world.Call]
-    """The requests made, applied or not."""
 
 
 def main(

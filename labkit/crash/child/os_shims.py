@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from labkit.crash.child.files import Files, traced_open
+from labkit.crash.child.patch import Real, replace
 from labkit.crash.child.trace import Trace
 
-Real = Callable[..., Any]
 SHIMS: dict[str, Real] = {}
 OS = __import__(os.name)
 """posix or nt: what `from os import replace` is pickled as."""
@@ -29,12 +29,6 @@ def install(trace: Trace) -> None:
     for name, function in SHIMS.items():
         if hasattr(os, name):
             replace(name, partial(function, files, name, getattr(os, name)), os, OS)
-
-
-def replace(name: str, new: Real, *modules: Any) -> None:
-    """Put `new` in the place of a function of the standard library."""
-    for module in modules:
-        setattr(module, name, new)
 
 
 def shim(*names: str) -> Callable[[Real], Real]:

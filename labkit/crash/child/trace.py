@@ -4,10 +4,7 @@ An effect is anything that the world outside this process could notice: a file s
 acknowledgement, the return. A crash point is the gap before an effect. The child stops there; its parent kills it.
 """
 
-import itertools
-import re
 import sys
-import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -16,40 +13,14 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, TypeVar
 
-from labkit.crash.world_process.serve import hear, tell
+from labkit.crash.channel import hear, tell
+from labkit.crash.jobs import Stop
+from labkit.crash.news import FINAL
+from labkit.crash.under_test import lines_under_test
 
 T = TypeVar("T")
-LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
-NOT_UNDER_TEST = ("labkit.crash", "labkit.isolation", "labkit.world", "labkit.llm", "labkit.grading", "labkit.gauntlet")
-CHILD = "labkit.crash.child.main"
-"""The module that calls the code under test; what called it in turn is no part of that code."""
-GIVEN = "<given"
-"""How the file names of code begin that the instructor gave: an exercise's adapters are not the student's lines."""
-FINAL = {"stopped", "returned", "raised"}
-"""The news that are the last."""
-NEWS = {
-    "effect": {"op": str, "target": str, "lines": list},
-    "handle": {"handle": int, "path": str},
-    "line": {"line": list, "values": dict},
-    "outside": {"path": str},
-    "stopped": {"count": int},
-    "returned": {"loaded": list},
-    "raised": {"error": str, "text": str, "lines": list},
-}
-"""What a child may tell, and what the least of it is."""
 BATCH = 64
 """News that travel together: each message costs a change of process."""
-Line = tuple[str, str, int]
-"""File, function and line number of a frame."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where a child stops: before effect number `at`, or after or before the first effect whose label has a text."""
-
-    at: int | None = None
-    after: str | None = None
-    before: str | None = None
 
 
 @dataclass
@@ -103,34 +74,5 @@ class Trace:
             hear(self.channel)
 
 
-def understood(news: Any) -> bool:
-    """Whether this is news. Not everything that comes from a child was told by us."""
-    return isinstance(news, list) and all(
-        isinstance(each, dict)
-        and (form := NEWS.get(str(each.get("event")))) is not None
-        and all(isinstance(each.get(name), kind) for name, kind in form.items())
-        for each in news
-    )
-
-
-def lines_under_test(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
-    """The frames, innermost first, that are not Python's, a package's or the crash lab's."""
-    inside = itertools.takewhile(lambda item: item[0].f_globals.get("__name__") != CHILD, frames)
-    return [(frame.f_code.co_filename, frame.f_code.co_name, line) for frame, line in inside if is_under_test(frame)]
-
-
 def _frames() -> Iterable[tuple[FrameType, int]]:
     return traceback.walk_stack(sys._getframe(1))  # noqa: SLF001 - public in all but name
-
-
-def is_under_test(frame: FrameType) -> bool:
-    """Whether a frame belongs to the code under test."""
-    module = frame.f_globals.get("__name__") or ""
-    if module.startswith("labkit."):
-        return not module.startswith(NOT_UNDER_TEST)
-    return not frame.f_code.co_filename.startswith((*LIBRARY, GIVEN))
-
-
-def without_addresses(text: str) -> str:
-    """`text` without the memory addresses that Python puts into names of objects: they differ at every run."""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)

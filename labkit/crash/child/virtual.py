@@ -15,8 +15,8 @@ from typing import Any
 
 from labkit.clock import FakeClock
 from labkit.crash.child import asyncio_time
-from labkit.crash.child.os_shims import replace
-from labkit.crash.world_process.serve import RemoteWorld
+from labkit.crash.child.patch import replace
+from labkit.crash.child.remote_world import RemoteWorld
 
 
 @contextmanager

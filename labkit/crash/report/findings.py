@@ -71,3 +71,6 @@ def parse_outcome(told: Mapping[str, Any]) -> Outcome:
     else:
         reason = f"the invariant raised {failure['error']}: {text}"
     return Outcome(survives=False, reason=reason, **details)
+
+
+KILLED, POWER_CUT = "process killed", "power cut"

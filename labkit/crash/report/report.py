@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from labkit.crash.report import margin, picture
-from labkit.crash.report.findings import Effect, Outcome, Point
+from labkit.crash.report.findings import KILLED, POWER_CUT, Effect, Outcome, Point
 from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import Replay
 from labkit.crash.report.steps import Steps
-from labkit.crash.zygote.explore import KILLED, POWER_CUT
 
 EXT4_SAVES = "POSIX allows it; default ext4 saves you"
 

@@ -3,85 +3,20 @@
 It applies and records a call before it replies. The wire carries JSON, never a pickle: the other end may be anybody.
 """
 
-import json
-import threading
-from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
-from typing import Any, TypeVar
+from typing import Any
 
+from labkit.crash.channel import hear, tell
 from labkit.crash.world_process.database import Keeper
 from labkit.llm import server
-from labkit.world import ToolConflictError, ToolError, ToolTimeoutError, ToolUnavailableError, World
-
-T = TypeVar("T")
+from labkit.world import ToolError, World
 
 LONGEST = 2**24
 """Bytes of one request. Whoever says more is not heard again."""
-OnTime = Callable[[float], None]
-"""Told the virtual seconds since the world began, after every request."""
 REQUESTS = {"call", "ask", "ack", "sleep", "elapsed"}
 """What anybody may ask of the world."""
-ERRORS = {error.__name__: error for error in (ToolConflictError, ToolTimeoutError, ToolUnavailableError)}
-"""The errors that keep their type on the way; every other one arrives as a ToolError."""
-
-
-class RemoteWorld:
-    """A world in another process, over a socket that this one inherited."""
-
-    def __init__(self, channel: Connection) -> None:
-        self._channel = channel
-        self._turn = threading.Lock()
-        self.on_time: OnTime = lambda elapsed: None
-
-    def _ask(self, request: str, *arguments: Any) -> Any:
-        with self._turn:
-            tell(self._channel, [request, *arguments])
-            answer = hear(self._channel)
-        self.on_time(answer["elapsed"])
-        if "error" in answer:
-            raise ERRORS.get(answer["type"], ToolError)(answer["error"])
-        return answer["value"]
-
-    @cached_property
-    def port(self) -> int:
-        """Where the world's process speaks HTTP."""
-        return self._ask("port")
-
-    @cached_property
-    def database(self) -> str:
-        """The database of the crash lab. ToolError if there is none."""
-        return self._ask("database")
-
-    def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
-        """Use a tool."""
-        return self._ask("call", tool, arguments, key, timeout)
-
-    def ask(self, tool: str, arguments: dict[str, Any]) -> str | None:
-        """Ask a tool whether it has acted."""
-        return self._ask("ask", tool, arguments)
-
-    def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:  # noqa: ARG002 - sources name it
-        """Do something that reaches the world by another road."""
-        return perform()
-
-    def arrange(self, **what: Any) -> None:
-        """Set the scene. ToolError unless this process is a `setup`."""
-        self._ask("arrange", what)
-
-    def ack(self, label: str) -> None:
-        """Tell the user that something is done."""
-        self._ask("ack", label)
-
-    def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        self._ask("sleep", seconds)
-
-    def elapsed(self) -> float:
-        """Virtual seconds since the world began."""
-        return self._ask("elapsed")
 
 
 def serve(control: Connection) -> None:
@@ -147,16 +82,3 @@ def _do(world: World, keeper: Keeper, request: str, arguments: list[Any], *, may
     if request not in REQUESTS:
         raise ToolError(f"the world does not understand {request!r}")
     return getattr(world, request)(*arguments)
-
-
-def tell(channel: Connection, message: Any) -> None:
-    """Send plain data. JSON, never a pickle: the other end may be anybody's code."""
-    channel.send_bytes(json.dumps(message).encode())
-
-
-def hear(channel: Connection, longest: int | None = None) -> Any:
-    """Receive what `tell` sent. EOFError if the other end is gone, OSError if in mid-sentence or too long a one."""
-    try:
-        return json.loads(channel.recv_bytes(longest))
-    except ConnectionResetError:
-        raise EOFError from None

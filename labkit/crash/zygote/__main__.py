@@ -7,8 +7,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from labkit.crash.channel import tell
 from labkit.crash.preload import preload
-from labkit.crash.world_process.serve import tell
 from labkit.crash.zygote.requests import replay, step, sweep, trial
 from labkit.crash.zygote.zygote import NotExploredError, Zygote
 from labkit.isolation.confine import hide, supports

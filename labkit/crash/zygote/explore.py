@@ -4,12 +4,10 @@ It handles plain data only: the code under test stays pickled until a child load
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any
 
-from labkit.crash.child.main import Job
-from labkit.crash.child.trace import Stop
+from labkit.crash.jobs import Job, Programs, Stop
 from labkit.crash.preload import preload
+from labkit.crash.report.findings import KILLED, POWER_CUT
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.disk import Disk
 from labkit.crash.zygote.trees import Tree, read_tree, shown, write_tree
@@ -18,26 +16,6 @@ from labkit.world import World
 
 DOWNTIME = 60.0
 """Virtual seconds between a crash and the restart."""
-KILLED, POWER_CUT = "process killed", "power cut"
-
-
-@dataclass
-class Programs:
-    """The code under test, pickled, and the faults that it is to meet."""
-
-    run: bytes
-    recover: bytes
-    invariant: bytes
-    setup: bytes | None = None
-    path: tuple[str, ...] = ()
-    power: bool = False
-    """Cut the power as well, in the model, wherever something is not yet durable."""
-    depth: int = 1
-    """2: kill the recovery, too, at every crash point of its own."""
-
-    def job(self, role: str, **options: Any) -> Job:
-        """What a child in this role is to do."""
-        return Job(role, getattr(self, role), path=self.path, **options)
 
 
 class Explorer:

@@ -3,9 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from labkit.crash.child.main import Job
-from labkit.crash.child.trace import Stop
-from labkit.crash.zygote.explore import Explorer, Programs
+from labkit.crash.jobs import Job, Programs, Stop
+from labkit.crash.zygote.explore import Explorer
 from labkit.crash.zygote.trees import read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Memory, NotExploredError, Told, Zygote
 from labkit.isolation import process

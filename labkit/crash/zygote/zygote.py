@@ -12,9 +12,10 @@ from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Any
 
+from labkit.crash.channel import hear, tell
 from labkit.crash.child import main
-from labkit.crash.child.trace import FINAL, understood
-from labkit.crash.world_process.serve import hear, serve, tell
+from labkit.crash.news import FINAL, understood
+from labkit.crash.world_process.serve import serve
 from labkit.isolation import process
 from labkit.isolation.confine import Confinement
 

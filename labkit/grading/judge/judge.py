@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from labkit.crash import CrashLabError
-from labkit.crash.child.trace import without_addresses
+from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.criteria import Case, Exercise, Judge
 from labkit.grading.judge.printable import printable
 from labkit.grading.judge.program import Program

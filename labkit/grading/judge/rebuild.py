@@ -1,6 +1,6 @@
 """The judged program: the instructor's given cells and the student's answers, in the instructor's order."""
 
-from labkit.crash.child.trace import GIVEN
+from labkit.crash.under_test import GIVEN
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.program import Program, Source
 from labkit.grading.notebook.answers import Submission

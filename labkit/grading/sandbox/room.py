@@ -7,10 +7,11 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from labkit.crash.client import Enclosure
 from labkit.crash.preload import preload
 from labkit.crash.zygote.__main__ import serve
 from labkit.grading.sandbox import guarantees
-from labkit.isolation.confine import Confinement, Enclosure
+from labkit.isolation.confine import Confinement
 from labkit.isolation.forkserver import ForkServer
 from labkit.isolation.namespaces import SYSTEM, Plan
 from labkit.isolation.work import Work

@@ -1,0 +1,59 @@
+"""How code under test travels to a child: by cloudpickle, by value where no other process could import it."""
+
+import io
+import pickle
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import cloudpickle
+
+from labkit.crash.jobs import CrashLabError
+from labkit.crash.under_test import LIBRARY
+
+
+class _Pickler(cloudpickle.Pickler):
+    def reducer_override(self, thing: Any) -> Any:
+        # IPython puts an `open` of its own into every notebook; it would pass the children's traced one by.
+        if getattr(thing, "__name__", "") == "_modified_open" and callable(thing):
+            return getattr, (__import__("builtins"), "open")
+        return super().reducer_override(thing)
+
+
+def pickled(function: Callable[..., Any]) -> bytes:
+    """`function` as it travels to a child: by value if it was defined in a notebook, a script or a test."""
+    named = unwrapped(function)
+    module = sys.modules.get(named.__module__)
+    by_value = module is not None and module.__name__ != "__main__" and not is_library(module.__name__)
+    if by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        buffer = io.BytesIO()
+        _Pickler(buffer).dump(function)
+        return buffer.getvalue()
+    except (TypeError, pickle.PicklingError) as error:
+        raise CrashLabError(f"{named.__name__} uses something that cannot travel to another process: {error}") from None
+    finally:
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def travels(value: Any) -> bool:
+    """Whether a child can be given this value."""
+    try:
+        _Pickler(io.BytesIO()).dump(value)
+    except (TypeError, pickle.PicklingError):
+        return False
+    return True
+
+
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that a partial is made of: a partial has no name, and is never from where it was made."""
+    return unwrapped(function.func) if isinstance(function, partial) else function
+
+
+def is_library(module: str) -> bool:
+    """Whether a module is labkit's, Python's or an installed package's."""
+    origin = getattr(sys.modules[module], "__file__", None) or ""
+    return module.startswith("labkit.") or not origin or origin.startswith(LIBRARY)
