@@ -5,19 +5,31 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labkit.crash.client import CLIENT
-from labkit.crash.jobs import CrashLabError, Job, Observation, Programs, Stop
+from labkit.crash.jobs import (
+    CrashLabError,
+    Failure,
+    Job,
+    Limits,
+    Memory,
+    Observation,
+    Programs,
+    Stop,
+    Sweep,
+    Swept,
+    TrialRun,
+    Tried,
+)
 from labkit.crash.pickling import pickled, unwrapped
-from labkit.crash.report.findings import KILLED, POWER_CUT, Effect, Outcome, Point, parse_outcome
+from labkit.crash.report.findings import KILLED, POWER_CUT, DidNotSurviveError, Effect, Outcome, Point, outcome
 from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import Replay
-from labkit.crash.report.report import Again, DidNotSurviveError, Report
-from labkit.crash.report.steps import Steps
-from labkit.world import Call, World
+from labkit.crash.report.report import Report
+from labkit.world import World
 
 __all__ = [
     "KILLED",
@@ -65,32 +77,20 @@ def sweep(
     pickles = {"run": run, "recover": recover, "invariant": invariant, **({"setup": setup} if setup else {})}
     pickles = {role: pickled(function) for role, function in pickles.items()}
     programs = Programs(**pickles, path=tuple(sys.path), power=power, depth=depth)
-    limits = {"seconds": SECONDS, "limit": limit}
-    told = CLIENT.ask("sweep", programs=programs, **limits)
-    effects = [Effect(effect["op"], effect["target"], Line.first(effect["lines"])) for effect in told["effects"]]
-    points = [Point(point["k"], tuple(map(parse_outcome, point["outcomes"]))) for point in told["points"]]
-
-    def replay(k: int, model: str) -> Replay:
-        again = CLIENT.ask("replay", programs=programs, k=k, **limits)
-        outcomes = [told for told in again["outcomes"] if model in ("", told["model"])]
-        if not outcomes:
-            raise ValueError(f"there is no outcome of {model!r} at crash point {k}")
-        seen = min(outcomes, key=lambda told: told["survives"])
-        outcome = parse_outcome(seen)
-        verdict = "survives" if outcome.survives else f"breaks: {outcome.reason}"
-        title = f"crash point {k}. {report.words(k, replace(outcome, reason=''))}"
-        ledger = [Call(**call) for call in seen["ledger"]]
-        return Replay(title, seen["before"], seen["after"], ledger, again["output"] + seen["output"], verdict)
-
-    def step(k: int) -> Steps:
-        title = f"crash point {k}. {report.words(k, Outcome(KILLED, survives=True))}"
-        return Steps(title, **CLIENT.ask("step", programs=programs, k=k, **limits))
-
-    line = Line.first(told["lines"])
-    again = Again(replay, step)
-    counts = told["processes"], told["spawned"]
-    report = Report(name or unwrapped(run).__name__, effects, points, power, told["problem"], line, *counts, again)
-    return report
+    limits = Limits(SECONDS, limit)
+    swept = CLIENT.ask(Sweep(programs), Swept, limits)
+    return Report(
+        name or unwrapped(run).__name__,
+        [Effect(op, target, Line.first(lines)) for op, target, lines in swept.effects],
+        [Point(point.k, tuple(map(outcome, point.outcomes))) for point in swept.points],
+        power,
+        swept.problem,
+        Line.first(swept.lines),
+        swept.processes,
+        swept.spawned,
+        programs,
+        limits,
+    )
 
 
 @dataclass(frozen=True)
@@ -122,29 +122,21 @@ def trial(
     world: World | None = None,
 ) -> Trial:
     """Run `run` once in a fresh process, to its end or to `stop`, in `folder` or in an empty one."""
-    path = tuple(sys.path)
-    database = sys.modules.get("labkit.database") if folder else None
-    own = {"url": database.url()} if database else {}
-    told = CLIENT.ask(
-        "trial",
-        job=Job("trial", pickled(run), stop=stop or Stop(), path=path),
-        setup=Job("setup", pickled(setup), path=path) if setup else None,
-        memory={**(world or World()).to_json(), **own},
-        sandbox=folder,
-        seconds=SECONDS,
-        limit=LIMIT,
-    )
-    if "problem" in told:
-        raise CrashLabError(told["problem"])
-    last = told["last"]
+    path, database = tuple(sys.path), sys.modules.get("labkit.database")
+    url = database.url() if database and folder else None
+    memory = Memory((world or World()).to_json(), url=url)
+    job = Job("trial", pickled(run), stop=stop or Stop(), path=path)
+    before = Job("setup", pickled(setup), path=path) if setup else None
+    tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(SECONDS, LIMIT))
+    raised = tried.failure or Failure("")
     return Trial(
-        told["how"],
-        last.get("value"),
-        told["failure"],
-        last.get("error", ""),
-        Line.first(last.get("lines", [])),
-        told["labels"],
-        told["files"],
-        World().restore(told["memory"]),
-        told["output"],
+        tried.how,
+        tried.value,
+        tried.words,
+        raised.error,
+        Line.first(raised.lines),
+        tried.effects,
+        tried.files,
+        World().restore(tried.memory.world),
+        tried.output,
     )

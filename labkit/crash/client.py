@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from labkit.crash.channel import hear
-from labkit.crash.jobs import CrashLabError
+from labkit.crash.channel import hear, made
+from labkit.crash.jobs import CrashLabError, Limits, Request
 from labkit.crash.preload import shipped
 from labkit.isolation.confine import Confinement
 
+T = TypeVar("T")
 START = "from labkit.crash.zygote.__main__ import main; main()"
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
 """Of the zygote and its children, beside what they have of ours."""
@@ -58,15 +59,15 @@ class Client:
         """The zygote's process id, if it runs."""
         return self._process.pid if self._process else None
 
-    def ask(self, action: str, **request: Any) -> dict[str, Any]:
-        """Have the zygote do something. CrashLabError if it cannot; whatever interrupts the wait ends the zygote."""
+    def ask(self, request: Request, kind: type[T], limits: Limits) -> T:
+        """What the zygote answers. CrashLabError if it cannot; whatever interrupts the wait ends the zygote."""
         if database := sys.modules.get("labkit.database"):
             database.server().start()  # from a child it cannot be: what children start is ended with them
         with self._turn:
             self.start()
             try:
-                self._channel.send_bytes(pickle.dumps({"action": action, "preload": shipped(), **request}))
-                return hear(self._channel)
+                self._channel.send_bytes(pickle.dumps((shipped(), limits, request)))
+                told = hear(self._channel)
             except (EOFError, BrokenPipeError):
                 self.close()
                 if self._reason:
@@ -76,6 +77,9 @@ class Client:
             except BaseException:
                 self.close()
                 raise
+        if "problem" in told:
+            raise CrashLabError(told["problem"])
+        return made(kind, told["answer"])
 
     def start(self) -> None:
         """Start the zygote unless it runs."""
@@ -93,7 +97,8 @@ class Client:
     def end_for(self, reason: str) -> None:
         """End the zygote while another thread waits for it: what it asked for fails, for this reason."""
         self._reason = reason
-        self._process.kill()
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """End the zygote, and with it its world and its child."""

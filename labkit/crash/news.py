@@ -1,26 +1,112 @@
-"""What a child tells its parent, and what of that is understood: not everything on the socket was said by the lab."""
+"""What a child tells its parent, one dataclass for each kind of news.
 
-from typing import Any
+Code under test may write to the same socket: `parse` takes nothing that is not of the right form.
+"""
 
-FINAL = {"stopped", "returned", "raised"}
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """An effect was performed. What follows `lines` is for the model of the disk."""
+
+    op: str
+    target: str
+    lines: list[Any]
+    """Frames under test, innermost first: file, function, line number."""
+    result: int | None = None
+    handle: int | None = None
+    path: str | None = None
+    to: str | None = None
+    offset: int | None = None
+    size: int | None = None
+    data: str | None = None
+    """The bytes that were written, as latin-1; the target of a symbolic link."""
+
+    @property
+    def label(self) -> str:
+        """The effect by name."""
+        return f"{self.op} {self.target}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """From now on, `handle` stands for the file or folder at `path`."""
+
+    handle: int
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """A line of the code under test is about to run."""
+
+    line: list[Any]
+    values: dict[str, str]
+    """The local variables, as short texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """Something outside the sandbox is about to change."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The crash point is here: the child waits for SIGKILL."""
+
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Returned:
+    """The function came to its end."""
+
+    value: Any = None
+    loaded: list[str]
+    """Modules that the next child should find loaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raised:
+    """The function raised."""
+
+    error: str
+    """The type of the exception."""
+    text: str
+    lines: list[Any]
+
+
+News = Done | Opened | Reached | Outside | Stopped | Returned | Raised
+FINAL = (Stopped, Returned, Raised)
 """The news that are the last."""
-NEWS = {
-    "effect": {"op": str, "target": str, "lines": list},
-    "handle": {"handle": int, "path": str},
-    "line": {"line": list, "values": dict},
-    "outside": {"path": str},
-    "stopped": {"count": int},
-    "returned": {"loaded": list},
-    "raised": {"error": str, "text": str, "lines": list},
+KINDS = {kind.__name__: kind for kind in News.__args__}
+FORMS = {
+    name: {field: getattr(hint, "__origin__", hint) for field, hint in get_type_hints(kind).items() if hint is not Any}
+    for name, kind in KINDS.items()
 }
-"""What a child may tell, and what the least of it is."""
 
 
-def understood(news: Any) -> bool:
-    """Whether this is news. Not everything that comes from a child was told by us."""
-    return isinstance(news, list) and all(
-        isinstance(each, dict)
-        and (form := NEWS.get(str(each.get("event")))) is not None
-        and all(isinstance(each.get(name), kind) for name, kind in form.items())
-        for each in news
-    )
+def plain(news: News) -> dict[str, Any]:
+    """The news as JSON has them; what is None is left out."""
+    told = {name: value for name, value in vars(news).items() if value is not None}
+    return {"news": type(news).__name__, **told}
+
+
+def parse(told: Any) -> list[News]:
+    """News from what was heard. ValueError if it is anything else."""
+    try:
+        return [_parse(**each) for each in told]
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"no news: {error}") from None
+
+
+def _parse(news: str, **details: Any) -> News:
+    made = KINDS[news](**details)
+    for field in fields(made):
+        if field.name in FORMS[news] and not isinstance(getattr(made, field.name), FORMS[news][field.name]):
+            raise TypeError(f"{field.name} of {news}")
+    return made

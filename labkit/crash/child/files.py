@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from labkit.crash import news
 from labkit.crash.child.trace import Trace
 
 BUFFER = 8192
@@ -64,13 +65,13 @@ class Files:
         else:
             fd = perform()
         self.opened[fd] = Opened(next(self._handles), inside, bool(flags & os.O_APPEND))
-        self.trace.note("handle", handle=self.opened[fd].handle, path=inside)
+        self.trace.note(news.Opened(handle=self.opened[fd].handle, path=inside))
         return fd
 
     def outside(self, path: Any) -> None:
         """Something outside the sandbox is about to change. Devices are nobody's state."""
         if not os.fsdecode(path).startswith("/dev/"):
-            self.trace.note("outside", path=os.fsdecode(path))
+            self.trace.note(news.Outside(path=os.fsdecode(path)))
 
     def close(self, fd: int) -> None:
         """Forget a descriptor: the system will use its number again."""

@@ -6,6 +6,7 @@ from types import FrameType
 from typing import Any
 
 from labkit.crash.child.trace import Trace
+from labkit.crash.news import Reached
 from labkit.crash.under_test import is_under_test, without_addresses
 
 SHORT = reprlib.Repr()
@@ -18,8 +19,7 @@ def follow(trace: Trace) -> None:
     def on_line(frame: FrameType, event: str, _: Any) -> Any:
         if event == "line":
             values = {name: without_addresses(SHORT.repr(value)) for name, value in frame.f_locals.items()}
-            line = (frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno)
-            trace.note("line", line=line, values=values)
+            trace.note(Reached(line=[frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno], values=values))
         return on_line
 
     def on_call(frame: FrameType, _: str, __: Any) -> Any:

@@ -17,6 +17,7 @@ from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import Job, Observation, Stop
+from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import shipped
 from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.crash.world_process.database import CHILD
@@ -57,18 +58,18 @@ def main(
             trace.effect("RETURN", "", lambda: None)
             trace.end()
         loaded = shipped() if len(sys.modules) > known else []
-        trace.note("returned", value=None if job.role == "run" else plain(value, job.role), loaded=loaded)
+        trace.note(Returned(value=None if job.role == "run" else as_plain_data(value, job.role), loaded=loaded))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")
-        trace.note("raised", error=type(error).__name__, text=text, lines=lines_under_test(frames))
+        trace.note(Raised(error=type(error).__name__, text=text, lines=lines_under_test(frames)))
 
 
 class NotPlainDataError(TypeError):
     """Something that JSON cannot carry was to leave a child."""
 
 
-def plain(value: Any, role: str) -> Any:
+def as_plain_data(value: Any, role: str) -> Any:
     """`value` as JSON has it; models and dataclasses become their dict. NotPlainDataError for anything else."""
 
     def as_dict(thing: Any) -> Any:

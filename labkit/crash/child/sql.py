@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import Composable
 
 from labkit.crash.child.trace import Trace
+from labkit.crash.news import Outside
 
 STATEMENTS = (
     *("_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen"),
@@ -49,7 +50,7 @@ def _traced(trace: Trace, real: Callable[..., Any], ours: Callable[[], str | Non
         if named is None:
             return (yield from real(self, query, *args, **kwargs))
         if not _is_ours(connection, ours()):
-            trace.note("outside", path=f"the database {connection.info.dbname}")
+            trace.note(Outside(path=f"the database {connection.info.dbname}"))
         trace.begin(*named)
         result = yield from real(self, query, *args, **kwargs)
         trace.done(*named)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from labkit.crash.channel import hear, tell
 from labkit.crash.jobs import Stop
-from labkit.crash.news import FINAL
+from labkit.crash.news import FINAL, Done, News, Stopped, plain
 from labkit.crash.under_test import lines_under_test
 
 T = TypeVar("T")
@@ -49,16 +49,16 @@ class Trace:
 
     def done(self, op: str, target: str, **details: Any) -> None:
         """An effect has been performed."""
-        self.note("effect", op=op, target=target, lines=lines_under_test(_frames()), **details)
+        self.note(Done(op=op, target=target, lines=lines_under_test(_frames()), **details))
         self.count += 1
         if self.stop.after and self.stop.after in f"{op} {target}".strip():
             self.wait_for_death()
 
-    def note(self, event: str, **details: Any) -> None:
+    def note(self, news: News) -> None:
         """Tell the parent something; small news travel together."""
         with self.turn:
-            self.news.append({"event": event, **details})
-            if event in FINAL or len(self.news) == BATCH:
+            self.news.append(plain(news))
+            if isinstance(news, FINAL) or len(self.news) == BATCH:
                 tell(self.channel, self.news)
                 self.news.clear()
 
@@ -69,7 +69,7 @@ class Trace:
 
     def wait_for_death(self) -> None:
         """Stop for good. The parent answers with SIGKILL."""
-        self.note("stopped", count=self.count)
+        self.note(Stopped(count=self.count))
         while True:
             hear(self.channel)
 

@@ -3,17 +3,14 @@
 import ast
 import linecache
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from labkit.crash.report.findings import Findings
 from labkit.crash.report.lines import Line
-
-if TYPE_CHECKING:
-    from labkit.crash.report.report import Report
 
 BREAKS, SURVIVES = "X", "·"
 
 
-def source(report: "Report") -> str:
+def source(report: Findings) -> str:
     """Each function that had effects: X where a crash after an effect of that line breaks it, · where none does."""
     marks: dict[Line, str] = {}
     for point in report.points[1:]:

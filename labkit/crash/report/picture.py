@@ -2,11 +2,9 @@
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from labkit.crash.report.findings import Effect
-    from labkit.crash.report.report import Report
+from labkit.crash.report.findings import Effect, Findings
 
 GOOD, BAD, INK = "#1b7837", "#b2182b", "#333333"
 WIDTH = 9.0
@@ -24,7 +22,7 @@ class Style:
     """Room for labels, in lanes."""
     mark: int
 
-    def label(self, effect: "Effect") -> str:
+    def label(self, effect: Effect) -> str:
         """What an effect is called in the picture; empty if it goes without."""
         if self is FOLDED:
             return effect.target if effect.op in {"tool", "ACK"} else ""
@@ -38,13 +36,13 @@ UPRIGHT = Style(rotation=90, align="center", size=7.5, height=5, mark=90)
 FOLDED = Style(rotation=25, align="left", size=9, height=2.6, mark=50)
 
 
-def style(report: "Report") -> Style:
+def style(report: Findings) -> Style:
     """Beyond 8 effects, labels no longer fit side by side; beyond 15, those of the files would hide the steps."""
     steps = any(effect.op == "tool" for effect in report.effects)
     return LEVEL if len(report.effects) <= 8 else FOLDED if len(report.effects) > 15 and steps else UPRIGHT
 
 
-def timeline(report: "Report") -> bytes:
+def timeline(report: Findings) -> bytes:
     """The report as a PNG image. Shape tells what colour tells."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - a second to import, and not every report is looked at
 
@@ -65,7 +63,7 @@ def timeline(report: "Report") -> bytes:
     return image.getvalue()
 
 
-def _draw_marks(axes: Any, report: "Report", look: Style) -> None:
+def _draw_marks(axes: Any, report: Findings, look: Style) -> None:
     for lane, model in enumerate(reversed(report.models)):
         axes.axhline(lane, color="#bbbbbb", linewidth=1.2, zorder=1)
         for survives, marker, colour in ((True, "o", GOOD), (False, "X", BAD)):
@@ -74,7 +72,7 @@ def _draw_marks(axes: Any, report: "Report", look: Style) -> None:
             axes.scatter(points, [lane] * len(points), s=look.mark, c=colour, marker=marker, label=label, zorder=2)
 
 
-def _draw_frame(axes: Any, report: "Report", look: Style) -> None:
+def _draw_frame(axes: Any, report: Findings, look: Style) -> None:
     count, lanes = len(report.effects), len(report.models)
     axes.set(xlim=(-0.6, max(count, 1) + 0.6), ylim=(-0.5, lanes - 0.5 + look.height))
     axes.set_yticks(range(lanes), reversed(report.models) if lanes > 1 else [""])

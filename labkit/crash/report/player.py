@@ -1,16 +1,14 @@
 """A slider over the crash points of a sweep: what a crash there leaves, and what the restart makes of it."""
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import ipywidgets
 from IPython.display import display
 
-if TYPE_CHECKING:
-    from labkit.crash.report.report import Report
+from labkit.crash.report.report import Report
 
 
-def player(report: "Report") -> ipywidgets.Widget:
+def player(report: Report) -> ipywidgets.Widget:
     """The widget. Each point is run again, for real, when it is first looked at."""
     if not report.points:
         raise ValueError(f"there is nothing to play: {report.problem}")
@@ -34,6 +32,6 @@ def player(report: "Report") -> ipywidgets.Widget:
     return ipywidgets.VBox([ipywidgets.HBox([point, *([model] if len(report.models) > 1 else [])]), view])
 
 
-def play(report: "Report") -> None:
+def play(report: Report) -> None:
     """Show the player below the cell."""
     display(player(report))

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from labkit.crash.news import Done, News, Reached
 from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import listing
 
@@ -13,19 +13,19 @@ class Steps:
     """The lines that ran before a crash point, the variables that changed, and the effects."""
 
     title: str
-    events: Sequence[Mapping[str, Any]]
+    news: Sequence[News]
     files: Mapping[str, str | None]
     """The files as they were then."""
 
     def __str__(self) -> str:
         rows, known = [self.title, ""], {}
-        for event in self.events:
-            if event["event"] == "effect":
-                rows.append(f"{'':12}⇒ {event['op']} {event['target']}".rstrip())
-            elif event["event"] == "line":
-                line = Line(*event["line"])
-                before, known[line.function] = known.get(line.function, {}), event["values"]
-                changed = [f"{name} = {value}" for name, value in event["values"].items() if before.get(name) != value]
+        for news in self.news:
+            if isinstance(news, Done):
+                rows.append(f"{'':12}⇒ {news.label}")
+            elif isinstance(news, Reached):
+                line = Line(*news.line)
+                before, known[line.function] = known.get(line.function, {}), news.values
+                changed = [f"{name} = {value}" for name, value in news.values.items() if before.get(name) != value]
                 if changed:
                     rows.append(f"{'':12}{', '.join(changed)}")
                 rows.append(f"  {line.number:4}  {line.raw}")

@@ -1,14 +1,14 @@
-"""The world's database: kept by the world's process, put back when a child first asks for it, read when it is dead.
+"""The world's database: put back when a child first asks for it, read when that child is dead.
 
-It is the notebook's own in a cell that crashes, and one of the crash lab's in a sweep. The driver is loaded when the
-first child asks: most sweeps need none.
+It is the notebook's own in a cell that crashes, and one of the lab's in a sweep. The driver is loaded when the first
+child asks: most sweeps need none.
 """
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-if TYPE_CHECKING:
-    from labkit.crash.world_process.rows import Rows
+from labkit.crash.jobs import Memory
 
 CHILD = "labkit-child"
 """The application name of a child's connections."""
@@ -16,47 +16,46 @@ PATIENCE = 10.0
 """Seconds until a dead child's connection must be gone."""
 
 
-class Keeper:
-    """What the world's process knows of databases."""
+class WorldDatabase:
+    """What the world's process knows of its database."""
 
     def __init__(self) -> None:
-        self._rows: Rows | None = None
-        self._given: dict[str, Any] = {}
+        self._scratch: Any = None
+        """The Rows of the lab's database, once there is one."""
+        self._memory = Memory()
         self._used = False
 
-    def begin(self, memory: dict[str, Any]) -> None:
-        """A child begins, in a world with this memory: with a `database`, the notebook's own `url`, or neither."""
-        self._given = {key: memory[key] for key in ("database", "url") if key in memory}
-        self._used = False
+    def begin(self, memory: Memory) -> None:
+        """A child begins, in a world with this memory."""
+        self._memory, self._used = memory, False
 
-    def url(self) -> str:
-        """Where the child finds the database. DatabaseError if the server does not answer."""
-        if "url" in self._given:
-            self._used = True
-            return self._given["url"]
+    def hand_out(self) -> str:
+        """Restore what is remembered, and return where the child finds it. DatabaseError if no server answers."""
+        self._used = True
+        if self._memory.url:
+            return self._memory.url
         from labkit.crash.world_process import rows  # noqa: PLC0415 - see above
 
-        if self._rows and self._rows.lost:  # the server may have been started anew since the last sweep
-            self._rows.close()
-            self._rows = None
-        self._rows = self._rows or rows.take()
-        self._rows.put_back(self._given.get("database", rows.EMPTY))
-        self._used = True
-        return self._rows.url
+        if self._scratch and self._scratch.lost():  # the server may have been started anew since the last sweep
+            self._scratch.close()
+            self._scratch = None
+        self._scratch = self._scratch or rows.take()
+        self._scratch.put_back(self._memory.content or rows.EMPTY)
+        return self._scratch.hand_out()
 
-    def memory(self) -> dict[str, Any]:
-        """What to remember of the child that is dead now. ValueError if the lab could not put it back."""
-        if self._used and "url" in self._given:
-            _wait_until_gone(self._given["url"])
+    def content(self) -> dict[str, Any] | None:
+        """What the child that is dead now has left. ValueError if the lab could not put it back."""
+        if self._used and self._memory.url:
+            _wait_until_gone(self._memory.url)
         elif self._used:
-            self._given = {"database": self._rows.read()}
+            self._memory = replace(self._memory, content=self._scratch.read())
         self._used = False
-        return self._given
+        return self._memory.content
 
 
-def tables(memory: dict[str, Any]) -> dict[str, str]:
+def tables(memory: Memory) -> dict[str, str]:
     """The tables in a world's memory as text, to be shown beside the files."""
-    found = memory.get("database", {}).get("tables", {})
+    found = (memory.content or {}).get("tables", {})
     return {f"table {name.removeprefix('public.')}": rows for name, rows in found.items()}
 
 

@@ -56,13 +56,11 @@ class Rows:
         self._schemas: dict[str, Schema] = {}
         self._current: Content | None = EMPTY
 
-    @property
-    def url(self) -> str:
+    def hand_out(self) -> str:
         """Where others find the database. From now on its content may be another."""
         self._current = None
         return self._scratch.url
 
-    @property
     def lost(self) -> bool:
         """Whether the connection has ended."""
         try:

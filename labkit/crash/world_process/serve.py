@@ -1,6 +1,7 @@
-"""A world in a process of its own, and the wire to it: what `labkit.world` is when the code under test may be killed.
+"""The world's process: what `labkit.world` is when the code under test may be killed.
 
-It applies and records a call before it replies. The wire carries JSON, never a pickle: the other end may be anybody.
+It applies and records a call before it replies. Two sockets lead to it, both with JSON: the zygote's, over which it is
+given a memory and asked for it, and the child's, over which only REQUESTS are answered.
 """
 
 from contextlib import suppress
@@ -8,8 +9,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
 from typing import Any
 
-from labkit.crash.channel import hear, tell
-from labkit.crash.world_process.database import Keeper
+from labkit.crash.channel import hear, made, tell
+from labkit.crash.jobs import Memory
+from labkit.crash.world_process.database import WorldDatabase
 from labkit.llm import server
 from labkit.world import ToolError, World
 
@@ -25,12 +27,13 @@ def serve(control: Connection) -> None:
     `control` sends ["begin", memory, may arrange] and a socket: a world with this memory, for whoever holds the other
     end. Anybody may speak HTTP to it.
     """
-    world, keeper, client, may_arrange = World(), Keeper(), None, False
+    world, database, memory = World(), WorldDatabase(), Memory()
+    client, may_arrange = None, False
     listener = server.listen()
     world.port = listener.getsockname()[1]
     while True:
         ready = wait([control, listener, client] if client else [control, listener])
-        if client in ready and not _answer(world, keeper, client, may_arrange=may_arrange):
+        if client in ready and not _answer(world, database, client, may_arrange=may_arrange):
             client.close()
             client = None
         if listener in ready:
@@ -41,28 +44,28 @@ def serve(control: Connection) -> None:
             except EOFError:
                 return
             if request == "begin":
-                memory, may_arrange = arguments
-                world.restore(memory)
-                keeper.begin(memory)
+                memory, may_arrange = made(Memory, arguments[0]), arguments[1]
+                world.restore(memory.world)
+                database.begin(memory)
                 client = Connection(recv_handle(control))
-            tell(control, _remembered(world, keeper) if request == "memory" else {"value": None})
+            tell(control, _remembered(world, database, memory.url) if request == "memory" else {"value": None})
 
 
-def _remembered(world: World, keeper: Keeper) -> dict[str, Any]:
+def _remembered(world: World, database: WorldDatabase, url: str | None) -> dict[str, Any]:
     try:
-        return {"value": {**world.to_json(), **keeper.memory()}}
+        return {"value": Memory(world.to_json(), database.content(), url)}
     except Exception as error:  # noqa: BLE001 - the sweep ends, and says why
         return {"problem": f"the database cannot be read: {error}"}
 
 
-def _answer(world: World, keeper: Keeper, client: Connection, *, may_arrange: bool) -> bool:
+def _answer(world: World, database: WorldDatabase, client: Connection, *, may_arrange: bool) -> bool:
     """Do what the client asks, then tell it. False if there is nobody any more, or nobody who can be understood."""
     try:
         try:
             request, *arguments = hear(client, LONGEST)
         except (EOFError, OSError):
             return False
-        answer = {"value": _do(world, keeper, request, arguments, may_arrange=may_arrange)}
+        answer = {"value": _do(world, database, request, arguments, may_arrange=may_arrange)}
     except Exception as error:  # noqa: BLE001 - whatever a client says, the world goes on
         answer = {"error": str(error), "type": type(error).__name__}
     with suppress(OSError):
@@ -70,11 +73,11 @@ def _answer(world: World, keeper: Keeper, client: Connection, *, may_arrange: bo
     return True
 
 
-def _do(world: World, keeper: Keeper, request: str, arguments: list[Any], *, may_arrange: bool) -> Any:
+def _do(world: World, database: WorldDatabase, request: str, arguments: list[Any], *, may_arrange: bool) -> Any:
     if request == "port":
         return world.port
     if request == "database":
-        return keeper.url()
+        return database.hand_out()
     if request == "arrange" and may_arrange:
         return world.arrange(**arguments[0])
     if request == "arrange":

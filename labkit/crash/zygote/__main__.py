@@ -9,11 +9,10 @@ from pathlib import Path
 
 from labkit.crash.channel import tell
 from labkit.crash.preload import preload
-from labkit.crash.zygote.requests import replay, step, sweep, trial
-from labkit.crash.zygote.zygote import NotExploredError, Zygote
+from labkit.crash.zygote.endings import NotExploredError
+from labkit.crash.zygote.requests import answer
+from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation.confine import hide, supports
-
-ACTIONS = {"sweep": sweep, "replay": replay, "step": step, "trial": trial}
 
 
 def main() -> None:
@@ -30,15 +29,14 @@ def serve(channel: Connection, folder: Path) -> None:
     zygote = Zygote(folder, confinement=confinement)
     while True:
         try:
-            request = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
+            modules, zygote.limits, request = pickle.loads(channel.recv_bytes())  # noqa: S301 - as above
         except EOFError:  # the parent is gone, perhaps killed: what it cannot tidy up any more is ours to remove
             shutil.rmtree(folder, ignore_errors=True)
             return
-        preload(request.pop("preload"))
-        zygote.seconds, zygote.limit = request.pop("seconds"), request.pop("limit")
+        preload(modules)
         try:
-            answer = ACTIONS[request.pop("action")](zygote, **request)
+            told = {"answer": answer(zygote, request)}
         except NotExploredError as problem:
-            answer = {"problem": str(problem)}
+            told = {"problem": str(problem)}
         with suppress(BrokenPipeError):  # the next request will not come: see above
-            tell(channel, answer)
+            tell(channel, told)

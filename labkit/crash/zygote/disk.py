@@ -5,11 +5,12 @@ killed process leaves; the other states are what POSIX allows after a power cut 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from labkit.crash.news import Done
 from labkit.crash.zygote.trees import Tree
 
 
@@ -119,30 +120,30 @@ class Disk:
         """A descriptor was opened at `path`; it stays with that node whatever happens to the name."""
         self._handles[handle] = self._node(path)
 
-    def apply(self, op: str, effect: Mapping[str, Any]) -> None:  # noqa: C901 - a table, as a match
+    def apply(self, effect: Done) -> None:  # noqa: C901 - a table, as a match
         """Do what the effect did. Effects that are not about files change nothing here."""
-        match op:
+        match effect.op:
             case "open":
-                self._put(effect["path"], File())
+                self._put(effect.path, File())
             case "open-truncate":
                 self._file(effect).pending.append(Change(0))
             case "write":
-                data = effect["data"].encode("latin-1")[: effect["result"]]
-                self._file(effect).pending.append(Change(effect["offset"], data))
+                data = effect.data.encode("latin-1")[: effect.result]
+                self._file(effect).pending.append(Change(effect.offset, data))
             case "truncate":
-                self._file(effect).pending.append(Change(effect["size"]))
+                self._file(effect).pending.append(Change(effect.size))
             case "fsync" | "fsync dir":
                 self._sync(self._file(effect))
             case "mkdir":
-                self._put(effect["path"], Folder())
+                self._put(effect.path, Folder())
             case "symlink":
-                self._put(effect["path"], effect["data"])
+                self._put(effect.path, effect.data)
             case "link":
-                self._put(effect["to"], self._node(effect["path"]))
+                self._put(effect.to, self._node(effect.path))
             case "unlink" | "rmdir":
-                self._take(effect["path"])
+                self._take(effect.path)
             case "rename" | "replace":
-                self._rename(effect["path"], effect["to"])
+                self._rename(effect.path, effect.to)
 
     def _sync(self, node: Any) -> None:
         node.sync()
@@ -158,8 +159,8 @@ class Disk:
             node.sync()
         self._put(to, self._take(path))
 
-    def _file(self, effect: Mapping[str, Any]) -> Any:
-        return self._handles[effect["handle"]] if "handle" in effect else self._node(effect["path"])
+    def _file(self, effect: Done) -> Any:
+        return self._node(effect.path) if effect.handle is None else self._handles[effect.handle]
 
     def _place(self, path: str) -> tuple[Folder, str]:
         *folders, name = path.split(os.sep)

@@ -1,35 +1,51 @@
-"""What the zygote's process can be asked for: a sweep, a crash point once more, a run line by line, a single trial."""
+"""What the zygote's process answers: a sweep, a crash point once more, a run line by line, a single trial."""
 
 from functools import partial
-from pathlib import Path
 
-from labkit.crash.jobs import Job, Programs, Stop
+from labkit.crash.jobs import PointLeft, Replay, Request, Step, Stepped, Stop, Sweep, Swept, TrialRun, Tried
+from labkit.crash.news import plain
+from labkit.crash.zygote.endings import How, NotExploredError
 from labkit.crash.zygote.explore import Explorer
 from labkit.crash.zygote.trees import read_tree, shown, write_tree
-from labkit.crash.zygote.zygote import Memory, NotExploredError, Told, Zygote
+from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process
 
 FEW = 4
 """Crash points that are not worth a second processor."""
 
 
-def sweep(zygote: Zygote, programs: Programs) -> Told:
+def answer(zygote: Zygote, request: Request) -> Swept | PointLeft | Stepped | Tried:
+    """Do what is asked. NotExploredError if that is not possible; a Swept names its problem itself."""
+    match request:
+        case Sweep():
+            return _sweep(zygote, request)
+        case Replay(programs, k):
+            return Explorer(zygote, programs).point(k)
+        case Step():
+            return _step(zygote, request)
+        case TrialRun():
+            return _trial(zygote, request)
+    raise TypeError(f"{request!r} is no request")
+
+
+def _sweep(zygote: Zygote, request: Sweep) -> Swept:
     """Explore every crash point, on as many processors as there are. What stands in the way is the `problem`."""
     before = zygote.processes
-    answer: Told = {"effects": [], "points": [], "problem": None, "lines": [], "spawned": process.SPAWN}
+    swept = Swept(spawned=process.SPAWN)
     try:
-        explorer = Explorer(zygote, programs)
+        explorer = Explorer(zygote, request.programs)
     except NotExploredError as problem:
-        return {**answer, "problem": str(problem), "lines": problem.lines, "processes": zygote.processes - before}
-    effects = [{key: effect[key] for key in ("op", "target", "lines")} for effect in explorer.recording.effects]
-    parts = shares(len(effects) + 1, zygote.width)
-    answer |= {"effects": effects, "processes": zygote.processes - before}
-    for told in zygote.in_parallel([partial(explorer.points, part) for part in parts]):
-        answer["points"] += told["points"]
-        answer["processes"] += told["processes"]
-        if answer["problem"] is None:
-            answer |= {"problem": told["problem"], "lines": told["lines"]}
-    return answer
+        swept.problem, swept.lines, swept.processes = str(problem), problem.lines, zygote.processes - before
+        return swept
+    swept.effects = [(effect.op, effect.target, effect.lines) for effect in explorer.recording.effects]
+    swept.processes = zygote.processes - before
+    parts = shares(len(swept.effects) + 1, zygote.width)
+    for explored in zygote.in_parallel([partial(explorer.points, part) for part in parts]):
+        swept.points += explored.points
+        swept.processes += explored.processes
+        if swept.problem is None:
+            swept.problem, swept.lines = explored.problem, explored.lines
+    return swept
 
 
 def shares(count: int, width: int) -> list[range]:
@@ -38,31 +54,26 @@ def shares(count: int, width: int) -> list[range]:
     return [range(count * i // width, count * (i + 1) // width) for i in range(width)]
 
 
-def step(zygote: Zygote, programs: Programs, k: int) -> Told:
-    """Run up to crash point k once more and tell every line."""
-    explorer = Explorer(zygote, programs)
-    job = programs.job("run", stop=Stop(k), by_line=True)
-    write_tree(explorer.sandbox, explorer.start[0])
-    events = zygote.perform(job, explorer.start[1], explorer.sandbox).events
-    return {"events": events, "files": shown(read_tree(explorer.sandbox))}
+def _step(zygote: Zygote, request: Step) -> Stepped:
+    explorer = Explorer(zygote, request.programs)
+    job = request.programs.job("run", stop=Stop(request.k), by_line=True)
+    write_tree(explorer.sandbox, explorer.tree)
+    ending = zygote.perform(job, explorer.memory, explorer.sandbox)
+    return Stepped([plain(news) for news in ending.news], shown(read_tree(explorer.sandbox)))
 
 
-def replay(zygote: Zygote, programs: Programs, k: int) -> Told:
-    """Explore crash point k again."""
-    return Explorer(zygote, programs).point(k)
-
-
-def trial(zygote: Zygote, job: Job, memory: Memory, sandbox: Path | None, setup: Job | None) -> Told:
-    """Run a job once, in `sandbox` as it is or in an empty one."""
-    folder = sandbox or zygote.folder / "sandbox"
-    if sandbox is None:
+def _trial(zygote: Zygote, request: TrialRun) -> Tried:
+    memory, folder = request.memory, request.sandbox or zygote.folder / "sandbox"
+    if request.sandbox is None:
         write_tree(folder, {})
-    if setup is not None:
-        ending = zygote.perform(setup, memory, folder)
-        if ending.how != "returned":
-            raise NotExploredError(f"setup {ending.failure}")
+    if request.setup is not None:
+        ending = zygote.perform(request.setup, memory, folder)
+        if ending.how is not How.RETURNED:
+            raise NotExploredError(f"setup {ending.words}")
         memory = ending.memory
-    ending = zygote.perform(job, memory, folder)
-    files = shown(read_tree(folder)) if sandbox is None else {}
-    answer = {"how": ending.how, "failure": ending.failure, "last": ending.last, "labels": ending.labels}
-    return {**answer, "files": files, "memory": ending.memory, "output": ending.output}
+    ending = zygote.perform(request.job, memory, folder)
+    files = shown(read_tree(folder)) if request.sandbox is None else {}
+    failure = ending.failure if ending.how is How.RAISED else None
+    return Tried(
+        ending.how, ending.words, failure, ending.returned.value, ending.labels, files, ending.memory, ending.output
+    )

@@ -1,0 +1,87 @@
+"""How a child ended, as its parent saw it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from labkit.crash.jobs import Failure, Memory
+from labkit.crash.news import Done, News, Raised, Returned
+
+
+class How(StrEnum):
+    """How a child ended."""
+
+    STOPPED = "stopped"
+    """It waited at its crash point, and was killed there."""
+    RETURNED = "returned"
+    RAISED = "raised"
+    DIED = "died"
+    """By itself, before it had told its end."""
+    HUNG = "hung"
+    """It had not ended in time."""
+    GARBLED = "garbled"
+    """What it told was no news."""
+    FLOODED = "flooded"
+    """It had more effects than the limit."""
+
+
+class NotExploredError(Exception):
+    """The sweep cannot go on, or would prove nothing. Its text says why; `lines` where."""
+
+    def __init__(self, text: str, lines: list[Any] | None = None) -> None:
+        super().__init__(text)
+        self.lines = lines or []
+
+
+@dataclass
+class Ending:
+    """How a child ended, with all that it told."""
+
+    how: How
+    memory: Memory
+    news: list[News] = field(default_factory=list)
+    limit: int = 0
+    """The effects that it was allowed."""
+    status: int = 0
+    """As in subprocess: −9 was killed by SIGKILL."""
+    output: str = ""
+
+    @property
+    def effects(self) -> list[Done]:
+        """The effects it had, in order."""
+        return [news for news in self.news if isinstance(news, Done)]
+
+    @property
+    def labels(self) -> list[str]:
+        """The effects by name."""
+        return [effect.label for effect in self.effects]
+
+    @property
+    def returned(self) -> Returned:
+        """What it told at the end; nothing if it did not return."""
+        last = self.news[-1] if self.news else None
+        return last if isinstance(last, Returned) else Returned(loaded=[])
+
+    @property
+    def failure(self) -> Failure:
+        """Why it did not return."""
+        last = self.news[-1] if self.news else None
+        if isinstance(last, Raised):
+            return Failure(last.text, last.error, last.lines)
+        return Failure(self.words, lines=getattr(last, "lines", []) if self.how is How.FLOODED else [])
+
+    @property
+    def words(self) -> str:
+        """How it ended, as the predicate of a sentence."""
+        match self.how:
+            case How.RAISED:
+                return f"raised {self.failure.error}: {self.failure.text}"
+            case How.HUNG:
+                return "did not end in time"
+            case How.FLOODED:
+                return f"had more effects than the limit of {self.limit} allows"
+            case How.GARBLED:
+                return "told the crash lab something that it does not understand"
+            case How.DIED:
+                return f"ended by itself, with exit status {self.status}"
+        return self.how.value
