@@ -17,7 +17,7 @@ from labkit.backoff import Policy, retry
 from labkit.clock import Clock
 from labkit.deadlines import Deadline, step_timeout
 from labkit.idempotency import run_once, step_key
-from labkit.store import NotFoundError, StateStore, StoreError
+from labkit.store import NotFoundError, StateStore, StoreError, paged
 from labkit.task import TaskState
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Agent:
 
     def resume_all(self) -> list[AgentRun]:
         """What a process does when it starts: resume every run that an earlier one left running."""
-        return [self.resume(run.id) for run in self.store.list_by_state(AgentRun, TaskState.RUNNING)]
+        return [self.resume(run.id) for run in paged(self.store.list_by_state, AgentRun, TaskState.RUNNING)]
 
     def answer(self, run_id: str, *, approved: bool) -> AgentRun:
         """Save what a human says to the question of a run. ValueError if it has asked nothing."""

@@ -10,13 +10,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
 
 from labkit.checkpoints.records import FORCED, Checkpoint, CheckpointStrategy, Trigger
 from labkit.clock import Clock
-from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreError, UnsupportedSchemaError
+from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreError, UnsupportedSchemaError, paged
 from labkit.task import Task, TaskState
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "Trigger",
 ]
 
-PAGE = 100
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -129,15 +129,10 @@ class CheckpointManager:
 
     def _numbers(self, task_id: str) -> Iterator[int]:
         """In ascending order. Another task's id may begin with this one's."""
-        last = prefix = f"{task_id}/"
-        page = [prefix] * PAGE
-        while len(page) == PAGE:
-            page = self.store.list_ids(Checkpoint, after=last, limit=PAGE)
-            for last in page:
-                if not last.startswith(prefix):
-                    return
-                if last.removeprefix(prefix).isdecimal():
-                    yield int(last.removeprefix(prefix))
+        prefix = f"{task_id}/"
+        ids = paged(self.store.list_ids, Checkpoint, after=prefix)
+        numbers = (name.removeprefix(prefix) for name in takewhile(lambda name: name.startswith(prefix), ids))
+        return map(int, filter(str.isdecimal, numbers))
 
     def _look(self, task_id: str, number: int) -> Found | None:
         """None if it has been deleted."""
