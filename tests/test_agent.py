@@ -21,8 +21,8 @@ from labkit import (
     sweep,
 )
 from labkit.agent import Agent
+from labkit.agent.run import AgentRun, Amount, Budget
 from labkit.agent.tools import Risk
-from labkit.agent_state import AgentRun, Amount, Budget
 from labkit.backoff import Policy
 from labkit.context import Window, count_tokens
 from labkit.course import stories

@@ -170,9 +170,10 @@ class _Work:
     def _use(self, tool: AgentTool, arguments: dict[str, Any], key: str, timeout: float) -> str:
         if tool.unknown is None:
             return tool.use(arguments, key, timeout)
-        work, unknown = partial(tool.use, arguments, None, timeout), partial(tool.unknown, arguments)
-        lease = {"clock": self.agent.clock, "lease": timeout}
-        return self.agent.run_once(self.agent.store, key, work, arguments=arguments, unknown=unknown, **lease)
+        agent, work, unknown = self.agent, partial(tool.use, arguments, None, timeout), partial(tool.unknown, arguments)
+        return agent.run_once(
+            agent.store, key, work, arguments=arguments, clock=agent.clock, unknown=unknown, lease=timeout
+        )
 
 
 def _parse(body: bytes) -> Any:

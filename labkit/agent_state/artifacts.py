@@ -51,8 +51,9 @@ def keep_artifact(
     with suppress(AlreadyExistsError):
         store.insert(ArtifactBody(id=artifact_id, content=content))
     size = len(content.encode(errors="surrogatepass"))
-    about = {"type": kind, "summary": summary or step, "bytes": size, "step": step}
-    return Artifact(artifact_id=artifact_id, **about, excerpt=excerpt(content))
+    return Artifact(
+        artifact_id=artifact_id, type=kind, summary=summary or step, bytes=size, step=step, excerpt=excerpt(content)
+    )
 
 
 def load_artifact(store: StateStore, artifact: Artifact) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from labkit import llm, world
 from labkit.agent import Agent
+from labkit.agent.run import AgentRun, Budget
 from labkit.agent.tools import AgentTool
-from labkit.agent_state import AgentRun, Budget
 from labkit.backoff import Policy
 from labkit.clock import SystemClock
 from labkit.context import ContextSlice, Window
