@@ -67,10 +67,10 @@ class Once(BaseModel):
 
     @property
     def may_follow(self) -> None:
-        """Any state."""
+        """None: stores compare the version alone, and any state may follow any other."""
 
     def check_follows(self, stored: Self) -> None:
-        """Any state may follow any other: the version decides who was first."""
+        """Raise nothing, for the same reason."""
 
     def is_free(self, now: datetime) -> bool:
         """Whether it counts as no record: its result may be forgotten, or it was given back."""
@@ -88,11 +88,11 @@ def fingerprint(arguments: Any) -> str:
 
 
 def again() -> None:
-    """For `unknown`: the work may run again, because the world will notice the key."""
+    """For `unknown`: run the work again; a tool that keeps the key will not act twice."""
 
 
 def nobody_knows() -> None:
-    """For `unknown`: stop here and let a human find out."""
+    """For `unknown`: raise UnknownOutcomeError, for a human to find out."""
     raise UnknownOutcomeError("an earlier attempt ended in mid-work: find out whether it acted before you go on")
 
 

@@ -94,7 +94,7 @@ class Agent:
 
 
 class _Work:
-    """A run while this process works on it."""
+    """One process's work on a run: the record as it was saved last, and the deadline on this process's clock."""
 
     def __init__(self, agent: Agent, run: AgentRun) -> None:
         self.agent, self.run = agent, run

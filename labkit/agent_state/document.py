@@ -19,6 +19,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     always: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are dumped although nobody has set them."""
 
     @model_serializer(mode="wrap")
     def _as_given(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:

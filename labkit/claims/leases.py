@@ -1,4 +1,4 @@
-"""The five things that may happen to a claim."""
+"""Claims: enqueue, claim, heartbeat, finish and reap, each of them one SQL statement."""
 
 import json
 from collections.abc import Sequence

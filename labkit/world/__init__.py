@@ -64,7 +64,7 @@ class Place(Protocol):
         """Tell the user that something is done."""
 
     def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:
-        """Do something that reaches the world by another road than a tool."""
+        """Perform an effect that is no tool call, such as an HTTP request; in the crash lab, a crash point."""
 
     def arrange(self, **what: Any) -> None:
         """Set the scene: kinds, faults, model."""
