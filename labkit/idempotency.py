@@ -11,18 +11,17 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from labkit.clock import Clock, SystemClock
+from labkit.clock import EPOCH, Clock, SystemClock
 from labkit.store import AlreadyExistsError, NotFoundError, StateStore, VersionConflictError
 
 LEASE, TTL = 60.0, 24 * 3600.0
 """Seconds that the work may take, and that its result is kept."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OnceState(StrEnum):

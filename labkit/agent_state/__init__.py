@@ -13,19 +13,6 @@ from labkit.agent_state.document import AgentState, Artifact, Constraints, Fact,
 from labkit.agent_state.patch import StatePatch, apply
 
 __all__ = [
-    "AgentRun",
-    "AgentState",
-    "Artifact",
-    "ArtifactBody",
-    "Budget",
-    "Constraints",
-    "Fact",
-    "HumanInTheLoop",
-    "Limits",
-    "Part",
-    "StatePatch",
-    "apply",
-    "excerpt",
-    "keep_artifact",
-    "load_artifact",
-]
+    "AgentRun", "AgentState", "Artifact", "ArtifactBody", "Budget", "Constraints", "Fact", "HumanInTheLoop",
+    "Limits", "Part", "StatePatch", "apply", "excerpt", "keep_artifact", "load_artifact",
+]  # fmt: skip

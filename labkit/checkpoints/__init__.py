@@ -21,14 +21,8 @@ from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreErro
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "FORCED",
-    "Checkpoint",
-    "CheckpointManager",
-    "CheckpointStrategy",
-    "Found",
-    "NoValidCheckpointError",
-    "Trigger",
-]
+    "FORCED", "Checkpoint", "CheckpointManager", "CheckpointStrategy", "Found", "NoValidCheckpointError", "Trigger",
+]  # fmt: skip
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -26,23 +26,10 @@ from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreErro
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "apply",
-    "delays",
-    "execute_step",
-    "execute_task_if_not_done",
-    "execute_with_retry",
-    "finish_step",
-    "full_jitter",
-    "load_task",
-    "resume",
-    "run_saga",
-    "run_steps",
-    "save_task",
-    "select_context",
-    "step_key",
-    "step_timeout",
-    "undo_order",
-]
+    "apply", "delays", "execute_step", "execute_task_if_not_done", "execute_with_retry", "finish_step",
+    "full_jitter", "load_task", "resume", "run_saga", "run_steps", "save_task", "select_context", "step_key",
+    "step_timeout", "undo_order",
+]  # fmt: skip
 
 delays, resume = exponential, plan.resume
 TASKS = sa.table("tasks", *map(sa.column, ("id", "state", "version", "result")))

@@ -18,18 +18,9 @@ from labkit.postgres.transaction import in_transaction
 from labkit.store import AlreadyExistsError, CorruptState, NotFoundError, R, Record, VersionConflictError
 
 __all__ = [
-    "RECORDS",
-    "SCHEMA_VERSION",
-    "PostgresStateStore",
-    "connect",
-    "create_schema",
-    "in_autocommit",
-    "in_plain_words",
-    "in_transaction",
-    "metadata",
-    "parse",
-    "save_over",
-]
+    "RECORDS", "SCHEMA_VERSION", "PostgresStateStore", "connect", "create_schema", "in_autocommit",
+    "in_plain_words", "in_transaction", "metadata", "parse", "save_over",
+]  # fmt: skip
 
 COLUMNS = frozenset({"id", "state", "version", "updated_at"})
 """What the body of a record leaves to the columns."""

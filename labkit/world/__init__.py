@@ -22,26 +22,9 @@ from labkit.world.tools import (
 )
 
 __all__ = [
-    "TOOLS",
-    "Call",
-    "Fault",
-    "Kind",
-    "Place",
-    "Tool",
-    "ToolConflictError",
-    "ToolError",
-    "ToolTimeoutError",
-    "ToolUnavailableError",
-    "World",
-    "WorldClock",
-    "ack",
-    "arrange",
-    "ask",
-    "attach",
-    "current",
-    "standing",
-    "tool",
-]
+    "TOOLS", "Call", "Fault", "Kind", "Place", "Tool", "ToolConflictError", "ToolError", "ToolTimeoutError",
+    "ToolUnavailableError", "World", "WorldClock", "ack", "arrange", "ask", "attach", "current", "standing", "tool",
+]  # fmt: skip
 
 T = TypeVar("T")
 

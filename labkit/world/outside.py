@@ -6,15 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
 from labkit.clock import FakeClock
-from labkit.world.tools import (
-    TOOLS,
-    Fault,
-    Kind,
-    ToolConflictError,
-    ToolError,
-    ToolTimeoutError,
-    ToolUnavailableError,
-)
+from labkit.world.tools import TOOLS, Fault, Kind, ToolConflictError, ToolError, ToolTimeoutError, ToolUnavailableError
 
 T = TypeVar("T")
 SCENERY = ("kinds", "faults", "model")
