@@ -1,5 +1,5 @@
-"""The tools of `labkit.agent`, under the name by which chapter 6 imports them."""
+"""The name under which chapter 6 imports a tool of `labkit.agent.tools`, and its risk."""
 
-from labkit.agent.tools import AgentTool, BadToolCallError, Risk, chosen
+from labkit.agent.tools import AgentTool, Risk
 
-__all__ = ["AgentTool", "BadToolCallError", "Risk", "chosen"]
+__all__ = ["AgentTool", "Risk"]

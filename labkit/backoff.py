@@ -115,7 +115,7 @@ class Policy:
 
 
 class _Attempts:
-    """The attempts of one call."""
+    """Counts the attempts of one call, and says after each error how long to wait, or to give up."""
 
     def __init__(self, policy: Policy) -> None:
         if policy.max_attempts < 1:

@@ -1,9 +1,12 @@
 """The `labkit` command. A subcommand is a function from parsed arguments to an exit status.
 
 0 is done and passed, 1 criteria not met, 2 wrong use or bad input: then one line on standard error, no traceback.
+130 and 141 are the shell's own: interrupted, and printing into a pipe that is closed. Nothing is said about those.
 """
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,18 +105,41 @@ def _embedded(command: str) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
+    """Run one command and return its exit status; 141, as after SIGPIPE, if nobody reads what it prints any more."""
+    try:
+        try:
+            return _run(argv)
+        finally:
+            print(end="", flush=True)  # or a closed pipe would only show when the interpreter ends
+    except BrokenPipeError:
+        with open(os.devnull, "w") as nowhere:
+            for fd in _unread():
+                os.dup2(nowhere.fileno(), fd)  # what is still in its buffer is written at exit
+        return 141
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parse(argv)
         return arguments.run(arguments)
     except (UsageError, StoreError) as error:
         complaint = str(error)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _unread():
+            raise
         complaint = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
         return 130
     print(f"labkit: {complaint}", file=sys.stderr)
     return 2
+
+
+def _unread() -> list[int]:
+    """Which of standard output and standard error have lost their reader: the pipe that broke may be another one."""
+    poll = select.poll()
+    for fd in (1, 2):
+        poll.register(fd, 0)
+    return [fd for fd, event in poll.poll(0) if event & (select.POLLERR | select.POLLHUP)]
 
 
 class _Parser(argparse.ArgumentParser):

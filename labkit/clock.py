@@ -7,6 +7,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""For times that do not matter, or that are long over."""
+
 
 class Clock(Protocol):
     """What code may ask of time."""

@@ -11,18 +11,17 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from labkit.clock import Clock, SystemClock
+from labkit.clock import EPOCH, Clock, SystemClock
 from labkit.store import AlreadyExistsError, NotFoundError, StateStore, VersionConflictError
 
 LEASE, TTL = 60.0, 24 * 3600.0
 """Seconds that the work may take, and that its result is kept."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OnceState(StrEnum):
@@ -67,10 +66,10 @@ class Once(BaseModel):
 
     @property
     def may_follow(self) -> None:
-        """Any state."""
+        """None: stores compare the version alone, and any state may follow any other."""
 
     def check_follows(self, stored: Self) -> None:
-        """Any state may follow any other: the version decides who was first."""
+        """Raise nothing, for the same reason."""
 
     def is_free(self, now: datetime) -> bool:
         """Whether it counts as no record: its result may be forgotten, or it was given back."""
@@ -88,11 +87,11 @@ def fingerprint(arguments: Any) -> str:
 
 
 def again() -> None:
-    """For `unknown`: the work may run again, because the world will notice the key."""
+    """For `unknown`: run the work again; a tool that keeps the key will not act twice."""
 
 
 def nobody_knows() -> None:
-    """For `unknown`: stop here and let a human find out."""
+    """For `unknown`: raise UnknownOutcomeError, for a human to find out."""
     raise UnknownOutcomeError("an earlier attempt ended in mid-work: find out whether it acted before you go on")
 
 

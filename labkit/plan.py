@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from labkit.store import NotFoundError, StateStore
+from labkit.store import NotFoundError, StateStore, paged
 from labkit.task import Task, TaskState
 
 Steps = Mapping[str, Callable[[], str]]
@@ -32,7 +32,4 @@ def resume(task_id: str, store: StateStore, steps: Steps) -> Task:
 
 def resume_all(store: StateStore, steps: Steps) -> list[Task]:
     """What a process does when it starts: resume every task that an earlier one left running."""
-    resumed = []
-    while left := store.list_by_state(Task, TaskState.RUNNING):
-        resumed += [resume(task.id, store, steps) for task in left]
-    return resumed
+    return [resume(task.id, store, steps) for task in paged(store.list_by_state, Task, TaskState.RUNNING)]

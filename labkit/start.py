@@ -38,10 +38,7 @@ def _copy(source: Path, copy: Path) -> Path | None:
 
 def open_lab(root: Path, arguments: Sequence[str] = (), port: int | None = None) -> None:
     """Run JupyterLab until it is stopped. `arguments` are its own; without `port` it takes the first that is free."""
-    options = [
-        f"--ServerApp.root_dir={root}",
-        f"--LabApp.default_url=/lab/tree/work/{START_PAGE}",
-    ]
+    options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/work/{START_PAGE}"]
     if port is not None:
         _check_free(port)
         options += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]

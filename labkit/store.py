@@ -3,9 +3,13 @@
 A store keeps records of several kinds. Each record has a version; `save` is a compare-and-swap on it.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import ClassVar, Protocol, Self, TypeVar
+
+T = TypeVar("T")
+PAGE = 100
+"""How many `paged` asks for at a time."""
 
 
 class StoreError(Exception):
@@ -79,3 +83,15 @@ class StateStore(Protocol):
 
     def delete(self, kind: type[Record], record_id: str) -> None:
         """Forget the record; no error if there is none."""
+
+
+def paged(listing: Callable[..., list[T]], *about: object, after: str = "") -> Iterator[T]:
+    """All that a store's `list_by_state` or `list_ids` lists after `after`, page by page, in the order of the ids.
+
+    A page begins after the last id of the one before: each is met once, although its state may stay as it is.
+    """
+    while page := listing(*about, after=after, limit=PAGE):
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = getattr(page[-1], "id", page[-1])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from store_kinds import KINDS, Door, Place, together
 
 from labkit.clock import FakeClock
-from labkit.store import AlreadyExistsError, NotFoundError, VersionConflictError
+from labkit.store import AlreadyExistsError, NotFoundError, VersionConflictError, paged
 from labkit.task import Task
 
 ODD_IDS = [
@@ -272,6 +272,20 @@ class StoreConformance:
         assert store.list_ids(Door, limit=1000) == names
         assert store.list_ids(Door, limit=0) == []
         assert store.list_ids(Door, after="0985") == ["099", "100"]
+
+    @pytest.mark.parametrize("number", [0, 100, 130])
+    def test_all_pages_together_name_each_record_once(self, store, number):
+        """More than a page, exactly one, or none: each is met once, whether or not its state is what it was."""
+        names = [f"{each:03}" for each in range(number)]
+        for name in names:
+            store.insert(Door(id=name))
+        assert list(paged(store.list_ids, Door)) == names
+        assert list(paged(store.list_ids, Door, after="0985")) == names[99:]
+        met = []
+        for door in paged(store.list_by_state, Door, "open"):
+            met.append(door.id)
+            store.save(door.model_copy(update={"state": "closed"} if len(met) % 2 else {"passages": 1}))
+        assert met == names
 
     @pytest.mark.parametrize("processes", [2, 4])
     def test_no_update_is_lost_between_processes(self, place, kind, processes):

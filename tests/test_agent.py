@@ -10,6 +10,7 @@ import whole_agent
 from labkit import (
     FileStateStore,
     NotFoundError,
+    PostgresStateStore,
     TaskState,
     VersionConflictError,
     World,
@@ -20,8 +21,8 @@ from labkit import (
     sweep,
 )
 from labkit.agent import Agent
+from labkit.agent.run import AgentRun, Amount, Budget
 from labkit.agent.tools import Risk
-from labkit.agent_state import AgentRun, Amount, Budget
 from labkit.backoff import Policy
 from labkit.context import Window, count_tokens
 from labkit.course import stories
@@ -256,6 +257,21 @@ def test_a_risky_step_waits_for_a_human_across_restarts(agent, world):
     one.answer("run-1", approved=True)
     assert [run.state for run in one.resume_all()] == [TaskState.COMPLETED]
     assert len(world.ledger) == 1
+
+
+@pytest.mark.parametrize("place", ["files", "postgres"])
+def test_more_running_runs_than_a_page_are_all_resumed(agent, place, request):
+    """The limit of a list is not the limit of a restart, and a run that stays running is met once."""
+    one = agent(turns=[Turn("It is done.", shown=("disk",))])
+    if place == "postgres":
+        one = replace(one, store=PostgresStateStore(request.getfixturevalue("engine"), one.clock))
+    names = [f"{number:03}" for number in range(130)]
+    for name in names:
+        run = one.start(stories.DISK.goal, name)
+        one.store.save(run.to(TaskState.RUNNING).model_copy(update={"question": None if int(name) % 2 else "May I?"}))
+    resumed = one.resume_all()
+    assert [run.id for run in resumed] == names
+    assert [run.state for run in resumed] == [TaskState.RUNNING, TaskState.COMPLETED] * 65
 
 
 def test_what_a_human_declines_is_not_done(agent, world):

@@ -398,7 +398,7 @@ def test_a_migration_makes_checkpoints_of_another_version_valid(shelf):
 
 def test_an_agents_run_is_a_task_too(shelf):
     """A manager for runs keeps what only they have; a manager for tasks does not write what it could not read."""
-    from labkit.agent_state import AgentRun
+    from labkit.agent.run import AgentRun
 
     run = AgentRun(id="a", user_input="x", question="May I?")
     manager = shelf.manager(model=AgentRun)

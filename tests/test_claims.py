@@ -607,7 +607,7 @@ def test_a_connection_that_died_is_one_plain_error_and_is_not_used_again(databas
     with psycopg.connect(database_url) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            " AND datname = current_database()"
+            " AND datname = current_database() AND backend_type = 'client backend'"
         )
     with pytest.raises(StoreError, match="connection was lost"):
         claim(engine)

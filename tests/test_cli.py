@@ -75,3 +75,49 @@ def test_the_installed_command_gives_the_exit_status():
 
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
+
+
+SOLUTION = repository.root() / "solutions" / "01_file_storage.ipynb"
+
+
+def into_a_closed_pipe(tmp_path, program, *arguments, stderr=subprocess.PIPE):
+    """How it ends when the reader of its output is gone before it has printed anything."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    others = {name: value for name, value in os.environ.items() if name not in {"LABKIT_DSN", "PYTHONUNBUFFERED"}}
+    environment = {**others, "LABKIT_HOME": str(tmp_path)}
+    try:
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, stdout=writer, stderr=stderr, env=environment, check=False, timeout=120)
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize(
+    "argv", [["check", "01.saves_whole", SOLUTION], ["db", "status"], ["--help"], ["db", "--help"]]
+)
+@pytest.mark.parametrize("stderr", [subprocess.PIPE, subprocess.STDOUT])
+def test_a_closed_pipe_ends_a_command_quietly(tmp_path, argv, stderr):
+    """As in `labkit check 01 | head -1`: no complaint, neither at once nor at exit, and the status that SIGPIPE has."""
+    main = "import sys; from labkit.cli import main; sys.exit(main())"
+    ended = into_a_closed_pipe(tmp_path, main, *map(str, argv), stderr=stderr)
+    assert (ended.returncode, ended.stderr or b"") == (141, b"")
+
+
+def test_a_long_text_into_a_closed_pipe_is_quiet_too(tmp_path):
+    """What does not fit into the buffer fails while it is printed."""
+    lines = "def check(_): print('x' * 100_000)", "from labkit import cli", "cli.check = check", "exit(cli.main())"
+    ended = into_a_closed_pipe(tmp_path, "\n".join(lines), "check", "01")
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_a_pipe_that_is_not_the_output_is_an_error(monkeypatch, capsys):
+    """If a part of the lab is gone, the user is told so, although the error is of the same kind."""
+
+    def fail():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(repository, "root", fail)
+
+    assert cli.main(["lab"]) == 2
+    assert capsys.readouterr().err == "labkit: [Errno 32] Broken pipe\n"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.agent_state import AgentRun, AgentState, Artifact, Fact, Limits
+from labkit.agent.run import AgentRun
+from labkit.agent_state import AgentState, Artifact, Fact, Limits
 from labkit.context import ContextSlice, ContextTooSmall, Window, count_tokens, select_context, state_of
 from labkit.context.slices import lines
 

@@ -11,11 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labkit.backoff import is_retryable, retry_after
-from labkit.clock import FakeClock
+from labkit.clock import EPOCH, FakeClock
 from labkit.crash import DidNotSurviveError, sweep
 from labkit.files import FileStateStore
 from labkit.idempotency import (
-    EPOCH,
     LEASE,
     TTL,
     InProgressError,

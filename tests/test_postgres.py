@@ -510,7 +510,7 @@ def end_backends(url, *, but=()):
         pids = [connection.info.backend_pid, *(each.info.backend_pid for each in but)]
         connection.execute(
             """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> ALL (%s)
+               WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> ALL (%s)
                AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')""",
             [pids],
         )

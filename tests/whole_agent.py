@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit import FileStateStore, SystemClock, TaskState, ack, database, llm, sweep
 from labkit.agent import Agent
-from labkit.agent_state import Budget
+from labkit.agent.run import Budget
 from labkit.course import stories
 from labkit.crash import Observation
 from labkit.postgres import PostgresStateStore

@@ -17,7 +17,7 @@ from labkit.backoff import Policy, retry
 from labkit.clock import Clock
 from labkit.deadlines import Deadline, step_timeout
 from labkit.idempotency import run_once, step_key
-from labkit.store import NotFoundError, StateStore, StoreError
+from labkit.store import NotFoundError, StateStore, StoreError, paged
 from labkit.task import TaskState
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Agent:
 
     def resume_all(self) -> list[AgentRun]:
         """What a process does when it starts: resume every run that an earlier one left running."""
-        return [self.resume(run.id) for run in self.store.list_by_state(AgentRun, TaskState.RUNNING)]
+        return [self.resume(run.id) for run in paged(self.store.list_by_state, AgentRun, TaskState.RUNNING)]
 
     def answer(self, run_id: str, *, approved: bool) -> AgentRun:
         """Save what a human says to the question of a run. ValueError if it has asked nothing."""
@@ -94,7 +94,7 @@ class Agent:
 
 
 class _Work:
-    """A run while this process works on it."""
+    """One process's work on a run: the record as it was saved last, and the deadline on this process's clock."""
 
     def __init__(self, agent: Agent, run: AgentRun) -> None:
         self.agent, self.run = agent, run
@@ -170,9 +170,10 @@ class _Work:
     def _use(self, tool: AgentTool, arguments: dict[str, Any], key: str, timeout: float) -> str:
         if tool.unknown is None:
             return tool.use(arguments, key, timeout)
-        work, unknown = partial(tool.use, arguments, None, timeout), partial(tool.unknown, arguments)
-        lease = {"clock": self.agent.clock, "lease": timeout}
-        return self.agent.run_once(self.agent.store, key, work, arguments=arguments, unknown=unknown, **lease)
+        agent, work, unknown = self.agent, partial(tool.use, arguments, None, timeout), partial(tool.unknown, arguments)
+        return agent.run_once(
+            agent.store, key, work, arguments=arguments, clock=agent.clock, unknown=unknown, lease=timeout
+        )
 
 
 def _parse(body: bytes) -> Any:

@@ -7,12 +7,13 @@ and the next process finds it under the same id; it never leaves an id in a stat
 import hashlib
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from labkit.agent_state.document import Artifact
+from labkit.clock import EPOCH
 from labkit.store import AlreadyExistsError, NotFoundError, StateStore
 from labkit.task import IllegalTransitionError
 
@@ -29,7 +30,7 @@ class ArtifactBody(BaseModel):
     id: str
     state: str = "stored"
     content: str
-    updated_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    updated_at: datetime = EPOCH
     version: int = 0
 
     may_follow: ClassVar[tuple[str, ...]] = ()
@@ -51,8 +52,9 @@ def keep_artifact(
     with suppress(AlreadyExistsError):
         store.insert(ArtifactBody(id=artifact_id, content=content))
     size = len(content.encode(errors="surrogatepass"))
-    about = {"type": kind, "summary": summary or step, "bytes": size, "step": step}
-    return Artifact(artifact_id=artifact_id, **about, excerpt=excerpt(content))
+    return Artifact(
+        artifact_id=artifact_id, type=kind, summary=summary or step, bytes=size, step=step, excerpt=excerpt(content)
+    )
 
 
 def load_artifact(store: StateStore, artifact: Artifact) -> str:

@@ -4,11 +4,12 @@ Whatever a document holds comes out as it went in: keys that are not known here 
 record's own `id`, `state` and `version` stand beside them; `document` leaves those out that a store has made.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, StrictInt, model_serializer
 
+from labkit.clock import EPOCH
 from labkit.task import LEGAL_TRANSITIONS, Moving, TaskState
 
 Count = Annotated[StrictInt, Field(ge=0)]
@@ -19,6 +20,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     always: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are dumped although nobody has set them."""
 
     @model_serializer(mode="wrap")
     def _as_given(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -86,7 +88,7 @@ class AgentState(Part, Moving):
     open_questions: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     risk_flags: tuple[str, ...] = ()
-    updated_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    updated_at: datetime = EPOCH
     version: int = 0
 
     def to(self, state: TaskState) -> Self:

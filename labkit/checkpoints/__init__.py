@@ -10,26 +10,20 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
 
 from labkit.checkpoints.records import FORCED, Checkpoint, CheckpointStrategy, Trigger
 from labkit.clock import Clock
-from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreError, UnsupportedSchemaError
+from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreError, UnsupportedSchemaError, paged
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "FORCED",
-    "Checkpoint",
-    "CheckpointManager",
-    "CheckpointStrategy",
-    "Found",
-    "NoValidCheckpointError",
-    "Trigger",
-]
+    "FORCED", "Checkpoint", "CheckpointManager", "CheckpointStrategy", "Found", "NoValidCheckpointError", "Trigger",
+]  # fmt: skip
 
-PAGE = 100
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -128,19 +122,14 @@ class CheckpointManager:
         return numbers
 
     def _numbers(self, task_id: str) -> Iterator[int]:
-        """In ascending order. Another task's id may begin with this one's."""
-        last = prefix = f"{task_id}/"
-        page = [prefix] * PAGE
-        while len(page) == PAGE:
-            page = self.store.list_ids(Checkpoint, after=last, limit=PAGE)
-            for last in page:
-                if not last.startswith(prefix):
-                    return
-                if last.removeprefix(prefix).isdecimal():
-                    yield int(last.removeprefix(prefix))
+        """The numbers of a task's checkpoints, in ascending order. Another task's id may begin with this one's."""
+        prefix = f"{task_id}/"
+        ids = paged(self.store.list_ids, Checkpoint, after=prefix)
+        numbers = (name.removeprefix(prefix) for name in takewhile(lambda name: name.startswith(prefix), ids))
+        return map(int, filter(str.isdecimal, numbers))
 
     def _look(self, task_id: str, number: int) -> Found | None:
-        """None if it has been deleted."""
+        """Read one checkpoint and say what is wrong with it; None if it has been deleted."""
         try:
             checkpoint = self.store.get(Checkpoint, _id(task_id, number))
         except (CorruptState, UnsupportedSchemaError):
@@ -166,7 +155,7 @@ def _id(task_id: str, number: int) -> str:
 
 
 def _completed_is_final(history: list[Found]) -> list[Found]:
-    """From the oldest to the newest: what was taken after the task was completed comes from a worker left behind."""
+    """Marks as invalid, oldest first, what a worker that was left behind has taken of a task already completed."""
     end = next((found.number for found in history if found.task and found.task.state is TaskState.COMPLETED), None)
     return [
         replace(found, task=None, problem=f"is {found.task.state} after the end")

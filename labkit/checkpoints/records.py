@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum, StrEnum
 from typing import ClassVar, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from labkit.clock import EPOCH
 from labkit.task import IllegalTransitionError, TaskState
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Trigger(StrEnum):

@@ -12,14 +12,6 @@ from labkit.claims.leases import LEASE, Claim, LeaseLostError, claim, enqueue, f
 from labkit.claims.worker import execute_step
 
 __all__ = [
-    "LEASE",
-    "Claim",
-    "LeaseLostError",
-    "claim",
-    "enqueue",
-    "execute_step",
-    "finish",
-    "finish_all",
-    "heartbeat",
+    "LEASE", "Claim", "LeaseLostError", "claim", "enqueue", "execute_step", "finish", "finish_all", "heartbeat",
     "reap",
-]
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The five things that may happen to a claim."""
+"""Claims: enqueue, claim, heartbeat, finish and reap, each of them one SQL statement."""
 
 import json
 from collections.abc import Sequence
@@ -64,10 +64,10 @@ def heartbeat(engine: Engine, held: Claim[R], *, lease: float = LEASE, clock: Cl
 
     It says that the worker lives, not that its work goes on: a deadline is for that.
     """
-    ours = {"kind": held.record.kind, "id": held.id, "token": held.token, "lease": _positive(lease)}
-    for row in execute(engine, HEARTBEAT, clock, **ours):
+    kind, seconds = held.record.kind, _positive(lease)
+    for row in execute(engine, HEARTBEAT, clock, kind=kind, id=held.id, token=held.token, lease=seconds):
         return replace(held, lease_until=row.lease_until.astimezone(UTC))
-    raise LeaseLostError(f"{held.record.kind} {held.id}: the lease with token {held.token} is lost")
+    raise LeaseLostError(f"{kind} {held.id}: the lease with token {held.token} is lost")
 
 
 def finish(engine: Engine, held: Claim[R], record: R, *, clock: Clock | None = None) -> bool:

@@ -85,7 +85,7 @@ def _by_priority(state: AgentState, step: str) -> Iterator[tuple[Key, Sequence[I
 
 
 def _excerpts(artifact: Artifact) -> list[Artifact]:
-    """With all lines of its excerpt, with fewer, with none."""
+    """The artifact with all lines of its excerpt, then with one line less each time, down to none."""
     top = excerpt(artifact.excerpt).split("\n") if artifact.excerpt else []
     return [artifact.model_copy(update={"excerpt": "\n".join(top[:most])}) for most in range(len(top), -1, -1)]
 

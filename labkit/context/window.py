@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.agent_state import AgentRun, AgentState, Artifact, Fact, excerpt, tool_steps
+from labkit.agent.run import AgentRun, tool_steps
+from labkit.agent_state import AgentState, Artifact, Fact, excerpt
 from labkit.context.selection import select_context
 from labkit.context.slices import ContextSlice
 from labkit.context.tokens import count_tokens

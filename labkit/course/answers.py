@@ -20,7 +20,7 @@ USES = {
     "run_steps": "step_timeout",
     "execute_step": "finish_step",
 }
-"""Which other answer one of labkit's own makes use of: the student's, if there is one."""
+"""An answer of labkit's own → the answer that it calls, which is bound by `partial` and may be the student's."""
 
 
 @dataclass(frozen=True)

@@ -26,23 +26,10 @@ from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreErro
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "apply",
-    "delays",
-    "execute_step",
-    "execute_task_if_not_done",
-    "execute_with_retry",
-    "finish_step",
-    "full_jitter",
-    "load_task",
-    "resume",
-    "run_saga",
-    "run_steps",
-    "save_task",
-    "select_context",
-    "step_key",
-    "step_timeout",
-    "undo_order",
-]
+    "apply", "delays", "execute_step", "execute_task_if_not_done", "execute_with_retry", "finish_step",
+    "full_jitter", "load_task", "resume", "run_saga", "run_steps", "save_task", "select_context", "step_key",
+    "step_timeout", "undo_order",
+]  # fmt: skip
 
 delays, resume = exponential, plan.resume
 TASKS = sa.table("tasks", *map(sa.column, ("id", "state", "version", "result")))
@@ -67,7 +54,7 @@ def load_task(path: str) -> Task | None:
 def execute_task_if_not_done(
     task_id: str, store: StateStore, do_work: Callable[[str, str], str], *, step_key: Any = step_key
 ) -> Task:
-    """A plan of one step, which has the key of the task."""
+    """`resume` with a single step, whose idempotency key is made of the task's id."""
     wish = store.get(Task, task_id).user_input
     return resume(task_id, store, {"do_work": lambda: do_work(wish, step_key(task_id, "do_work"))})
 
@@ -80,7 +67,7 @@ def execute_with_retry(
     *,
     delays: Any = exponential,
 ) -> Any:
-    """`retry` under a policy of these."""
+    """`retry` under a policy made of these arguments."""
     policy = Policy(max_attempts=max_attempts, delays=delays, jitter=jitter, is_retryable=is_retryable)
     return retry(fn, policy, time.sleep)
 
@@ -94,7 +81,7 @@ def run_steps(
     *,
     step_timeout: Any = step_timeout,
 ) -> Task:
-    """A plan whose steps are given what is left of the task's time; what fails it is saved."""
+    """`resume` with steps that are given what is left of the task's time; an error is saved in the task."""
     deadline = Deadline(task.deadline, clock)
     timed = {name: lambda step=step: step(step_timeout(deadline, limit)) for name, step in steps.items()}
     try:
@@ -107,7 +94,7 @@ def run_steps(
 
 
 def finish_step(conn: sa.Connection, task_id: str, version: int, result: str) -> bool:
-    """Compare and write in one statement."""
+    """Compare-and-swap on the version, in one UPDATE."""
     as_read = TASKS.update().where(TASKS.c.id == task_id, TASKS.c.version == version, TASKS.c.state == "running")
     done = conn.execute(as_read.values(state="completed", version=version + 1, result=result))
     return done.rowcount == 1

@@ -48,7 +48,7 @@ def server() -> Server:
 
 
 def home() -> Path:
-    """The folder of the embedded server. As root, one that nobody can reach: as nobody it runs."""
+    """The folder of the embedded server; for root, one that the user nobody can reach, as whom it then runs."""
     if given := os.environ.get("LABKIT_HOME"):
         return Path(given).absolute()
     return Path("/var/lib/labkit") if os.geteuid() == 0 else platformdirs.user_data_path("labkit")

@@ -35,7 +35,7 @@ class Postmaster:
 
     @property
     def bereft(self) -> bool:
-        """Whether it lives, and its programs are gone: the environment that they came with was made anew."""
+        """Whether it runs although its executable is deleted, as when the virtual environment was made anew."""
         process = self.process()
         try:
             return process is not None and not os.path.exists(process.exe())
@@ -43,12 +43,12 @@ class Postmaster:
             return False
 
     def forget_stranger(self) -> None:
-        """Remove the pid file of a server that is gone, or no other would start while a stranger has its number."""
+        """Remove the pid file of a server that is gone: none would start while a stranger's process has that pid."""
         if self.process() is None:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End its sessions, then the server in good order, and wait until it is gone."""
+        """Send SIGINT, which ends all sessions and then the server in good order, and wait until it is gone."""
         if process := self.process():
             process.send_signal(signal.SIGINT)
         while self.process():

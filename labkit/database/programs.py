@@ -96,7 +96,7 @@ def run(program: Path, *arguments: str | Path) -> None:
 
 
 def launch(program: Path, *arguments: str | Path, log: Path) -> int:
-    """Start one of the programs as the server's user, in a session of its own and nobody's child; its process id."""
+    """Start one of the programs as the server's user, by a shell and setsid, so that it outlives us; its pid."""
     with open(log, "ab") as output:
         done = subprocess.run(
             ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", program, *arguments],

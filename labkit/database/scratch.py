@@ -71,6 +71,6 @@ class Scratch:
                 self.connection.execute(drop.format(sql.SQL(what), sql.SQL(name)))
 
     def close(self) -> None:
-        """Leave it to the next one."""
+        """Disconnect: that frees the advisory lock, and the next process takes this database."""
         self.connection.close()
         self._claim.close()

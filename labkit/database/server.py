@@ -15,7 +15,7 @@ CONNECT_TIMEOUT = 10
 """Seconds."""
 LOCK = 0x6C61626B6974
 """The advisory lock under which databases are made: "labkit" in ASCII."""
-LENT = 4
+PER_LOAN = 4
 """Scratch databases for one borrower: its notebook's own, and one for each world that its crash lab keeps."""
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 
@@ -88,7 +88,7 @@ class Server(ABC):
     def lend(self, name: str) -> str:
         """Databases for a process that may reach no others; the address for its LABKIT_LENT."""
         self.make_database(name)
-        for number in range(LENT):
+        for number in range(PER_LOAN):
             self.make_database(f"{name}_labkit_scratch_{number}", owner_of=name)
         return url(self.owner(name))
 
@@ -155,7 +155,7 @@ class GivenServer(Server):
         return {**self._how, "dbname": database} if database else self._how
 
     def _make_role(self, connection: psycopg.Connection, owner: dict[str, str]) -> None:
-        """There is one role."""
+        """Makes none: the role in LABKIT_DSN owns every database."""
 
 
 class LentServer(GivenServer):
@@ -171,7 +171,7 @@ class LentServer(GivenServer):
         return super().conninfo(f"{self._how['dbname']}_{database}" if database else "", role)
 
     def make_database(self, name: str, owner_of: str = "") -> None:
-        """See Server.make_database. Whether it was lent, the first connection tells."""
+        """Makes none: the lender has. If it has not, the first connection is refused."""
 
 
 def url(how: dict[str, str]) -> str:

@@ -32,11 +32,11 @@ GIVEN = {"TaskFiles": "01_file_storage", "Step": "06_saga", "Log": "06_saga"}
 
 
 class Run(NamedTuple):
-    """A run of the agent against what its criterion is about."""
+    """The sweeps that try one criterion on the whole agent."""
 
     sweeps: Callable[[Parts], Iterator[Report]]
     adds: tuple[str, ...] = ()
-    """The answers that the agent has from here on."""
+    """The student's answers that this run and all later ones use."""
 
 
 RUNS = {
@@ -60,7 +60,7 @@ class Gauntlet:
     answers: Mapping[str, Answers] = field(default_factory=load_all)
     """By stem. Unless others are given: those in work/, and labkit's own where there is none."""
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
-    """What was judged before, by the programs that were judged."""
+    """A cache: verdicts and rows, by the sources of what was judged."""
 
     def but(self, stem: str, cell: str) -> Self:
         """The same with another answer in it, given as the text of its cell. UsageError if it is none."""
@@ -139,5 +139,5 @@ def _run(criterion: str, parts: Parts) -> Row:
 
 
 def _short(text: str) -> str:
-    """A sweep that could not be repeated lists both runs in full."""
+    """Cut to LONGEST: a sweep that was not deterministic lists both runs in full."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

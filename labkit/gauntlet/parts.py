@@ -12,8 +12,8 @@ from typing import Any
 
 from labkit import llm, world
 from labkit.agent import Agent
+from labkit.agent.run import AgentRun, Budget
 from labkit.agent.tools import AgentTool
-from labkit.agent_state import AgentRun, Budget
 from labkit.backoff import Policy
 from labkit.clock import SystemClock
 from labkit.context import ContextSlice, Window
@@ -85,12 +85,12 @@ def patient(parts: Parts, seed: int = 7) -> Callable[..., Any]:
 
 
 def thirds(text: str) -> int:
-    """Tokens of a text, as a rough tokenizer counts them: a vocabulary would have to be read in every process."""
+    """Tokens of a text, estimated as a third of its bytes: a vocabulary would have to be read in every process."""
     return -(-len(text.encode()) // 3)
 
 
 def strict(parts: Parts) -> Callable[..., ContextSlice]:
-    """`select_context` before a server that refuses what is too long, as real ones do."""
+    """`select_context`, with TooLongError if its slice exceeds the budget: a real server refuses such a request."""
 
     def select(state: Any, step: str, budget: int, count: Callable[[str], int]) -> ContextSlice:
         chosen = parts["select_context"](state, step, budget, count)
@@ -106,7 +106,7 @@ class TooLongError(Exception):
 
 
 def keyed(parts: Parts, tool: AgentTool) -> AgentTool:
-    """The tool under a key of `step_key`."""
+    """The tool, used under the key that the student's `step_key` makes of the run and the call."""
 
     def use(arguments: dict[str, Any], key: str | None, timeout: float) -> str:
         call = json.dumps([tool.name, arguments])

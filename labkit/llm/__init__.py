@@ -24,19 +24,6 @@ from labkit.llm.scripts import (
 )
 
 __all__ = [
-    "CUT",
-    "DEPLOY",
-    "DISK",
-    "GARBLED",
-    "NEVER",
-    "Fault",
-    "Turn",
-    "async_client",
-    "client",
-    "dripping",
-    "endpoint",
-    "failing",
-    "late",
-    "rate_limited",
-    "use",
-]
+    "CUT", "DEPLOY", "DISK", "GARBLED", "NEVER", "Fault", "Turn", "async_client", "client", "dripping", "endpoint",
+    "failing", "late", "rate_limited", "use",
+]  # fmt: skip

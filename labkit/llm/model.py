@@ -56,7 +56,7 @@ def _understood(request: Request) -> Data:
 
 
 def _planned(world: World, path: str, body: Data, turn: int, number: int) -> Reply:
-    """What the script says at this turn, as the fault for this request leaves it."""
+    """What the script says at this turn, with the fault that is planned for this request."""
     said = _said(world, turn, "\n".join(_texts([body.get("messages"), body.get("input")])))
     read = json.dumps([body.get(name) for name in ("messages", "input", "tools")], ensure_ascii=False)
     answer = Answer(said, number, str(body.get("model")), START + int(world.elapsed()), read)
@@ -88,7 +88,7 @@ def _fault(world: World, number: int) -> Fault:
 
 
 def _spoiled(reply: Reply, said: Turn, fault: Fault) -> Reply:
-    """The reply with what is wrong with it. Its delay travels in a header: the client lets that much time pass."""
+    """The reply after the fault has been applied. A delay travels in a header: the client lets that time pass."""
     if fault.status != 200:
         wait = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
         failed = failure(fault.status)

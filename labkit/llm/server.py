@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(connection, ("127.0.0.1", 0), cast("Any", None))
 
     def handle(self) -> None:
-        """One request, whatever the client would like."""
+        """Serve one request and close, although HTTP/1.1 would keep the connection."""
         self.close_connection = True
         self.handle_one_request()
 
@@ -102,8 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """What http.server finds wrong with a request is told in the same words as everything else."""
+        """Replies in JSON, as everywhere here, to a request that http.server itself refuses."""
         self._send(failure(code, message))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        """Nothing: what was asked is in `World.calls`."""
+        """Logs nothing: what was asked is in `World.calls`."""

@@ -25,7 +25,7 @@ ALONE = httpx2.Limits(max_keepalive_connections=0)
 
 
 class Road(httpx2.BaseTransport):
-    """The way to the scripted server and back."""
+    """httpx2's transport to the scripted server. The delay in a reply's header passes on the world's clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -81,7 +81,7 @@ class AsyncRoad(httpx2.AsyncBaseTransport):
 
 
 class RealRoad(httpx2.HTTPTransport):
-    """The way to a real server: httpx2's own, in real time. Its requests are effects as well."""
+    """httpx2's own transport to a real server, in real time. Its requests are effects as well."""
 
     def __init__(self, url: str) -> None:
         super().__init__(limits=ALONE, proxy=_proxy(url))
@@ -104,7 +104,7 @@ class AsyncRealRoad(httpx2.AsyncHTTPTransport):
 
 
 def _exchange(request: httpx2.Request, perform: Callable[[], T]) -> T:
-    """Say what is done as openai's documentation names it: POST chat/completions."""
+    """Perform a request as an effect, named as openai's documentation does it: POST chat/completions."""
     return current().exchange(request.method, request.url.path.rpartition("/v1/")[2], perform)
 
 
@@ -118,7 +118,7 @@ def _wire() -> httpx2.HTTPTransport:
 
 
 def _fetch(wire: httpx2.HTTPTransport, request: httpx2.Request) -> Whole:
-    """The whole reply. httpx2's errors; no timeout is met on the way."""
+    """Read the whole reply, with real timeouts so long that none is met. httpx2's errors."""
     limit = request.extensions.get("timeout", {}).get("read")
     extensions: dict[str, Any] = {**request.extensions, "timeout": AT_ONCE}
     hurried = httpx2.Request(
@@ -131,7 +131,7 @@ def _fetch(wire: httpx2.HTTPTransport, request: httpx2.Request) -> Whole:
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names; httpx2 only looks for it where it makes the transport itself."""
+    """The proxy that the environment names for a URL; httpx2 asks only when it makes the transport itself."""
     where = httpx2.URL(url)
     proxies = {} if proxy_bypass(where.host) else getproxies()
     return proxies.get(where.scheme) or proxies.get("all")

@@ -3,83 +3,27 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC
-from functools import lru_cache
 from typing import Any, Never
 
 import sqlalchemy as sa
 from psycopg.rows import dict_row
-from psycopg.sql import Literal
 from pydantic import ValidationError
-from sqlalchemy.dialects.postgresql import insert, psycopg
 
 from labkit.clock import Clock, SystemClock
 from labkit.postgres.connections import connect, in_autocommit
 from labkit.postgres.errors import in_plain_words
+from labkit.postgres.statements import DELETE, GET, INSERT, LIST_IDS, list_in, save_over
 from labkit.postgres.tables import RECORDS, SCHEMA_VERSION, create_schema, metadata
 from labkit.postgres.transaction import in_transaction
 from labkit.store import AlreadyExistsError, CorruptState, NotFoundError, R, Record, VersionConflictError
 
 __all__ = [
-    "RECORDS",
-    "SCHEMA_VERSION",
-    "PostgresStateStore",
-    "connect",
-    "create_schema",
-    "in_autocommit",
-    "in_plain_words",
-    "in_transaction",
-    "metadata",
-    "parse",
-]
+    "RECORDS", "SCHEMA_VERSION", "PostgresStateStore", "connect", "create_schema", "in_autocommit",
+    "in_plain_words", "in_transaction", "metadata", "parse", "save_over",
+]  # fmt: skip
 
 COLUMNS = frozenset({"id", "state", "version", "updated_at"})
 """What the body of a record leaves to the columns."""
-DIALECT = psycopg.dialect()
-_c = RECORDS.c
-_this = (_c.kind == sa.bindparam("this_kind"), _c.id == sa.bindparam("this_id"))
-_new = {
-    _c.state: sa.bindparam("new_state"),
-    _c.version: sa.bindparam("new_version"),
-    _c.updated_at: sa.bindparam("now"),
-    _c.body: sa.cast(sa.bindparam("new_body", type_=sa.Text), sa.JSON),
-}
-_insert = insert(RECORDS).values({_c.kind: sa.bindparam("this_kind"), _c.id: sa.bindparam("this_id"), **_new})
-_one_before = _c.version + sa.literal_column("1") == sa.bindparam("new_version")
-_lease = sa.case(
-    (sa.bindparam("new_state") == sa.literal_column("'running'"), _c.lease_until)
-)  # a claim ends with the work
-_save = sa.update(RECORDS).where(*_this, _one_before).values({**_new, _c.lease_until: _lease})
-_read = sa.select(_c.id, _c.state, _c.version, _c.updated_at, _c.body)
-_page = (_c.kind == sa.bindparam("this_kind"), _c.id > sa.bindparam("after"))
-
-
-def _sql(statement: sa.ClauseElement) -> str:
-    """The statement as psycopg takes it. Made once: it takes longer to make than to send."""
-    return str(statement.compile(dialect=DIALECT))
-
-
-def _literal(state: str) -> sa.ColumnElement[str]:
-    return sa.literal_column(Literal(str(state)).as_string(None))
-
-
-@lru_cache(maxsize=32)
-def save_over(states: tuple[str, ...] | None) -> str:
-    """The statement that saves a record over one in any of these states, or in any at all."""
-    if states is None:
-        return _sql(_save)
-    return _sql(_save.where(sa.or_(sa.false(), *(_c.state == _literal(state) for state in states))))
-
-
-@lru_cache(maxsize=32)
-def list_in(state: str) -> str:
-    """The state stands in the statement itself, or the planner would not know which partial index it may use."""
-    in_state = _c.state == _literal(state)
-    return _sql(_read.where(*_page, in_state).order_by(_c.id).limit(sa.bindparam("most")))
-
-
-INSERT, DELETE = _sql(_insert.on_conflict_do_nothing()), _sql(sa.delete(RECORDS).where(*_this))
-GET = _sql(_read.where(*_this))
-LIST_IDS = _sql(sa.select(_c.id).where(*_page).order_by(_c.id).limit(sa.bindparam("most")))
 
 
 class PostgresStateStore:

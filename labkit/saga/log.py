@@ -3,15 +3,14 @@
 The log is one record in a state store. It is saved before every action, as an intent, and after it, with the outcome.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from labkit.clock import EPOCH
 from labkit.task import Moving
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SagaState(StrEnum):

@@ -22,26 +22,9 @@ from labkit.world.tools import (
 )
 
 __all__ = [
-    "TOOLS",
-    "Call",
-    "Fault",
-    "Kind",
-    "Place",
-    "Tool",
-    "ToolConflictError",
-    "ToolError",
-    "ToolTimeoutError",
-    "ToolUnavailableError",
-    "World",
-    "WorldClock",
-    "ack",
-    "arrange",
-    "ask",
-    "attach",
-    "current",
-    "standing",
-    "tool",
-]
+    "TOOLS", "Call", "Fault", "Kind", "Place", "Tool", "ToolConflictError", "ToolError", "ToolTimeoutError",
+    "ToolUnavailableError", "World", "WorldClock", "ack", "arrange", "ask", "attach", "current", "standing", "tool",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -64,7 +47,7 @@ class Place(Protocol):
         """Tell the user that something is done."""
 
     def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:
-        """Do something that reaches the world by another road than a tool."""
+        """Perform an effect that is no tool call, such as an HTTP request; in the crash lab, a crash point."""
 
     def arrange(self, **what: Any) -> None:
         """Set the scene: kinds, faults, model."""

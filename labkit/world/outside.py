@@ -6,15 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
 from labkit.clock import FakeClock
-from labkit.world.tools import (
-    TOOLS,
-    Fault,
-    Kind,
-    ToolConflictError,
-    ToolError,
-    ToolTimeoutError,
-    ToolUnavailableError,
-)
+from labkit.world.tools import TOOLS, Fault, Kind, ToolConflictError, ToolError, ToolTimeoutError, ToolUnavailableError
 
 T = TypeVar("T")
 SCENERY = ("kinds", "faults", "model")
@@ -141,7 +133,7 @@ class World:
             raise ToolTimeoutError(f"no answer from {tool} after {waited:g} s: it may have acted, or not")
 
     def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:  # noqa: ARG002 - the crash lab names it
-        """Do it: here nobody is killed on the way."""
+        """Perform it at once: in a notebook there are no crash points."""
         return perform()
 
     def arrange(self, **what: Any) -> None:
@@ -184,7 +176,7 @@ class World:
 
 
 def _check_scenery(kinds: Mapping[str, str] = {}, faults: Mapping[str, list[str]] = {}, **others: Any) -> None:
-    """Notice what is misspelt: it would never be met, and a test with it would prove nothing."""
+    """ToolError for a name that there is not: its fault would never happen, and a test with it prove nothing."""
     for name in others.keys() - SCENERY:
         raise ToolError(f"one can arrange {', '.join(SCENERY)}, not {name}")
     for words, known in ({tool: [kind] for tool, kind in kinds.items()}, Kind), (faults, Fault):
