@@ -73,7 +73,7 @@ def test_stepping_shows_lines_variables_and_effects_up_to_the_crash_point():
 
 def test_the_player_shows_the_crash_point_that_its_slider_names(capsys):
     """It begins at the smallest counterexample; each position is a crash done for real."""
-    widget = player(REPORT)
+    widget = player(REPORT, REPORT.replay)
     (slider, model), _ = widget.children[0].children, widget.children[1]
     assert isinstance(slider, ipywidgets.IntSlider)
     assert (slider.value, slider.max) == (1, len(REPORT.points) - 1)

@@ -24,6 +24,7 @@ from labkit.crash import sweep, trial
 from labkit.crash.channel import hear, tell
 from labkit.crash.child.remote_world import ERRORS as KEEP_TYPE
 from labkit.crash.child.remote_world import RemoteWorld
+from labkit.crash.jobs import Memory
 from labkit.crash.world_process.serve import LONGEST, serve
 from labkit.world import (
     TOOLS,
@@ -573,7 +574,7 @@ class Outside:
     def begin(self, memory=None, *, may_arrange=False):
         """Begin a world, and return its client's end."""
         ours, theirs = Pipe()
-        tell(self.control, ["begin", memory or World().to_json(), may_arrange])
+        tell(self.control, ["begin", Memory(memory or World().to_json()), may_arrange])
         send_handle(self.control, theirs.fileno(), self.process.pid)
         theirs.close()
         hear(self.control)
@@ -582,7 +583,7 @@ class Outside:
     def memory(self):
         """What the world remembers now; what a client said before is heard before."""
         tell(self.control, ["memory"])
-        return World().restore(hear(self.control)["value"])
+        return World().restore(hear(self.control)["value"]["world"])
 
 
 @contextmanager

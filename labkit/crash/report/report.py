@@ -49,7 +49,7 @@ class Report(Findings):
         """Show a slider over the crash points, in a notebook."""
         from labkit.crash.report import player  # noqa: PLC0415 - widgets are for notebooks
 
-        player.play(self)
+        player.play(self, self.replay)
 
     def _check(self, k: int) -> None:
         if not 0 <= k < len(self.points):
