@@ -5,6 +5,8 @@ The mechanisms, in the order of the course: the code that one would deploy. They
     task            a task, its states and its step journal           1
     store           what a state store promises, and its errors       1
     files           atomic writes, and a state store in files         1
+    sqlite          the same, in one file of SQLite                   1
+    memory          the same, in memory: for tests                    1
     plan            a fixed plan that goes on after a restart         1
     idempotency     a key, and what was done under it                 2
     backoff         delays, jitter, when to try again                 3
@@ -42,6 +44,8 @@ _NAMES = {
     "task": "Task TaskState",
     "store": "AlreadyExistsError CorruptState NotFoundError StateStore StoreError VersionConflictError",
     "files": "FileStateStore write_atomically",
+    "sqlite": "SqliteStateStore",
+    "memory": "MemoryStateStore",
     "plan": "resume resume_all",
     "idempotency": "InProgressError run_once step_key",
     "backoff": "Policy full_jitter is_retryable retry",

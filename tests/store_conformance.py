@@ -29,7 +29,7 @@ STORES_OF_THEIR_OWN = settings(
 
 
 class StoreConformance:
-    """Subclass it and give it `new_place`."""
+    """Subclass it and give it `new_place`; a store that processes share, SharedStoreConformance."""
 
     @pytest.fixture
     def new_place(self) -> Callable[[], Place]:
@@ -286,6 +286,10 @@ class StoreConformance:
             met.append(door.id)
             store.save(door.model_copy(update={"state": "closed"} if len(met) % 2 else {"passages": 1}))
         assert met == names
+
+
+class SharedStoreConformance(StoreConformance):
+    """Of a store that several processes may use at once."""
 
     @pytest.mark.parametrize("processes", [2, 4])
     def test_no_update_is_lost_between_processes(self, place, kind, processes):

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_conformance import ODD_IDS, StoreConformance
+from store_conformance import ODD_IDS, SharedStoreConformance
 from store_kinds import Door, Place
 
 from labkit import files
@@ -27,7 +27,7 @@ from labkit.world import ack
 OLD, NEW = b"old" * 5_000, b"new!" * 6_000
 
 
-class TestFileStateStore(StoreConformance):
+class TestFileStateStore(SharedStoreConformance):
     """FileStateStore does what every store must."""
 
     @pytest.fixture

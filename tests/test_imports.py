@@ -12,7 +12,20 @@ import labkit
 
 FOLDER = Path(labkit.__file__).parent
 ROWS = [
-    *("clock", "task", "store", "files", "idempotency", "backoff", "deadlines", "postgres", "claims", "checkpoints"),
+    *(
+        "clock",
+        "task",
+        "store",
+        "files",
+        "memory",
+        "sqlite",
+        "idempotency",
+        "backoff",
+        "deadlines",
+        "postgres",
+        "claims",
+        "checkpoints",
+    ),
     *(
         "saga",
         "agent",

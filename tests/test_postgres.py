@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_conformance import StoreConformance
+from store_conformance import SharedStoreConformance
 from store_kinds import KINDS, Door, Place, together
 
 from labkit import database
@@ -89,7 +89,7 @@ def once_before(monkeypatch):
     return arrange
 
 
-class TestPostgresStateStore(StoreConformance):
+class TestPostgresStateStore(SharedStoreConformance):
     """PostgresStateStore does what every store must."""
 
     @pytest.fixture
