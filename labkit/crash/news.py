@@ -48,6 +48,13 @@ class Reached:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Native:
+    """C code changes the file at `path` in the sandbox, with those beside it: SQLite."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outside:
     """Something outside the sandbox is about to change."""
 
@@ -80,7 +87,7 @@ class Raised:
     lines: list[Any]
 
 
-News = Done | Opened | Reached | Outside | Stopped | Returned | Raised
+News = Done | Opened | Reached | Native | Outside | Stopped | Returned | Raised
 FINAL = (Stopped, Returned, Raised)
 """The news that are the last."""
 KINDS = {kind.__name__: kind for kind in News.__args__}

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from labkit.crash.jobs import Failure, Memory
-from labkit.crash.news import Done, News, Raised, Returned
+from labkit.crash.news import Done, Native, News, Raised, Returned
 
 
 class How(StrEnum):
@@ -50,6 +50,12 @@ class Ending:
     def effects(self) -> list[Done]:
         """The effects it had, in order."""
         return [news for news in self.news if isinstance(news, Done)]
+
+    @property
+    def native(self) -> set[str]:
+        """The files of the sandbox that C code changes past the shim: SQLite's databases and what it keeps beside."""
+        paths = {news.path for news in self.news if isinstance(news, Native)}
+        return {f"{path}{end}" for path in paths for end in ("", "-journal", "-wal", "-shm")}
 
     @property
     def labels(self) -> list[str]:

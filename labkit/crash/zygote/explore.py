@@ -59,21 +59,24 @@ class Explorer:
     def point(self, k: int) -> PointLeft:
         """Crash at point k in every way asked for, recover in a fresh process, and ask the invariant in a third."""
         job = self.programs.job("run", stop=Stop(k))
-        ending, disk, memory = self._kill(job, self.tree, self.memory, self.recording.labels)
-        outcomes = [replace(left, model=KILLED) for left in self._restart(disk.tree(), memory, self.programs.depth)]
+        ending, tree, memory = self._kill(job, self.tree, self.memory, self.recording.labels)
+        outcomes = [replace(left, model=KILLED) for left in self._restart(tree, memory, self.programs.depth)]
         if self.programs.power:
-            on_ext4 = self._power_cuts(replayed(self.tree, ending, ext4=True), memory)
+            native = {name: content for name, content in tree.items() if name in ending.native}
+            on_ext4 = self._power_cuts(replayed(self.tree, ending, ext4=True), native, memory)
             fails_on_ext4 = {left.loss for left in on_ext4 if left.failure}
-            outcomes += [replace(left, ext4=left.loss in fails_on_ext4) for left in self._power_cuts(disk, memory)]
+            cuts = self._power_cuts(replayed(self.tree, ending), native, memory)
+            outcomes += [replace(left, ext4=left.loss in fails_on_ext4) for left in cuts]
         return PointLeft(k, outcomes, ending.output)
 
     def _record(self) -> Ending:
         return self._perform(self.programs.job("run", stop=Stop()), self.tree, self.memory)
 
-    def _power_cuts(self, disk: Disk, memory: Memory) -> list[Left]:
-        """Recover from each tree that a power cut may leave and a kill does not."""
-        seen, outcomes = [disk.tree()], []
-        for loss, tree in disk.power_cuts():
+    def _power_cuts(self, disk: Disk, native: Tree, memory: Memory) -> list[Left]:
+        """Recover from each tree that a power cut may leave and a kill does not. What C code wrote stays as it is."""
+        seen, outcomes = [{**disk.tree(), **native}], []
+        for loss, cut in disk.power_cuts():
+            tree = {**cut, **native}
             if tree not in seen:
                 seen.append(tree)
                 outcomes.append(replace(self._restart(tree, memory, 1)[0], model=POWER_CUT, loss=loss))
@@ -83,8 +86,8 @@ class Explorer:
         write_tree(self.sandbox, tree)
         return self.zygote.perform(job, memory, self.sandbox)
 
-    def _kill(self, job: Job, tree: Tree, memory: Memory, labels: list[str]) -> tuple[Ending, Disk, Memory]:
-        """Kill a run that was recorded. It must be that run, and must have left what the recording says."""
+    def _kill(self, job: Job, tree: Tree, memory: Memory, labels: list[str]) -> tuple[Ending, Tree, Memory]:
+        """Kill a run that was recorded, and return what it left: that must be what its effects explain."""
         ending, k = self._perform(job, tree, memory), job.stop.at
         if ending.how is not How.STOPPED or ending.status != -9:
             raise NotExploredError(f"crash point {k} was not reached: the {job.role} {ending.words}")
@@ -94,13 +97,13 @@ class Explorer:
                 f"where it had done {labels[:k]}: threads, or chance and time from outside Python?"
             )
         _check_requests(ending, memory)
-        disk = replayed(tree, ending)
-        if names := differing(disk.tree(), read_tree(self.sandbox)):
+        left = read_tree(self.sandbox)
+        if names := sorted(differing(replayed(tree, ending).tree(), left) - ending.native):
             raise NotExploredError(
                 f"something changed {', '.join(names)} that the crash lab did not see (seen before crash point {k}: "
                 f"{', '.join(ending.labels) or 'nothing'}), so not every crash point was explored"
             )
-        return ending, disk, ending.memory.later(DOWNTIME)
+        return ending, left, ending.memory.later(DOWNTIME)
 
     def _restart(self, tree: Tree, memory: Memory, depth: int, life: int = 0) -> list[Left]:
         """Recover from what was left; with depth 2, also kill that recovery at each of its crash points."""
@@ -126,9 +129,9 @@ class Explorer:
         outcomes = []
         for j in range(len(recording.effects) + 1 if recording.how is How.RETURNED else 0):
             job = self.programs.job("recover", stop=Stop(j))
-            _, disk, later = self._kill(job, tree, memory, recording.labels)
+            _, left, later = self._kill(job, tree, memory, recording.labels)
             again = ["the start", *recording.labels][j]
-            outcomes += [replace(left, again=again) for left in self._restart(disk.tree(), later, 1, life=1)]
+            outcomes += [replace(each, again=again) for each in self._restart(left, later, 1, life=1)]
         return outcomes
 
 

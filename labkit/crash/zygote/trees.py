@@ -34,9 +34,9 @@ def write_tree(folder: Path, tree: Tree) -> None:
             path.write_bytes(content)
 
 
-def differing(one: Tree, other: Tree) -> list[str]:
+def differing(one: Tree, other: Tree) -> set[str]:
     """The paths at which two trees differ."""
-    return sorted({path for path, _ in one.items() ^ other.items()})
+    return {path for path, _ in one.items() ^ other.items()}
 
 
 def shown(tree: Tree, encoding: str = "utf-8") -> dict[str, str | None]:

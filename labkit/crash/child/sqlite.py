@@ -1,0 +1,166 @@
+"""SQLite as a source of effects: each statement that changes a database in the sandbox, and each COMMIT.
+
+SQLite's C code writes its files past the shim of `open`, so the parent takes these as the killed process has left them.
+A statement inside a transaction changes nothing for others yet, but it may have written the journal: it is an effect
+like any other. What only reads, and what only begins, is none.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from typing import Any
+
+from labkit.crash.child.patch import replace
+from labkit.crash.child.trace import Trace
+from labkit.crash.news import Native, Outside
+
+CHANGES = re.compile(
+    r"\s*(?:WITH\b.*?\b)?(INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|VACUUM|REINDEX|ANALYZE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+COMMITS = re.compile(r"\s*(?:COMMIT|END|RELEASE)\b", re.IGNORECASE)
+PRAGMA = re.compile(r"\s*PRAGMA\s+(?:\w+\.)?(\w+)\s*(?:[=(]|;?\s*$)", re.IGNORECASE)
+CHANGING = {"journal_mode", "user_version", "application_id", "wal_checkpoint", "incremental_vacuum", "encoding"}
+"""The pragmas that write to the file."""
+TABLE = re.compile(
+    r"\b(?:FROM|INTO|UPDATE(?:\s+OR\s+\w+)?|(?:TABLE|INDEX|VIEW|TRIGGER)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?)"
+    r"\s+[\"'`\[]?([\w.]+)",
+    re.IGNORECASE,
+)
+Label = tuple[str, str]
+
+
+def install(trace: Trace) -> None:
+    """Trace every connection that this process makes from here on, of whatever class."""
+    real, root = sqlite3.connect, os.path.realpath(os.getcwd())
+    traced = cache(partial(_connection, trace, root))
+
+    def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        """As `sqlite3.connect`; its sixth argument is the class of the connection."""
+        if len(args) > 5:
+            return real(*args[:5], traced(args[5]), *args[6:], **kwargs)
+        return real(*args, **{**kwargs, "factory": traced(kwargs.get("factory", sqlite3.Connection))})
+
+    replace("connect", connect, sqlite3, sqlite3.dbapi2)
+
+
+def _connection(trace: Trace, root: str, kind: type[sqlite3.Connection]) -> type[sqlite3.Connection]:  # noqa: C901 - a class, not a function
+    cursors = cache(partial(_cursor, trace))
+
+    class Traced(kind):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.labkit_look()
+
+        def labkit_look(self) -> None:
+            self.labkit_files = _tell_files(self, trace, root)
+
+        def cursor(self, factory: Any = sqlite3.Cursor) -> sqlite3.Cursor:
+            return super().cursor(cursors(factory))
+
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            return self.cursor().execute(*arguments)
+
+        def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+            return self.cursor().executemany(*arguments)
+
+        def executescript(self, script: str) -> sqlite3.Cursor:
+            return self.cursor().executescript(script)
+
+        def commit(self) -> None:
+            if self.in_transaction and self.labkit_files:
+                trace.effect("COMMIT", self.labkit_files[0], super().commit)
+            else:
+                super().commit()
+
+        def __exit__(self, *raised: object) -> bool:
+            self.commit() if raised[0] is None else self.rollback()
+            return False
+
+        def backup(self, target: sqlite3.Connection, **options: Any) -> None:
+            perform = partial(super().backup, target, **options)
+            files = getattr(target, "labkit_files", [])
+            trace.effect("backup", files[0], perform) if files else perform()
+
+        def blobopen(self, *_: object, **__: object) -> None:
+            raise RuntimeError("the crash lab cannot follow what is written to a blob of SQLite: use UPDATE")
+
+    Traced.__name__, Traced.__qualname__ = kind.__name__, kind.__qualname__
+    return Traced
+
+
+def _cursor(trace: Trace, kind: type[sqlite3.Cursor]) -> type[sqlite3.Cursor]:
+    class Traced(kind):
+        def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+            _perform(trace, self.connection, statement, partial(super().execute, statement, *parameters))
+            return self
+
+        def executemany(self, statement: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
+            if self.connection.isolation_level is None and not self.connection.in_transaction:
+                for each in parameters:  # each commits by itself
+                    self.execute(statement, each)
+            else:
+                _perform(trace, self.connection, statement, partial(super().executemany, statement, parameters))
+            return self
+
+        def executescript(self, script: str) -> sqlite3.Cursor:
+            self.connection.commit()
+            for statement in statements(script):
+                _perform(trace, self.connection, statement, partial(super().executescript, statement))
+            return self
+
+    Traced.__name__, Traced.__qualname__ = kind.__name__, kind.__qualname__
+    return Traced
+
+
+def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[], Any]) -> None:
+    files = connection.labkit_files
+    named = label(statement) if files else None
+    if named and named[0] == "COMMIT":
+        named = ("COMMIT", files[0]) if connection.in_transaction else None
+    if named is None:
+        perform()
+    else:
+        trace.begin(*named)
+        perform()
+        trace.done(*named)
+    if "attach" in statement.casefold():
+        connection.labkit_look()
+
+
+def _tell_files(connection: sqlite3.Connection, trace: Trace, root: str) -> list[str]:
+    """The files of the sandbox that this connection may change, told to the parent; one elsewhere is told as such."""
+    inside = []
+    for _, _, path in sqlite3.Cursor(connection).execute("PRAGMA database_list").fetchall():
+        full = os.path.realpath(path) if path else ""
+        if full.startswith(root + os.sep):
+            inside.append(full.removeprefix(root + os.sep))
+            trace.note(Native(path=inside[-1]))
+        elif path:
+            trace.note(Outside(path=path))
+    return inside
+
+
+def label(statement: str) -> Label | None:
+    """What a statement changes, as an effect; None if it changes nothing."""
+    if found := CHANGES.match(statement):
+        table = TABLE.search(statement, found.start(1))
+        return found[1].upper(), table[1] if table else ""
+    if COMMITS.match(statement):
+        return "COMMIT", ""
+    pragma = PRAGMA.match(statement)
+    return ("PRAGMA", pragma[1].lower()) if pragma and pragma[1].lower() in CHANGING else None
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script, as SQLite itself tells them apart."""
+    begun = ""
+    for part in re.split(r"(;)", script):
+        begun += part
+        if part == ";" and sqlite3.complete_statement(begun):
+            yield begun
+            begun = ""
+    if begun.strip():
+        yield begun

@@ -1,0 +1,200 @@
+"""SQLite in the crash lab: its statements and COMMITs are crash points, its files are what a killed process leaves."""
+
+import contextlib
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+
+from labkit import ack, sweep
+from labkit.crash.child.sqlite import label, statements
+
+ACCOUNTS = "CREATE TABLE accounts (name TEXT PRIMARY KEY, amount INTEGER)"
+
+
+def setup():
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection, connection:
+        connection.execute(ACCOUNTS)
+        connection.executemany("INSERT INTO accounts VALUES (?, ?)", [("a", 10), ("b", 0)])
+
+
+def setup_wal():
+    setup()
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def move(connection):
+    connection.execute("UPDATE accounts SET amount = amount - 5 WHERE name = 'a'")
+    connection.execute("UPDATE accounts SET amount = amount + 5 WHERE name = 'b'")
+
+
+def in_one_transaction():
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection:
+        with connection:
+            move(connection)
+        ack("moved")
+
+
+def in_autocommit():
+    with contextlib.closing(sqlite3.connect("bank.db", isolation_level=None)) as connection:
+        move(connection)
+        ack("moved")
+
+
+def acknowledged_too_early():
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection:
+        move(connection)
+        ack("moved")
+        connection.commit()
+
+
+def forgets_to_commit():
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection:
+        move(connection)
+    ack("moved")
+
+
+def by_sqlalchemy():
+    engine = sa.create_engine("sqlite:///bank.db")
+    with engine.begin() as connection:
+        move_by = "UPDATE accounts SET amount = amount + :sum WHERE name = :name"
+        connection.execute(sa.text(move_by), [{"sum": -5, "name": "a"}, {"sum": 5, "name": "b"}])
+    ack("moved")
+    engine.dispose()
+
+
+def by_script():
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection:
+        connection.executescript(
+            "UPDATE accounts SET amount = 5 WHERE name = 'a'; UPDATE accounts SET amount = 5 WHERE name = 'b';"
+        )
+    ack("moved")
+
+
+def amounts():
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection:
+        return [amount for (amount,) in connection.execute("SELECT amount FROM accounts ORDER BY name")]
+
+
+def kept(o):
+    assert sum(o.state) == 10, f"the sum is {sum(o.state)}"
+    assert not o.acknowledged or o.state == [5, 5], "an acknowledged move is lost"
+
+
+@pytest.mark.parametrize("begin", [setup, setup_wal])
+@pytest.mark.parametrize(
+    ("run", "broken", "effects"),
+    [
+        (in_one_transaction, [], ["UPDATE accounts", "UPDATE accounts", "COMMIT bank.db", "ACK moved", "RETURN"]),
+        (in_autocommit, [1], ["UPDATE accounts", "UPDATE accounts", "ACK moved", "RETURN"]),
+        (acknowledged_too_early, [3], ["UPDATE accounts", "UPDATE accounts", "ACK moved", "COMMIT bank.db", "RETURN"]),
+        (forgets_to_commit, [3, 4], ["UPDATE accounts", "UPDATE accounts", "ACK moved", "RETURN"]),
+        (by_sqlalchemy, [], ["UPDATE accounts", "COMMIT bank.db", "ACK moved", "RETURN"]),
+        (by_script, [1], ["UPDATE accounts", "UPDATE accounts", "ACK moved", "RETURN"]),
+    ],
+)
+def test_a_crash_between_statements_leaves_what_sqlite_leaves(run, broken, effects, begin):
+    """A transaction is whole, autocommit is not, and who acknowledges before COMMIT loses what was acknowledged."""
+    report = sweep(run, amounts, kept, begin)
+    assert report.problem is None
+    assert [str(effect) for effect in report.effects] == effects
+    assert [point.k for point in report.broken] == broken
+
+
+def test_a_new_database_is_seen_from_its_first_table_on():
+    """Nothing is there, the empty table, the first row: each is a state that the restart meets."""
+
+    def run():
+        with contextlib.closing(sqlite3.connect("new.db")) as connection:
+            connection.execute(ACCOUNTS)
+            with connection:
+                connection.execute("INSERT INTO accounts VALUES ('a', 1)")
+
+    def recover():
+        with contextlib.closing(sqlite3.connect("new.db")) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
+                return "no table"
+            return [amount for (amount,) in connection.execute("SELECT amount FROM accounts")]
+
+    def row(o):
+        if o.state != [1]:
+            raise AssertionError(f"there is {o.state}")
+
+    report = sweep(run, recover, row)
+    assert [str(effect) for effect in report.effects] == [
+        "CREATE accounts",
+        "INSERT accounts",
+        "COMMIT new.db",
+        "RETURN",
+    ]
+    assert [point.broken()[0].reason for point in report.broken] == ["there is no table", "there is []", "there is []"]
+
+
+def test_a_recovery_by_sqlite_is_killed_too():
+    """With depth 2, its statements are crash points like those of the run."""
+
+    def run():
+        with contextlib.closing(sqlite3.connect("bank.db", isolation_level=None)) as connection:
+            move(connection)
+
+    def recover():
+        with contextlib.closing(sqlite3.connect("bank.db")) as connection, connection:
+            connection.execute("UPDATE accounts SET amount = 5")
+        return amounts()
+
+    report = sweep(run, recover, kept, setup, depth=2)
+    report.assert_survives()
+    assert {outcome.again for outcome in report.points[1].outcomes} > {"UPDATE accounts", "COMMIT bank.db"}
+
+
+def test_connections_of_a_class_of_ones_own_are_seen_and_stay_of_that_class():
+    """A factory, of connections or of cursors, is what it was."""
+
+    def run():
+        class Mine(sqlite3.Connection):
+            pass
+
+        class Row(sqlite3.Cursor):
+            pass
+
+        connection = sqlite3.connect("bank.db", 5.0, 0, "DEFERRED", 1, Mine)
+        cursor = connection.cursor(Row)
+        assert isinstance(connection, Mine)
+        assert isinstance(cursor, Row)
+        cursor.execute("DELETE FROM accounts")
+        connection.commit()
+
+    report = sweep(run, amounts, lambda o: None, setup)
+    assert [str(effect) for effect in report.effects] == ["DELETE accounts", "COMMIT bank.db", "RETURN"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("SELECT * FROM a", None),
+        ("BEGIN IMMEDIATE", None),
+        ("insert or ignore into a values (1)", ("INSERT", "a")),
+        ('UPDATE OR REPLACE "a" SET b = 1', ("UPDATE", "a")),
+        ("WITH x AS (SELECT 1) DELETE FROM a WHERE b IN x", ("DELETE", "a")),
+        ("CREATE TABLE IF NOT EXISTS a (b)", ("CREATE", "a")),
+        ("COMMIT", ("COMMIT", "")),
+        ("PRAGMA journal_mode=WAL", ("PRAGMA", "journal_mode")),
+        ("PRAGMA table_info(a)", None),
+        ("PRAGMA wal_checkpoint", ("PRAGMA", "wal_checkpoint")),
+        ("VACUUM", ("VACUUM", "")),
+    ],
+)
+def test_what_a_statement_changes_is_its_label(statement, named):
+    """What only reads or begins has none."""
+    assert label(statement) == named
+
+
+def test_a_script_falls_apart_where_sqlite_says_so():
+    """A semicolon in a text or in a trigger ends nothing."""
+    parts = [
+        "INSERT INTO a VALUES (';');",
+        " CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END;",
+        " SELECT 1",
+    ]
+    assert list(statements("".join(parts))) == parts
