@@ -1,9 +1,12 @@
 """Files as a source of effects: whatever a program does to the sandbox is seen, in order, and nothing else is."""
 
 import contextlib
+import io
 import os
 import shutil
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.crash import sweep, trial
+from labkit.crash.child.fileio import traced_open
+from labkit.world import ack
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b"])
 TEXT = st.sampled_from(["", "x", "hello", "é" * 3000, "y" * 20000])
@@ -138,7 +143,8 @@ def only_read() -> None:
 SEEN = {
     use_pathlib: ["open new", "write new", "rename new → a", "unlink a"],
     use_shutil: [
-        "mkdir folder", "open folder/a", "write folder/a", "open b", "write b", "unlink folder/a", "rmdir folder",
+        "mkdir folder", "open folder/a", "write folder/a", "open b", "write b", "chmod b", "unlink folder/a",
+        "rmdir folder",
     ],
     use_posix: ["open a", "rename a → b", "replace b → c"],
     use_print: ["open a", "write a", "write a"],
@@ -186,3 +192,153 @@ def test_labels_are_relative_to_the_sandbox():
         Path("c").touch()
 
     assert effects(run) == ["mkdir d", "open d/a", "symlink link", "open d/b", "open d/c"]
+
+
+SECRET = "secret"  # noqa: S105
+
+
+def write_then_hide() -> None:
+    Path("key").write_text(SECRET)
+    os.chmod("key", 0o600)
+
+
+def hide_then_write() -> None:
+    fd = os.open("key", os.O_CREAT | os.O_WRONLY, 0o600)
+    os.write(fd, SECRET.encode())
+    os.close(fd)
+
+
+def who_may_read() -> str:
+    path = Path("key")
+    return oct(path.stat().st_mode & 0o777) if path.exists() and path.read_text() else "nobody"
+
+
+@pytest.mark.parametrize(("run", "broken"), [(write_then_hide, [2]), (hide_then_write, [])])
+def test_a_files_mode_is_state(run, broken):
+    """It is an effect to change it, and the restart finds it as the killed process has left it."""
+
+    def private(o):
+        assert o.state in {"nobody", "0o600"}
+
+    report = sweep(run, who_may_read, private)
+    assert report.problem is None
+    assert [point.k for point in report.broken] == broken
+
+
+def test_what_setup_makes_of_a_file_it_is_in_every_life():
+    """Mode, time, extended attributes, a second name of the same file, and what a link leads to."""
+
+    def setup():
+        Path("tool").write_text("x")
+        os.chmod("tool", 0o755)  # noqa: S103
+        os.utime("tool", (1000, 1000))
+        os.link("tool", "same")
+        os.symlink("tool", "link")
+
+    def look():
+        status = os.stat("tool")
+        return [oct(status.st_mode & 0o777), status.st_mtime, os.path.samefile("tool", "same"), os.readlink("link")]
+
+    def unchanged(o):
+        assert o.state == ["0o755", 1000.0, True, "tool"]
+
+    sweep(lambda: Path("other").write_text("x"), look, unchanged, setup).assert_survives()
+
+
+def test_an_age_follows_the_virtual_clock():
+    """A file made ten minutes ago is ten minutes old, before a restart and after it."""
+
+    def age():
+        return round(time.time() - os.stat("lock").st_mtime)
+
+    def run():
+        Path("lock").touch()
+        time.sleep(600)
+        ack(str(age()))
+
+    def old(o):
+        assert o.acknowledged in ([], ["600"])
+        assert o.state in {60, 660}
+
+    assert sweep(run, age, old).broken == sweep(run, age, old).points[:1]  # before there is a file
+
+
+def move_into_place() -> None:
+    with tempfile.NamedTemporaryFile("w", delete=False) as file:
+        file.write("new" * 5000)
+    shutil.move(file.name, "data")
+
+
+def test_the_folder_for_temporary_files_is_another_file_system():
+    """To move from there is to copy, and a kill in the middle leaves half of it."""
+
+    def setup():
+        Path("data").write_text("old")
+
+    def whole(o):
+        assert o.state in {"old", "new" * 5000}
+
+    report = sweep(move_into_place, lambda: Path("data").read_text(), whole, setup)
+    assert report.problem is None
+    assert [str(report.effects[point.k - 1]) for point in report.broken] == ["open-truncate data"]
+
+
+def without_a_name() -> None:
+    fd = os.open(".", os.O_TMPFILE | os.O_RDWR)
+    os.write(fd, b"whole")
+    os.link(f"/proc/self/fd/{fd}", "data", src_dir_fd=0)
+    os.close(fd)
+
+
+def by_raw_file() -> None:
+    with io.FileIO("data", "w") as file:
+        file.write(b"whole")
+
+
+def by_second_descriptor() -> None:
+    fd = os.open("data", os.O_CREAT | os.O_WRONLY)
+    copy = os.dup(fd)
+    os.close(fd)
+    os.write(copy, b"whole")
+    os.close(copy)
+
+
+def by_sendfile() -> None:
+    Path("from").write_bytes(b"whole")
+    with open("from", "rb") as source, open("data", "wb") as target:
+        os.sendfile(target.fileno(), source.fileno(), 0, 5)
+
+
+def by_temporary_file_here() -> None:
+    with tempfile.TemporaryFile(dir=".") as file:
+        file.write(b"gone")
+    Path("data").write_bytes(b"whole")
+
+
+@pytest.mark.parametrize(
+    "run", [without_a_name, by_raw_file, by_second_descriptor, by_sendfile, by_temporary_file_here]
+)
+def test_every_road_to_a_file_is_seen(run):
+    """What the kill leaves is what the effects explain, whichever function was used."""
+    report = sweep(run, lambda: Path("data").read_text(), lambda o: None)
+    assert report.problem is None
+    assert any(effect.target.endswith("data") for effect in report.effects)
+
+
+@given(
+    mode=st.text("rwxabt+U", min_size=1, max_size=4),
+    buffering=st.sampled_from([-1, 0, 1, 2]),
+    encoding=st.sampled_from([None, "utf-8"]),
+    newline=st.sampled_from([None, "", "\n", "x"]),
+)
+def test_open_refuses_what_python_refuses(mode, buffering, encoding, newline):
+    """In the same words."""
+
+    def said(open_):
+        try:
+            open_(os.devnull, mode, buffering, encoding, None, newline).close()
+        except (ValueError, OSError) as error:
+            return f"{type(error).__name__}: {error}"
+        return "opened"
+
+    assert said(partial(traced_open, io.FileIO)) == said(open)

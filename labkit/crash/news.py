@@ -23,6 +23,8 @@ class Done:
     size: int | None = None
     data: str | None = None
     """The bytes that were written, as latin-1; the target of a symbolic link."""
+    meta: list | None = None
+    """Pairs of a path, or a handle, and what its Meta is now."""
 
     @property
     def label(self) -> str:

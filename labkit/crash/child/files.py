@@ -2,28 +2,33 @@
 
 `open` becomes Python's own buffering over a FileIO of ours, so that a `json.dump` shows the writes it really makes.
 Reads and close are no effects, nor is a call that changes nothing: an empty write, or opening a file that is there.
+The folder for temporary files lies beside the sandbox, and is another file system, as /tmp often is.
 """
 
-import io
+import errno
 import itertools
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
 
-from labkit.crash import news
+from labkit.crash.child.stamps import stamp
 from labkit.crash.child.trace import Trace
+from labkit.crash.metadata import TMP, metadata
+from labkit.crash.news import Opened, Outside
 
-BUFFER = 8192
-"""Bytes that `open` buffers. Python's own choice differs by version and file system; a verdict may not."""
-CREATING = os.O_CREAT | os.O_WRONLY
-FLAGS = {"r": 0, "w": CREATING | os.O_TRUNC, "a": CREATING | os.O_APPEND, "x": CREATING | os.O_EXCL}
-WRITING = CREATING | os.O_RDWR | os.O_TRUNC
+WRITING = os.O_CREAT | os.O_WRONLY | os.O_RDWR | os.O_TRUNC
+O_TMPFILE = getattr(os, "O_TMPFILE", 1 << 62)
+NAMELESS = re.compile(r"/proc/(?:self|\d+)/fd/(\d+)")
+"""How a file without a name is given one."""
+Where = str | int
+"""A name in the sandbox, or a descriptor."""
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenFile:
     """A file in the sandbox that is open: the handle names it in the recording."""
 
     handle: int
@@ -32,23 +37,28 @@ class Opened:
 
 
 class Files:
-    """What the shim knows: the sandbox, and what each open file descriptor stands for."""
+    """What the shim knows: the two folders, and what each open file descriptor stands for."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, tmp: Path) -> None:
         self.trace = trace
-        self.root = os.path.realpath(os.getcwd())
-        self.opened: dict[int, Opened] = {}
+        self.root, self.tmp = os.path.realpath(os.getcwd()), os.path.realpath(tmp)
+        self.opened: dict[int, OpenFile] = {}
         self._handles = itertools.count()
 
     def inside(self, path: Any, dir_fd: int | None = None, *, follow: bool = False) -> str | None:
-        """`path` relative to the sandbox; None if it lies outside."""
-        folder = os.path.join(self.root, self.opened[dir_fd].path) if dir_fd in self.opened else os.getcwd()
+        """`path` relative to the sandbox, or as TMP/name; None if it lies outside."""
+        folder = self.real(self.opened[dir_fd].path) if dir_fd in self.opened else os.getcwd()
         head, tail = os.path.split(os.path.join(folder, os.fsdecode(path)))
         full = os.path.join(head if head == self.root else os.path.realpath(head), tail)
         if tail in ("", os.curdir, os.pardir) or (follow and os.path.islink(full)):
             full = os.path.realpath(full)
-        relative = full.removeprefix(self.root).lstrip(os.sep) or os.curdir
-        return relative if (full + os.sep).startswith(self.root + os.sep) else None
+        if (full + os.sep).startswith(self.root + os.sep):
+            return full.removeprefix(self.root).lstrip(os.sep) or os.curdir
+        return TMP + full.removeprefix(self.tmp) if (full + os.sep).startswith(self.tmp + os.sep) else None
+
+    def real(self, name: str) -> str:
+        """Where a name in the sandbox lies on this machine."""
+        return self.tmp + name.removeprefix(TMP) if name.startswith(TMP) else os.path.join(self.root, name)
 
     def open(self, path: Any, flags: int, perform: Callable[[], int], dir_fd: int | None = None) -> int:
         """Open by `perform`, which returns a descriptor: an effect if it creates or empties a file."""
@@ -57,42 +67,106 @@ class Files:
             if flags & WRITING:
                 self.outside(path)
             return perform()
-        full = os.path.join(self.root, inside)
-        if flags & os.O_CREAT and not os.path.exists(full):
-            fd = self.trace.effect("open", inside, perform, path=inside)
+        full = self.real(inside)
+        if flags & O_TMPFILE == O_TMPFILE:
+            fd, inside = perform(), ""
+        elif flags & os.O_CREAT and not os.path.exists(full):
+            fd = self.effect("open", inside, perform, [inside, os.path.dirname(inside)], path=inside)
         elif flags & os.O_TRUNC and not flags & os.O_EXCL and os.path.getsize(full):
-            fd = self.trace.effect("open-truncate", inside, perform, path=inside)
+            fd = self.effect("open-truncate", inside, perform, [inside], path=inside)
         else:
+            before = metadata(full) if flags & os.O_TRUNC else None
             fd = perform()
-        self.opened[fd] = Opened(next(self._handles), inside, bool(flags & os.O_APPEND))
-        self.trace.note(news.Opened(handle=self.opened[fd].handle, path=inside))
+            if before:  # an empty file was emptied: the kernel has changed its time alone
+                stamp(full, before.modified)
+        self.opened[fd] = OpenFile(next(self._handles), inside, bool(flags & os.O_APPEND))
+        self.trace.note(Opened(handle=self.opened[fd].handle, path=inside))
         return fd
 
+    def effect(
+        self,
+        op: str,
+        target: str,
+        perform: Callable[[], Any],
+        changed: Iterable[Where],
+        *,
+        at: bool = True,
+        **more: Any,
+    ) -> Any:
+        """An effect that has `changed` something there: it gets the virtual time, unless not `at` this time."""
+        self.trace.begin(op, target)
+        result = perform()
+        told = [told for where in changed if (told := self._touched(where, at=at))]
+        self.trace.done(op, target, result=result if isinstance(result, int) else None, meta=told or None, **more)
+        return result
+
+    def _touched(self, where: Where, *, at: bool) -> list[Any] | None:
+        place = where if isinstance(where, int) else self.real(where)
+        if at:
+            stamp(place)
+        known = self.opened[where].handle if isinstance(where, int) else where
+        meta = metadata(place)
+        return [known, meta] if meta and known not in {"", os.curdir, TMP} else None
+
     def outside(self, path: Any) -> None:
-        """Something outside the sandbox is about to change. Devices are nobody's state."""
-        if not os.fsdecode(path).startswith("/dev/"):
-            self.trace.note(news.Outside(path=os.fsdecode(path)))
+        """Something outside the sandbox is about to change. Devices are nobody's state; what lies in memory is."""
+        if not os.fsdecode(path).startswith("/dev/") or os.fsdecode(path).startswith("/dev/shm"):  # noqa: S108
+            self.trace.note(Outside(path=os.fsdecode(path)))
 
     def close(self, fd: int) -> None:
         """Forget a descriptor: the system will use its number again."""
         self.opened.pop(fd, None)
 
-    def on_descriptor(self, op: str, fd: int, perform: Callable[[], Any], **details: Any) -> Any:
+    def copied(self, fd: int, copy: int) -> int:
+        """A second descriptor for what is open under the first."""
+        if fd in self.opened:
+            self.opened[copy] = self.opened[fd]
+        else:
+            self.close(copy)
+        return copy
+
+    def on_descriptor(self, op: str, fd: int, perform: Callable[[], Any], *, at: bool = True, **details: Any) -> Any:
         """A call on an open file."""
         if fd not in self.opened:
             return perform()
         handle, path = self.opened[fd].handle, self.opened[fd].path
-        if op == "fsync" and os.path.isdir(os.path.join(self.root, path)):
+        if op == "fsync" and os.path.isdir(self.real(path)):
             op = "fsync dir"
-        return self.trace.effect(op, path, perform, handle=handle, path=path, **details)
+        changed = [] if op.startswith("fsync") else [fd]
+        return self.effect(op, path, perform, changed, at=at, handle=handle, path=path, **details)
 
     def on_names(self, op: str, names: list[tuple[Any, int | None]], perform: Callable[[], Any], **details: Any) -> Any:
         """A call on one name or two, each with the directory descriptor it is relative to."""
+        if op == "link" and (nameless := NAMELESS.fullmatch(os.fsdecode(names[0][0]))):
+            return self._name(int(nameless[1]), names[1], perform)
         inside = [self.inside(path, dir_fd) for path, dir_fd in names]
         if None in inside:
             self.outside(names[inside.index(None)][0])
             return perform()
-        return self.trace.effect(op, " → ".join(inside), perform, path=inside[0], to=inside[-1], **details)
+        if len({name.startswith(TMP) for name in inside}) > 1:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), *(os.fsdecode(path) for path, _ in names[:1]))
+        made = inside if op in {"mkdir", "symlink", "truncate"} else []
+        changed = dict.fromkeys([*made, *(os.path.dirname(name) for name in inside if op != "truncate")])
+        return self.effect(op, " → ".join(inside), perform, changed, path=inside[0], to=inside[-1], **details)
+
+    def _name(self, fd: int, name: tuple[Any, int | None], perform: Callable[[], Any]) -> Any:
+        """Give the file that is open there, and has no name yet, its first one."""
+        to = self.inside(*name)
+        if to is None or fd not in self.opened:
+            self.outside(name[0])
+            return perform()
+        changed = [to, os.path.dirname(to)]
+        return self.effect("link", to, perform, changed, handle=self.opened[fd].handle, path=to, to=to)
+
+    def on_metadata(self, op: str, where: Any, perform: Callable[[], Any], *, follow: bool = True) -> Any:
+        """A call that changes what a file is besides its content; its time stays, or is what the call makes it."""
+        if isinstance(where, int):
+            return self.on_descriptor(op, where, perform, at=False)
+        inside = self.inside(where, follow=follow)
+        if inside is None:
+            self.outside(where)
+            return perform()
+        return self.effect(op, inside, perform, [inside], at=False, path=inside)
 
     def write(self, fd: int, data: bytes, perform: Callable[[], int], offset: int | None = None) -> int:
         """A write at `offset`, or where the descriptor stands; no effect if it is empty."""
@@ -101,60 +175,3 @@ class Files:
         if offset is None:
             offset = os.fstat(fd).st_size if self.opened[fd].append else os.lseek(fd, 0, os.SEEK_CUR)
         return self.on_descriptor("write", fd, perform, offset=offset, data=data.decode("latin-1"))
-
-
-class TracedFileIO(io.FileIO):
-    """The raw file under Python's buffers: each call that reaches the system is an effect."""
-
-    def __init__(self, files: Files, file: Any, mode: str, *, closefd: bool, opener: Any) -> None:
-        self._files = files
-
-        def perform() -> int:
-            super(TracedFileIO, self).__init__(file, mode, closefd, opener)
-            return self.fileno()
-
-        if isinstance(file, int) or opener is not None:  # opened by os.open, which is traced as well
-            perform()
-        else:
-            files.open(file, FLAGS[mode.strip("+")] | (os.O_RDWR if "+" in mode else 0), perform)
-
-    def write(self, data: Any) -> int:
-        """A write, and an effect."""
-        return self._files.write(self.fileno(), bytes(data), partial(super().write, data))
-
-    def truncate(self, size: int | None = None) -> int:
-        """A new size, and an effect."""
-        size = self.tell() if size is None else size
-        perform = partial(super().truncate, size)
-        return self._files.on_descriptor("truncate", self.fileno(), perform, size=size)
-
-    def close(self) -> None:
-        """No effect: what is written is written."""
-        if not self.closed:
-            self._files.close(self.fileno())
-        super().close()
-
-
-def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
-    files: Files,
-    file: Any,
-    mode: str = "r",
-    buffering: int = -1,
-    encoding: str | None = None,
-    errors: str | None = None,
-    newline: str | None = None,
-    closefd: bool = True,  # noqa: FBT001, FBT002
-    opener: Any = None,
-) -> Any:
-    """`open` as Python has it, over a TracedFileIO."""
-    raw_mode = "".join(sorted(set(mode) - set("bt"), key="rwxa+".index))
-    raw = TracedFileIO(files, file, raw_mode, closefd=closefd, opener=opener)
-    if buffering == 0 and "b" in mode:
-        return raw
-    wrap = io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
-    buffer = wrap(raw, buffering if buffering > 1 else BUFFER)
-    if "b" in mode:
-        return buffer
-    text = io.TextIOWrapper(buffer, io.text_encoding(encoding), errors, newline, line_buffering=buffering == 1)
-    text.mode = mode
-    return text

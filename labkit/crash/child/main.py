@@ -12,11 +12,12 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import virtual
+from labkit.crash.child import os_shims, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import Job, Observation, Stop
+from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import shipped
 from labkit.crash.under_test import lines_under_test, without_addresses
@@ -32,18 +33,20 @@ def main(
     world_channel: Connection,
     job: Job,
     sandbox: Path,
+    tmp: Path,
     elapsed: float,
     confinement: Confinement | None,
 ) -> None:
     """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
-    trace = Trace(channel, job.stop or Stop())
+    trace = Trace(channel, job.stop or Stop(), silent=job.stop is None)
     try:
         os.chdir(sandbox)
         if confinement:
-            confine(confinement, sandbox)
+            confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = CHILD
         world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
+        os_shims.install(trace, tmp)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
@@ -61,7 +64,8 @@ def main(
         trace.note(Returned(value=None if job.role == "run" else as_plain_data(value, job.role), loaded=loaded))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
-        text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(sandbox), "the sandbox")
+        text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
+        text = text.replace(str(sandbox), "the sandbox")
         trace.note(Raised(error=type(error).__name__, text=text, lines=lines_under_test(frames)))
 
 

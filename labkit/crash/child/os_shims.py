@@ -8,11 +8,14 @@ import builtins
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from labkit.crash.child.files import Files, traced_open
+from labkit.crash.child.fileio import traced_file, traced_open
+from labkit.crash.child.files import Files
 from labkit.crash.child.patch import Real, replace
 from labkit.crash.child.trace import Trace
 
@@ -21,10 +24,13 @@ OS = __import__(os.name)
 """posix or nt: what `from os import replace` is pickled as."""
 
 
-def install(trace: Trace) -> None:
+def install(trace: Trace, tmp: Path) -> None:
     """Trace every file system call of this process from here on. There is no way back: the process is about to die."""
-    files = Files(trace)
-    replace("open", partial(traced_open, files), builtins, io, _io)  # _io: where a pickled `open` is looked up
+    os.environ["TMPDIR"] = tempfile.tempdir = str(tmp)
+    files = Files(trace, tmp)
+    kind = traced_file(files)
+    replace("open", partial(traced_open, kind), builtins, io, _io)  # _io: where a pickled `open` is looked up
+    replace("FileIO", kind, io, _io)
     shutil._USE_CP_SENDFILE = shutil._USE_CP_COPY_FILE_RANGE = False  # noqa: SLF001 - copies in C pass the shim by
     for name, function in SHIMS.items():
         if hasattr(os, name):
@@ -52,6 +58,16 @@ def _close(files: Files, _: str, real: Real, fd: int) -> None:
     real(fd)
 
 
+@shim("dup")
+def _dup(files: Files, _: str, real: Real, fd: int) -> int:
+    return files.copied(fd, real(fd))
+
+
+@shim("dup2")
+def _dup2(files: Files, _: str, real: Real, fd: int, fd2: int, *rest: Any, **options: Any) -> int:
+    return files.copied(fd, real(fd, fd2, *rest, **options))
+
+
 @shim("write")
 def _write(files: Files, _: str, real: Real, fd: int, data: Any) -> int:
     return files.write(fd, bytes(data), partial(real, fd, data))
@@ -70,6 +86,38 @@ def _writev(files: Files, _: str, real: Real, fd: int, buffers: Any) -> int:
 @shim("pwritev")
 def _pwritev(files: Files, _: str, real: Real, fd: int, buffers: Any, offset: int, flags: int = 0) -> int:
     return files.write(fd, b"".join(map(bytes, buffers)), partial(real, fd, buffers, offset, flags), offset)
+
+
+@shim("sendfile")
+def _sendfile(
+    files: Files, _: str, real: Real, out_fd: int, in_fd: int, offset: int | None, count: int, *rest: Any
+) -> int:
+    if out_fd not in files.opened:
+        return real(out_fd, in_fd, offset, count, *rest)
+    return os.write(out_fd, os.read(in_fd, count) if offset is None else os.pread(in_fd, count, offset))
+
+
+@shim("copy_file_range")
+def _copy_file_range(
+    files: Files,
+    _: str,
+    real: Real,
+    src: int,
+    dst: int,
+    count: int,
+    offset_src: int | None = None,
+    offset_dst: int | None = None,
+) -> int:
+    if dst not in files.opened:
+        return real(src, dst, count, offset_src, offset_dst)
+    data = os.read(src, count) if offset_src is None else os.pread(src, count, offset_src)
+    return os.write(dst, data) if offset_dst is None else os.pwrite(dst, data, offset_dst)
+
+
+@shim("posix_fallocate")
+def _fallocate(files: Files, _: str, real: Real, fd: int, offset: int, length: int) -> None:
+    size = max(os.fstat(fd).st_size, offset + length)
+    files.on_descriptor("truncate", fd, partial(real, fd, offset, length), size=size)
 
 
 @shim("fsync", "fdatasync")
@@ -96,6 +144,20 @@ def _remove(files: Files, name: str, real: Real, path: Any, *, dir_fd: Any = Non
 @shim("mkdir")
 def _mkdir(files: Files, name: str, real: Real, path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
     files.on_names(name, [(path, dir_fd)], partial(real, path, mode, dir_fd=dir_fd))
+
+
+@shim("chmod", "lchmod", "fchmod", "chown", "lchown", "fchown", "utime", "setxattr", "removexattr")
+def _metadata(files: Files, name: str, real: Real, where: Any, *args: Any, **options: Any) -> None:
+    follow = options.get("follow_symlinks", not name.startswith("l"))
+    op = name.removeprefix("l").removeprefix("f")
+    files.on_metadata(op, where, partial(real, where, *args, **options), follow=follow)
+
+
+@shim("mkfifo", "mknod")
+def _special(files: Files, name: str, real: Real, path: Any, *args: Any, **options: Any) -> None:
+    if files.inside(path) is None:
+        return real(path, *args, **options)
+    raise RuntimeError(f"the crash lab explores files and folders: it cannot follow os.{name}")
 
 
 @shim("rename", "replace", "link")

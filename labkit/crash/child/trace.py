@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from labkit.crash.channel import hear, tell
 from labkit.crash.jobs import Stop
-from labkit.crash.news import FINAL, Done, News, Stopped, plain
+from labkit.crash.news import FINAL, Done, News, Opened, Stopped, plain
 from labkit.crash.under_test import lines_under_test
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ class Trace:
 
     channel: Connection
     stop: Stop = field(default_factory=Stop)
+    silent: bool = False
+    """Whether nobody wants to know of effects."""
     count: int = 0
     news: list[dict[str, Any]] = field(default_factory=list)
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -49,6 +51,8 @@ class Trace:
 
     def done(self, op: str, target: str, **details: Any) -> None:
         """An effect has been performed."""
+        if self.silent:
+            return
         self.note(Done(op=op, target=target, lines=lines_under_test(_frames()), **details))
         self.count += 1
         if self.stop.after and self.stop.after in f"{op} {target}".strip():
@@ -57,6 +61,8 @@ class Trace:
     def note(self, news: News) -> None:
         """Tell the parent something; small news travel together."""
         with self.turn:
+            if self.silent and isinstance(news, Opened):
+                return
             self.news.append(plain(news))
             if isinstance(news, FINAL) or len(self.news) == BATCH:
                 tell(self.channel, self.news)

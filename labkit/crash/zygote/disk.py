@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from labkit.crash.metadata import TMP, Meta
 from labkit.crash.news import Done
-from labkit.crash.zygote.trees import Tree
+from labkit.crash.zygote.trees import Content, Tree, tree_of
 
 
 @dataclass(eq=False)
@@ -53,6 +54,7 @@ class File:
 
     durable: bytes = b""
     pending: list[Change] = field(default_factory=list)
+    meta: Meta | None = None
 
     def content(self, fate: Fate = keep) -> bytes:
         """What is read from it, if a power cut left this of the pending changes."""
@@ -72,13 +74,22 @@ class Folder:
 
     names: dict[str, "Node"] = field(default_factory=dict)
     durable: dict[str, "Node"] = field(default_factory=dict)
+    meta: Meta | None = None
 
     def sync(self) -> None:
         """fsync of the directory: its names are durable."""
         self.durable = dict(self.names)
 
 
-Node = File | Folder | str
+@dataclass(eq=False)
+class Link:
+    """A symbolic link."""
+
+    target: str
+    meta: Meta | None = None
+
+
+Node = File | Folder | Link
 CURRENT: Callable[[Folder], dict[str, Node]] = attrgetter("names")
 DURABLE: Callable[[Folder], dict[str, Node]] = attrgetter("durable")
 
@@ -91,37 +102,47 @@ class Disk:
     """
 
     def __init__(self, tree: Tree, *, ext4: bool = False) -> None:
-        self.root = Folder()
+        self.root, self.tmp = Folder(), Folder()
         self._ext4 = ext4
         self._handles: dict[int, Node] = {}
-        for path, content in sorted(tree.items()):
-            node = File(content) if isinstance(content, bytes) else Folder() if content is None else content
-            folder, name = self._place(path)
-            folder.names[name] = node
+        for path, entry in sorted(tree.items()):
+            node = self._node(entry.same_as) if entry.same_as else _node(entry.content)
+            node.meta = entry.meta
+            self._put(path, node)
         for folder in self._folders():
             folder.sync()
 
     def tree(self) -> Tree:
         """What lies where when everything is applied."""
-        return _walk(self.root, CURRENT, keep)
+        return tree_of({**_walk(self.root, CURRENT, keep), **_walk(self.tmp, CURRENT, keep, f"{TMP}/")})
 
     def power_cuts(self) -> Iterator[tuple[str, Tree]]:
-        """What a power cut may leave instead: the name of each kind of loss, and the tree."""
-        yield "data lost", _walk(self.root, CURRENT, lambda change: None if change.data else change)
-        yield "rename lost", _walk(self.root, DURABLE, keep)
-        yield "all unsynced lost", _walk(self.root, DURABLE, lambda change: None)
+        """What a power cut may leave instead: the name of each kind of loss, and the tree. TMP is empty then."""
+        yield "data lost", self._left(CURRENT, lambda change: None if change.data else change)
+        yield "rename lost", self._left(DURABLE, keep)
+        yield "all unsynced lost", self._left(DURABLE, lambda change: None)
         writes = [c for node in self._nodes(self.root) if isinstance(node, File) for c in node.pending if c.data]
         for lost in writes:
-            yield "one write lost", _walk(self.root, CURRENT, lambda c, lost=lost: None if c is lost else c)
-            yield "a write torn", _walk(self.root, CURRENT, lambda c, lost=lost: c.half() if c is lost else c)
-        yield "zero-filled tail", _walk(self.root, CURRENT, lambda change: change.zeros())
+            yield "one write lost", self._left(CURRENT, lambda c, lost=lost: None if c is lost else c)
+            yield "a write torn", self._left(CURRENT, lambda c, lost=lost: c.half() if c is lost else c)
+        yield "zero-filled tail", self._left(CURRENT, lambda change: change.zeros())
+
+    def _left(self, names: Callable[[Folder], dict[str, Node]], fate: Fate) -> Tree:
+        return tree_of(_walk(self.root, names, fate))
 
     def bind(self, handle: int, path: str) -> None:
-        """A descriptor was opened at `path`; it stays with that node whatever happens to the name."""
-        self._handles[handle] = self._node(path)
+        """A descriptor was opened at `path`, or without a name; it stays with that node whatever its name becomes."""
+        self._handles[handle] = self._node(path) if path else File()
 
-    def apply(self, effect: Done) -> None:  # noqa: C901 - a table, as a match
+    def apply(self, effect: Done) -> None:
         """Do what the effect did. Effects that are not about files change nothing here."""
+        self._change(effect)
+        for where, meta in effect.meta or ():
+            node = self._find(where) if isinstance(where, str) else self._handles.get(where)
+            if node is not None:
+                node.meta = Meta.made(meta)
+
+    def _change(self, effect: Done) -> None:  # noqa: C901 - a table, as a match
         match effect.op:
             case "open":
                 self._put(effect.path, File())
@@ -137,9 +158,9 @@ class Disk:
             case "mkdir":
                 self._put(effect.path, Folder())
             case "symlink":
-                self._put(effect.path, effect.data)
+                self._put(effect.path, Link(effect.data))
             case "link":
-                self._put(effect.to, self._node(effect.path))
+                self._put(effect.to, self._file(effect))
             case "unlink" | "rmdir":
                 self._take(effect.path)
             case "rename" | "replace":
@@ -163,8 +184,8 @@ class Disk:
         return self._node(effect.path) if effect.handle is None else self._handles[effect.handle]
 
     def _place(self, path: str) -> tuple[Folder, str]:
-        *folders, name = path.split(os.sep)
-        folder = self.root
+        folder = self.tmp if path.startswith(f"{TMP}/") else self.root
+        *folders, name = path.removeprefix(f"{TMP}/").split(os.sep)
         for part in folders:
             folder = folder.names[part]
         return folder, name
@@ -172,6 +193,8 @@ class Disk:
     def _find(self, path: str) -> Node | None:
         if path == os.curdir:
             return self.root
+        if path == TMP:
+            return self.tmp
         folder, name = self._place(path)
         return folder.names.get(name)
 
@@ -198,11 +221,18 @@ class Disk:
         return [node for node in self._nodes(self.root) if isinstance(node, Folder)]
 
 
-def _walk(folder: Folder, names: Callable[[Folder], dict[str, Node]], fate: Fate, prefix: str = "") -> Tree:
-    tree: Tree = {}
+def _node(content: Content) -> Node:
+    return Folder() if content is None else File(content) if isinstance(content, bytes) else Link(content)
+
+
+def _walk(
+    folder: Folder, names: Callable[[Folder], dict[str, Node]], fate: Fate, prefix: str = ""
+) -> dict[str, tuple[Content, Meta | None, int]]:
+    """See `tree_of`."""
+    found: dict[str, tuple[Content, Meta | None, int]] = {}
     for name, node in names(folder).items():
+        content = node.content(fate) if isinstance(node, File) else node.target if isinstance(node, Link) else None
+        found[prefix + name] = content, node.meta, id(node)
         if isinstance(node, Folder):
-            tree |= {prefix + name: None, **_walk(node, names, fate, f"{prefix}{name}{os.sep}")}
-        else:
-            tree[prefix + name] = node.content(fate) if isinstance(node, File) else node
-    return tree
+            found |= _walk(node, names, fate, f"{prefix}{name}{os.sep}")
+    return found

@@ -13,7 +13,7 @@ from labkit.crash.report.findings import KILLED, POWER_CUT
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.disk import Disk
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
-from labkit.crash.zygote.trees import Tree, differing, read_tree, shown, write_tree
+from labkit.crash.zygote.trees import Tree, differing, digest, read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
 
 DOWNTIME = 60.0
@@ -26,15 +26,15 @@ class Explorer:
     def __init__(self, zygote: Zygote, programs: Programs) -> None:
         """Record the run. NotExploredError if it does not come to its end."""
         self.zygote, self.programs = zygote, programs
-        self.sandbox = zygote.folder / "sandbox"
+        self.sandbox, self.tmp = zygote.folder / "sandbox", zygote.tmp
         self.tree: Tree = {}
         self.memory = Memory()
-        self.restarts: dict[str, list[Left]] = {}
+        self.restarts: dict[tuple[bytes, str], list[Left]] = {}
         if programs.setup is not None:
             ending = self._perform(programs.job("setup"), {}, self.memory)
             if ending.how is not How.RETURNED:
                 raise NotExploredError(f"setup {ending.words}", ending.failure.lines)
-            self.tree, self.memory = read_tree(self.sandbox), ending.memory
+            self.tree, self.memory = read_tree(self.sandbox, self.tmp), ending.memory
         self.recording = self._record()
         if preload(self.recording.returned.loaded):
             self.recording = self._record()  # to import a module may draw numbers, and the others will not import it
@@ -46,7 +46,7 @@ class Explorer:
 
     def points(self, part: range, zygote: Zygote) -> Explored:
         """Explore some crash points by this zygote, up to the first that cannot be explored."""
-        self.zygote, self.sandbox = zygote, zygote.folder / "sandbox"
+        self.zygote, self.sandbox, self.tmp = zygote, zygote.folder / "sandbox", zygote.tmp
         before = zygote.processes
         explored = Explored()
         try:
@@ -83,7 +83,7 @@ class Explorer:
         return outcomes
 
     def _perform(self, job: Job, tree: Tree, memory: Memory) -> Ending:
-        write_tree(self.sandbox, tree)
+        write_tree(self.sandbox, self.tmp, tree)
         return self.zygote.perform(job, memory, self.sandbox)
 
     def _kill(self, job: Job, tree: Tree, memory: Memory, labels: list[str]) -> tuple[Ending, Tree, Memory]:
@@ -97,7 +97,7 @@ class Explorer:
                 f"where it had done {labels[:k]}: threads, or chance and time from outside Python?"
             )
         _check_requests(ending, memory)
-        left = read_tree(self.sandbox)
+        left = read_tree(self.sandbox, self.tmp)
         if names := sorted(differing(replayed(tree, ending).tree(), left) - ending.native):
             raise NotExploredError(
                 f"something changed {', '.join(names)} that the crash lab did not see (seen before crash point {k}: "
@@ -107,7 +107,7 @@ class Explorer:
 
     def _restart(self, tree: Tree, memory: Memory, depth: int, life: int = 0) -> list[Left]:
         """Recover from what was left; with depth 2, also kill that recovery at each of its crash points."""
-        left = json.dumps([shown(tree, "latin-1"), memory, depth, life], default=vars)
+        left = digest(tree), json.dumps([memory, depth, life], default=vars)
         if left not in self.restarts:  # recovery is deterministic: from the same, the same follows
             self.restarts[left] = [self._recover(tree, memory, life)]
             if depth > 1:
@@ -116,7 +116,7 @@ class Explorer:
 
     def _recover(self, tree: Tree, memory: Memory, life: int) -> Left:
         recovered = self._perform(self.programs.job("recover", life=life), tree, memory)
-        after, role, failure = read_tree(self.sandbox), "recover", recovered.failure
+        after, role, failure = read_tree(self.sandbox, self.tmp), "recover", recovered.failure
         if recovered.how is How.RETURNED:
             given = {"state": recovered.returned.value, **recovered.memory.world}
             asked = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)

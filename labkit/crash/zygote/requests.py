@@ -57,22 +57,22 @@ def shares(count: int, width: int) -> list[range]:
 def _step(zygote: Zygote, request: Step) -> Stepped:
     explorer = Explorer(zygote, request.programs)
     job = request.programs.job("run", stop=Stop(request.k), by_line=True)
-    write_tree(explorer.sandbox, explorer.tree)
+    write_tree(explorer.sandbox, zygote.tmp, explorer.tree)
     ending = zygote.perform(job, explorer.memory, explorer.sandbox)
-    return Stepped([plain(news) for news in ending.news], shown(read_tree(explorer.sandbox)))
+    return Stepped([plain(news) for news in ending.news], shown(read_tree(explorer.sandbox, zygote.tmp)))
 
 
 def _trial(zygote: Zygote, request: TrialRun) -> Tried:
     memory, folder = request.memory, request.sandbox or zygote.folder / "sandbox"
     if request.sandbox is None:
-        write_tree(folder, {})
+        write_tree(folder, zygote.tmp, {})
     if request.setup is not None:
         ending = zygote.perform(request.setup, memory, folder)
         if ending.how is not How.RETURNED:
             raise NotExploredError(f"setup {ending.words}")
         memory = ending.memory
     ending = zygote.perform(request.job, memory, folder)
-    files = shown(read_tree(folder)) if request.sandbox is None else {}
+    files = shown(read_tree(folder, zygote.tmp)) if request.sandbox is None else {}
     failure = ending.failure if ending.how is How.RAISED else None
     return Tried(
         ending.how, ending.words, failure, ending.returned.value, ending.labels, files, ending.memory, ending.output

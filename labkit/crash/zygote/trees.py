@@ -1,37 +1,92 @@
-"""What lies in a folder, as data: to compare, to put back, to show."""
+"""What lies in the sandbox and in its folder for temporary files, as data: to compare, to put back, to show."""
 
+import marshal
 import os
 import shutil
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-Tree = dict[str, bytes | str | None]
-"""What lies at each path: a file's bytes, a symbolic link's target, None for a directory."""
+from labkit.crash.metadata import TMP, Meta, metadata
+
+Content = bytes | str | None
+"""A file's bytes, a symbolic link's target, None for a directory."""
 
 
-def read_tree(folder: Path) -> Tree:
-    """What lies in `folder`."""
-    tree: Tree = {}
-    for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
-        if path.is_symlink():
-            tree[name] = os.readlink(path)
-        else:
-            tree[name] = None if path.is_dir() else path.read_bytes() if path.is_file() else b"(no regular file)"
+class Entry(NamedTuple):
+    """What lies at a path."""
+
+    content: Content
+    meta: Meta | None = None
+    same_as: str = ""
+    """Another name of the same file: the first in order. Empty if this is the first."""
+
+
+Tree = dict[str, Entry]
+
+
+def tree_of(found: Mapping[str, tuple[Content, Meta | None, int]]) -> Tree:
+    """A tree, given what lies at each path, and a number that only names of the same file share."""
+    first: dict[int, str] = {}
+    tree = {}
+    for name, (content, meta, number) in sorted(found.items()):
+        same_as = first.setdefault(number, name) if isinstance(content, bytes) else name
+        tree[name] = Entry(content, meta, "" if same_as == name else same_as)
     return tree
 
 
-def write_tree(folder: Path, tree: Tree) -> None:
-    """Make `folder` hold `tree` and nothing else."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, content in sorted(tree.items()):
-        path = folder / name
-        if content is None:
-            path.mkdir()
-        elif isinstance(content, str):
-            path.symlink_to(content)
+def read_tree(sandbox: Path, tmp: Path) -> Tree:
+    """What lies in both folders."""
+    found = {}
+    for folder, prefix in ((sandbox, ""), (tmp, f"{TMP}/")):
+        for path in folder.rglob("*"):
+            status = os.lstat(path)
+            name = f"{prefix}{path.relative_to(folder)}"
+            found[name] = _content(path, status.st_mode), metadata(path), status.st_ino
+    return tree_of(found)
+
+
+def _content(path: Path, mode: int) -> Content:
+    if stat.S_ISLNK(mode):
+        return os.readlink(path)
+    if stat.S_ISDIR(mode):
+        return None
+    return path.read_bytes() if stat.S_ISREG(mode) else b"(no regular file)"
+
+
+def write_tree(sandbox: Path, tmp: Path, tree: Tree) -> None:
+    """Make both folders hold `tree` and nothing else."""
+    for folder in (sandbox, tmp):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    inside = f"{TMP}/"
+    paths = {name: tmp / name.removeprefix(inside) if name.startswith(inside) else sandbox / name for name in tree}
+    for name, entry in sorted(tree.items()):
+        if entry.content is None:
+            paths[name].mkdir()
+        elif isinstance(entry.content, str):
+            paths[name].symlink_to(entry.content)
+        elif entry.same_as:
+            os.link(paths[entry.same_as], paths[name])
         else:
-            path.write_bytes(content)
+            paths[name].write_bytes(entry.content)
+    for name, entry in sorted(tree.items(), reverse=True):  # a folder's time changes when names are made in it
+        if entry.meta:
+            _put_back(paths[name], entry.meta)
+
+
+def _put_back(path: Path, was: Meta) -> None:
+    now = os.lstat(path)
+    with suppress(OSError):  # who is not root gives no file away
+        if (now.st_uid, now.st_gid) != (was.user, was.group):
+            os.chown(path, was.user, was.group, follow_symlinks=False)
+    if not stat.S_ISLNK(now.st_mode):
+        for name, value in was.attributes:
+            os.setxattr(path, name, bytes.fromhex(value))
+        path.chmod(was.mode)
+    os.utime(path, ns=(was.modified, was.modified), follow_symlinks=False)
 
 
 def differing(one: Tree, other: Tree) -> set[str]:
@@ -39,9 +94,15 @@ def differing(one: Tree, other: Tree) -> set[str]:
     return {path for path, _ in one.items() ^ other.items()}
 
 
-def shown(tree: Tree, encoding: str = "utf-8") -> dict[str, str | None]:
+def digest(tree: Tree) -> bytes:
+    """A tree as bytes, the same for the same."""
+    entries = [(name, entry.content, tuple(entry.meta or ()), entry.same_as) for name, entry in sorted(tree.items())]
+    return marshal.dumps(entries, 2)  # from version 3 on, it depends on which objects are shared
+
+
+def shown(tree: Tree) -> dict[str, str | None]:
     """A tree as text."""
     return {
-        name: content.decode(encoding, "replace") if isinstance(content, bytes) else content
-        for name, content in sorted(tree.items())
+        name: entry.content.decode(errors="replace") if isinstance(entry.content, bytes) else entry.content
+        for name, entry in sorted(tree.items())
     }

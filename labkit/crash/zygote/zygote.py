@@ -14,6 +14,7 @@ from typing import TypeVar
 from labkit.crash.channel import hear, made, tell
 from labkit.crash.child import main
 from labkit.crash.jobs import Explored, Job, Limits, Memory
+from labkit.crash.metadata import TMP
 from labkit.crash.news import FINAL, Done, parse
 from labkit.crash.world_process.control import WorldProcess, WorldUnreadableError
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
@@ -37,6 +38,11 @@ class Zygote:
 
     def __post_init__(self) -> None:
         process.adopt_orphans()
+
+    @property
+    def tmp(self) -> Path:
+        """Where its children find their folder for temporary files."""
+        return self.folder / "tmp"
 
     @property
     def width(self) -> int:
@@ -63,11 +69,13 @@ class Zygote:
     def perform(self, job: Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
         self.processes += 1
-        self.folder.mkdir(exist_ok=True)
+        self.tmp.mkdir(parents=True, exist_ok=True)
         output = self.folder / "output"
         client = self.world.begin(memory, may_arrange=job.role == "setup")
         channel, theirs = Pipe()
-        pid = process.start(main.main, [theirs, client], (job, sandbox, memory.elapsed, self.confinement), output)
+        pid = process.start(
+            main.main, [theirs, client], (job, sandbox, self.tmp, memory.elapsed, self.confinement), output
+        )
         theirs.close()
         client.close()
         try:
@@ -83,7 +91,7 @@ class Zygote:
             ending.memory = self.world.memory()
         except WorldUnreadableError as error:
             raise NotExploredError(str(error)) from None
-        ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "")
+        ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "").replace(str(self.tmp), TMP)
         return ending
 
     def _listen(self, channel: Connection, memory: Memory) -> Ending:
