@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.crash import sweep, trial
-from labkit.crash.child.fileio import traced_open
 from labkit.world import ack
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b"])
@@ -323,22 +321,3 @@ def test_every_road_to_a_file_is_seen(run):
     report = sweep(run, lambda: Path("data").read_text(), lambda o: None)
     assert report.problem is None
     assert any(effect.target.endswith("data") for effect in report.effects)
-
-
-@given(
-    mode=st.text("rwxabt+U", min_size=1, max_size=4),
-    buffering=st.sampled_from([-1, 0, 1, 2]),
-    encoding=st.sampled_from([None, "utf-8"]),
-    newline=st.sampled_from([None, "", "\n", "x"]),
-)
-def test_open_refuses_what_python_refuses(mode, buffering, encoding, newline):
-    """In the same words."""
-
-    def said(open_):
-        try:
-            open_("/proc/self/nothing" if "x" in mode else os.devnull, mode, buffering, encoding, None, newline).close()
-        except (ValueError, OSError) as error:
-            return f"{type(error).__name__}: {error}"
-        return "opened"
-
-    assert said(partial(traced_open, io.FileIO)) == said(open)
