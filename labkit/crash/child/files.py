@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from labkit.crash import news
 from labkit.crash.child.trace import Trace
 
+REAL_OPEN = io.open
 BUFFER = 8192
 """Bytes that `open` buffers. Python's own choice differs by version and file system; a verdict may not."""
 CREATING = os.O_CREAT | os.O_WRONLY
@@ -116,7 +118,7 @@ class TracedFileIO(io.FileIO):
         if isinstance(file, int) or opener is not None:  # opened by os.open, which is traced as well
             perform()
         else:
-            files.open(file, FLAGS[mode.strip("+")] | (os.O_RDWR if "+" in mode else 0), perform)
+            files.open(file, FLAGS[mode.replace("+", "")] | (os.O_RDWR if "+" in mode else 0), perform)
 
     def write(self, data: Any) -> int:
         """A write, and an effect."""
@@ -135,6 +137,14 @@ class TracedFileIO(io.FileIO):
         super().close()
 
 
+class _Accepted(Exception):  # noqa: N818 - no error
+    """Python's own `open` would open the file now."""
+
+
+def _accept(*_: Any) -> int:
+    raise _Accepted
+
+
 def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
     files: Files,
     file: Any,
@@ -146,15 +156,27 @@ def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
     closefd: bool = True,  # noqa: FBT001, FBT002
     opener: Any = None,
 ) -> Any:
-    """`open` as Python has it, over a TracedFileIO."""
-    raw_mode = "".join(sorted(set(mode) - set("bt"), key="rwxa+".index))
-    raw = TracedFileIO(files, file, raw_mode, closefd=closefd, opener=opener)
-    if buffering == 0 and "b" in mode:
-        return raw
-    wrap = io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
-    buffer = wrap(raw, buffering if buffering > 1 else BUFFER)
-    if "b" in mode:
-        return buffer
-    text = io.TextIOWrapper(buffer, io.text_encoding(encoding), errors, newline, line_buffering=buffering == 1)
+    """`open` as Python has it, over a TracedFileIO; what Python refuses before it opens a file, Python refuses here."""
+    name, lines = "" if isinstance(file, int) else file, buffering == 1
+    with suppress(_Accepted):
+        REAL_OPEN(name, mode, -1 if lines else buffering, encoding, errors, newline, opener=_accept)
+    raw = TracedFileIO(files, file, mode.replace("b", "").replace("t", ""), closefd=closefd, opener=opener)
+    try:
+        opened = _buffered(raw, mode, buffering)
+        if "b" in mode:
+            return opened
+        text = io.TextIOWrapper(opened, io.text_encoding(encoding), errors, newline, line_buffering=lines)
+    except BaseException:
+        raw.close()
+        raise
     text.mode = mode
     return text
+
+
+def _buffered(raw: TracedFileIO, mode: str, buffering: int) -> Any:
+    if buffering == 0 and "b" in mode:
+        return raw
+    if buffering == 0:
+        raise ValueError("can't have unbuffered text I/O")
+    wrap = io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
+    return wrap(raw, buffering if buffering > 1 else BUFFER)
