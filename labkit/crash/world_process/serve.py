@@ -48,7 +48,8 @@ def serve(control: Connection) -> None:
                 world.restore(memory.world)
                 database.begin(memory)
                 client = Connection(recv_handle(control))
-            tell(control, _remembered(world, database, memory.url) if request == "memory" else {"value": None})
+            answer = _remembered(world, database, memory.url) if request == "memory" else {"value": None}
+            tell(control, answer, vars)
 
 
 def _remembered(world: World, database: WorldDatabase, url: str | None) -> dict[str, Any]:

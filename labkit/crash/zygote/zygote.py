@@ -119,4 +119,4 @@ def _work(
     limits: Limits,
     to: Confinement | None,
 ) -> None:
-    tell(channel, task(Zygote(folder, limits, confinement=to)))
+    tell(channel, task(Zygote(folder, limits, confinement=to)), vars)
