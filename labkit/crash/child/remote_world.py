@@ -70,6 +70,3 @@ class RemoteWorld:
     def elapsed(self) -> float:
         """Virtual seconds since the world began."""
         return self._ask("elapsed")
-
-
-T = TypeVar("T")
