@@ -34,7 +34,7 @@ class Opened:
 
 
 class Files:
-    """What the shim knows: the sandbox, and what each open file descriptor stands for."""
+    """Tells the trace what is done in the sandbox; knows which path each open file descriptor stands for."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -71,7 +71,7 @@ class Files:
         return fd
 
     def outside(self, path: Any) -> None:
-        """Something outside the sandbox is about to change. Devices are nobody's state."""
+        """Something outside the sandbox is about to change. Devices are exempt: what is written to them is not kept."""
         if not os.fsdecode(path).startswith("/dev/"):
             self.trace.note(news.Outside(path=os.fsdecode(path)))
 
@@ -131,7 +131,7 @@ class TracedFileIO(io.FileIO):
         return self._files.on_descriptor("truncate", self.fileno(), perform, size=size)
 
     def close(self) -> None:
-        """No effect: what is written is written."""
+        """Close the descriptor, which changes no file and is no effect."""
         if not self.closed:
             self._files.close(self.fileno())
         super().close()

@@ -16,7 +16,7 @@ from labkit.llm import server
 from labkit.world import ToolError, World
 
 LONGEST = 2**24
-"""Bytes of one request. Whoever says more is not heard again."""
+"""Bytes of one request; a client that sends more is hung up on."""
 REQUESTS = {"call", "ask", "ack", "sleep", "elapsed"}
 """What anybody may ask of the world."""
 

@@ -42,7 +42,7 @@ Fate = Callable[[Change], Change | None]
 """What a power cut makes of a change: the change itself, another one, or nothing."""
 
 
-def keep(change: Change) -> Change:
+def unchanged(change: Change) -> Change:
     """Nothing is lost."""
     return change
 
@@ -54,7 +54,7 @@ class File:
     durable: bytes = b""
     pending: list[Change] = field(default_factory=list)
 
-    def content(self, fate: Fate = keep) -> bytes:
+    def content(self, fate: Fate = unchanged) -> bytes:
         """What is read from it, if a power cut left this of the pending changes."""
         content = bytearray(self.durable)
         for change in filter(None, map(fate, self.pending)):
@@ -103,12 +103,12 @@ class Disk:
 
     def tree(self) -> Tree:
         """What lies where when everything is applied."""
-        return _walk(self.root, CURRENT, keep)
+        return _walk(self.root, CURRENT, unchanged)
 
     def power_cuts(self) -> Iterator[tuple[str, Tree]]:
         """What a power cut may leave instead: the name of each kind of loss, and the tree."""
         yield "data lost", _walk(self.root, CURRENT, lambda change: None if change.data else change)
-        yield "rename lost", _walk(self.root, DURABLE, keep)
+        yield "rename lost", _walk(self.root, DURABLE, unchanged)
         yield "all unsynced lost", _walk(self.root, DURABLE, lambda change: None)
         writes = [c for node in self._nodes(self.root) if isinstance(node, File) for c in node.pending if c.data]
         for lost in writes:

@@ -105,7 +105,7 @@ class Explorer:
     def _restart(self, tree: Tree, memory: Memory, depth: int, life: int = 0) -> list[Left]:
         """Recover from what was left; with depth 2, also kill that recovery at each of its crash points."""
         left = json.dumps([shown(tree, "latin-1"), memory, depth, life], default=vars)
-        if left not in self.restarts:  # recovery is deterministic: from the same, the same follows
+        if left not in self.restarts:  # recovery is deterministic: the same start, the same outcomes
             self.restarts[left] = [self._recover(tree, memory, life)]
             if depth > 1:
                 self.restarts[left] += self._kill_recovery(tree, memory)
