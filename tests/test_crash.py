@@ -12,12 +12,15 @@ import time
 import uuid
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from labkit import crash
 from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
-from labkit.crash.client import CLIENT
+from labkit.crash.client import CLIENT, Client
+from labkit.crash.jobs import Limits, Programs, Sweep, Swept
+from labkit.crash.pickling import pickled
 from labkit.files import write_atomically
 from labkit.world import ack, tool
 
@@ -278,7 +281,9 @@ def test_functions_come_from_anywhere():
         script = Path(folder, "script.py")
         script.write_text(program)
         for command, given in (([script], None), (["-"], program), (["-c", program], None)):
-            done = subprocess.run([sys.executable, *command], input=given, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, *command], input=given, capture_output=True, text=True, check=True, timeout=60
+            )
             assert done.stdout == "run: 0 of 4 crash points break it\n"
 
 
@@ -446,6 +451,45 @@ def test_what_a_program_leaves_running_is_ended():
     assert not Path(f"/proc/{int(seen.files['pid'])}/cwd").exists()
 
 
+def leave_group() -> None:
+    os.setpgid(0, os.getpgid(os.getppid()))
+
+
+def leave_session() -> None:
+    leave_group()
+    os.setsid()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("leave", [leave_group, leave_session])
+def test_a_program_that_leaves_its_process_group_is_killed_like_any_other(leave):
+    """`os.setpgid`, and `os.setsid` after it, take a child out of its group; SIGKILL still ends it at each point."""
+
+    def run() -> None:
+        leave()
+        Path("note").write_text("x")
+
+    report = sweep(run, lambda: None, lambda seen: None)
+    assert (report.problem, len(report.points)) == (None, 4)
+
+
+def test_a_zygote_that_does_not_run_yet_is_ended_without_ado():
+    """Whoever watches the crash lab may be sooner than its first request, which then works as ever."""
+    client = Client()
+    client.end_for("too large")
+    assert client.pid is None
+    try:
+        assert client.ask(Sweep(Programs(*[pickled(list)] * 3)), Swept, Limits()).problem is None
+    finally:
+        client.close()
+
+
+def test_a_tool_takes_plain_data_only():
+    """An object of a class of one's own is refused as an argument, and nothing has happened."""
+    seen = trial(lambda: tool("notify", service=SimpleNamespace(name="shop")))
+    assert (seen.error, seen.world.calls) == ("TypeError", [])
+
+
 def test_a_program_that_kills_its_parent_costs_one_verdict():
     """The next sweep works as if nothing had happened."""
     with pytest.raises(CrashLabError, match="the crash lab's own process ended"):
@@ -476,7 +520,7 @@ def test_fresh_interpreters_come_to_the_same_verdict():
     )
     command = [sys.executable, "-c", program, str(Path(__file__).parent)]
     forked, spawned = (
-        subprocess.check_output(command, text=True, env={**os.environ, "LABKIT_CHILDREN": how})
+        subprocess.check_output(command, text=True, timeout=100, env={**os.environ, "LABKIT_CHILDREN": how})
         for how in ("fork", "spawn")
     )
     note = "Each process was a fresh interpreter: fork is not known to be safe here.\n"
@@ -495,7 +539,7 @@ def test_nothing_is_left_when_the_process_is_killed():
     folder, zygote = process.stdout.readline().split()
     assert Path(folder).exists()
     process.kill()
-    process.wait()
+    process.wait(60)
     process.stdout.close()
     for _ in range(200):
         if not Path(folder).exists() and not Path(f"/proc/{zygote}/cwd").exists():
@@ -539,5 +583,5 @@ import sys, labkit.crash.zygote.__main__
 print([name for name in ("pytest", "dateutil", "pygments") if name in sys.modules])
 import pytest, dateutil
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

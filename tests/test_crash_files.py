@@ -6,13 +6,19 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labkit.crash import sweep, trial
+from labkit.crash.child.fileio import traced_file, traced_open
+from labkit.crash.child.files import Files
+from labkit.crash.child.trace import Trace
 from labkit.world import ack
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b"])
@@ -321,3 +327,52 @@ def test_every_road_to_a_file_is_seen(run):
     report = sweep(run, lambda: Path("data").read_text(), lambda o: None)
     assert report.problem is None
     assert any(effect.target.endswith("data") for effect in report.effects)
+
+
+ASKED = st.fixed_dictionaries(
+    {
+        "file": st.sampled_from(["old", "new", "d", "", b"new", "a\0b", 1.5, None]),
+        "mode": st.one_of(st.sampled_from(["r", "w", "rb", "wb"]), st.text("rwxabt+U", max_size=4), st.just(1)),
+    },
+    optional={
+        "buffering": st.sampled_from([-5, -1, 0, 1, 2, 9000, 1.5, "1", None]),
+        "encoding": st.sampled_from([None, "utf-8", "no such", 3]),
+        "errors": st.sampled_from([None, "strict", 3]),
+        "newline": st.sampled_from([None, "", "\n", "x", 3]),
+        "closefd": st.booleans(),
+    },
+)
+
+
+def opened(open_it, asked):
+    """What a call of `open` comes to: the kind of file or the error, and what lies in the folder then."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.mkdir("d")
+        Path("old").write_text("old")
+        try:
+            with open_it()(**asked) as file:
+                kind = next(each for each in type(file).__mro__ if each.__module__ == "_io")
+                came = (kind, file.name, file.readable(), file.writable(), getattr(file, "line_buffering", None))
+                came += (file.mode,) if kind is io.TextIOWrapper else ()
+        except (ValueError, TypeError, LookupError, OSError) as error:
+            came = (type(error), str(error))
+        return came, {name: os.path.isfile(name) and Path(name).read_text() for name in sorted(os.listdir())}
+
+
+def traced():
+    """The `open` of a child, in the current folder, told to nobody."""
+    files = Files(Trace(SimpleNamespace(send_bytes=lambda news: None)), Path(tempfile.gettempdir()))
+    return partial(traced_open, traced_file(files))
+
+
+@settings(max_examples=500)
+@given(ASKED)
+@example({"file": "new", "mode": "rw"})
+@example({"file": "new", "mode": ""})
+@example({"file": "new", "mode": "w", "buffering": 0})
+@example({"file": "new", "mode": "wb", "newline": ""})
+@example({"file": "new", "mode": "wb", "encoding": "utf-8"})
+def test_the_traced_open_accepts_and_refuses_what_pythons_does(asked):
+    """The same file, or the same error in the same words, and the same left in the folder."""
+    assert opened(traced, asked) == opened(lambda: open, asked)

@@ -1,12 +1,17 @@
 """SQL in the crash lab: each statement and each COMMIT is a crash point, and the database is put back every time."""
 
+import inspect
+import tomllib
+
 import psycopg
 import pytest
 import sqlalchemy as sa
+from packaging.requirements import Requirement
 
 from labkit import ack, database, sweep, trial
 from labkit.crash.child import sql
 from labkit.crash.preload import shipped
+from labkit.repository import root
 
 SCHEMA = """
     CREATE TABLE account (name text PRIMARY KEY, balance int NOT NULL);
@@ -285,3 +290,19 @@ def test_the_sweep_goes_on_after_the_server_was_started_anew():
 def test_what_traces_sql_is_loaded_before_the_children_are_forked():
     """Else each process of a sweep would load it anew, as soon as there is a driver."""
     assert "labkit.crash.child.sql" in shipped()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in sql.HOOKS.items() for name in names])
+def test_psycopg_sends_statements_where_the_crash_lab_listens(kind, name):
+    """Each private hook is there, is a generator, and takes the statement first; the pin keeps it so."""
+    hook = vars(kind)[name]
+    assert inspect.isgeneratorfunction(hook)
+    assert list(inspect.signature(hook).parameters)[1] in {"query", "command", "statement"}
+
+
+def test_the_minor_version_of_psycopg_is_pinned():
+    """Private names may change with any minor version: a new one is looked at before it is allowed."""
+    wanted = tomllib.loads((root() / "pyproject.toml").read_text())["project"]["dependencies"]
+    pin = next(Requirement(line) for line in wanted if line.startswith("psycopg"))
+    assert pin.specifier.contains(psycopg.__version__)
+    assert not pin.specifier.contains("3.4")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from labkit import crash
 from labkit.crash import Observation, sweep, trial
 from labkit.crash.child import asyncio_time
 from labkit.world import ack, tool
+
+LIMIT = 20.0
+"""Real seconds that nothing here waits longer for."""
 
 
 def in_a_runner(main):
@@ -148,16 +152,19 @@ def address():
     """Where a server, in this process, answers every line with the same line."""
 
     def echo() -> None:
-        connection, _ = server.accept()
-        with connection, connection.makefile("rwb", buffering=0) as lines:
-            for line in lines:
-                lines.write(line)
+        with suppress(TimeoutError):
+            connection, _ = server.accept()
+            connection.settimeout(LIMIT)
+            with connection, connection.makefile("rwb", buffering=0) as lines:
+                for line in lines:
+                    lines.write(line)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=echo)
+        server.settimeout(LIMIT)
+        thread = threading.Thread(target=echo, daemon=True)
         thread.start()
         yield server.getsockname()
-        thread.join()
+        thread.join(LIMIT)
 
 
 def test_the_clock_stands_still_until_a_server_answers(address):
@@ -228,11 +235,11 @@ def test_fresh_interpreters_keep_the_same_time():
         "seen = t.trial(lambda: asyncio.run(t.sleeps_side_by_side())); print(seen.value, seen.world.elapsed())"
     )
     command = [sys.executable, "-c", program, str(Path(__file__).parent)]
-    said = subprocess.check_output(command, text=True, env={**os.environ, "LABKIT_CHILDREN": "spawn"})
+    said = subprocess.check_output(command, text=True, timeout=60, env={**os.environ, "LABKIT_CHILDREN": "spawn"})
     assert said == "[[0.5, 0.5], [50, 50.0], [3600, 3600.0]] 3600.0\n"
 
 
 def test_who_does_not_use_asyncio_does_not_load_it():
     """Its import would be paid at every crash point."""
     program = "import sys; from labkit import trial; print(trial(lambda: 'asyncio' in sys.modules).value)"
-    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True, timeout=60) == "False\n"

@@ -574,7 +574,7 @@ class Outside:
     def begin(self, memory=None, *, may_arrange=False):
         """Begin a world, and return its client's end."""
         ours, theirs = Pipe()
-        tell(self.control, ["begin", Memory(memory or World().to_json()), may_arrange])
+        tell(self.control, ["begin", Memory(memory or World().to_json()), may_arrange], vars)
         send_handle(self.control, theirs.fileno(), self.process.pid)
         theirs.close()
         hear(self.control)

@@ -1,6 +1,22 @@
 """The crash lab: kill a real process at every point where the outside world could tell the difference.
 
 `sweep` is the instrument, `Report.replay` the microscope, `Report.assert_survives` the judge, `trial` a single run.
+
+In the kernel, or whatever process calls `sweep`:
+    magic           %%crash and %%restart
+    client          starts the zygote, asks it, ends it
+    pickling        the code under test as bytes
+    report/         what was found, and its views
+In processes of their own:
+    zygote/         forks all others, kills children, explores crash points; never loads the code under test
+    child/          runs the code under test once, and waits for SIGKILL at its crash point
+    world_process/  applies and records tool calls, keeps time and the database; outlives the child
+In several of them:
+    jobs            what is asked of the zygote and of a child, and what the zygote answers
+    news            what a child tells the zygote
+    channel         JSON over a socket
+    under_test      which frames are the code under test
+    preload         modules that the zygote imports so that each child has them
 """
 
 import sys

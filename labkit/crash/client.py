@@ -95,13 +95,13 @@ class Client:
         self._channel.send_bytes(pickle.dumps(self.enclosure and self.enclosure.children))
 
     def end_for(self, reason: str) -> None:
-        """End the zygote while another thread waits for it: what it asked for fails, for this reason."""
+        """Kill the zygote, if it runs, from another thread: whoever is in `ask` gets this reason as a CrashLabError."""
         self._reason = reason
         if self._process is not None:
             self._process.kill()
 
     def close(self) -> None:
-        """End the zygote, and with it its world and its child."""
+        """Kill the zygote and wait for it. Its world and its child go with it (PR_SET_PDEATHSIG)."""
         if self._process is None:
             return
         self._process.kill()
@@ -111,7 +111,7 @@ class Client:
 
 
 def scratch(user: int | None = None) -> Path:
-    """A new folder where fsync costs next to nothing, if there is such a place; for another user if we are root."""
+    """A new folder in /dev/shm, where fsync costs nothing, else a temporary one; `user`'s own if we are root."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="labkit-", dir="/dev/shm"))
     except OSError:  # there is none, or it is not for us

@@ -49,7 +49,7 @@ def travels(value: Any) -> bool:
 
 
 def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that a partial is made of: a partial has no name, and is never from where it was made."""
+    """The function inside of functools.partial, which has the `__name__` and `__module__` that a partial lacks."""
     return unwrapped(function.func) if isinstance(function, partial) else function
 
 

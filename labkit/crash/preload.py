@@ -10,16 +10,17 @@ SHIPPED = (
     *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
     *("psycopg", "psycopg_binary", "sqlalchemy"),
 )
+"""Names begin like this of modules that cost time to import and do nothing else."""
 NOT_FOR_CHILDREN = (
     *("labkit.crash", "labkit.isolation", "labkit.grading", "labkit.cli", "labkit.course.answers"),
     *("labkit.gauntlet.course", "labkit.gauntlet.checklist"),
 )
 BUT = {"labkit.grading.judge.program"}
-"""Of those, what each child of a judge needs."""
+"""The exception: the children of a judge unpickle into it."""
 
 
 def shipped() -> list[str]:
-    """The modules that are worth it, as far as this process has them."""
+    """Of the modules that this process has imported, those that its children are going to import as well."""
     ours = [name for name in sys.modules if name.startswith(SHIPPED)]
     worth = [name for name in ours if name in BUT or not name.startswith(NOT_FOR_CHILDREN)]
     return [*worth, "labkit.crash.child.sql"] if "psycopg" in worth else worth  # who has the driver traces it

@@ -9,7 +9,7 @@ from types import FrameType
 LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
 NOT_UNDER_TEST = ("labkit.crash", "labkit.isolation", "labkit.world", "labkit.llm", "labkit.grading", "labkit.gauntlet")
 CHILD = "labkit.crash.child.main"
-"""The module that calls the code under test; what called it in turn is no part of that code."""
+"""The module whose frame calls the code under test: the frames around that one are the lab's."""
 GIVEN = "<given"
 """How the file names of code begin that the instructor gave: an exercise's adapters are not the student's lines."""
 FrameLine = tuple[str, str, int]

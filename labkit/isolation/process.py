@@ -41,8 +41,9 @@ def adopt_orphans() -> None:
 
 def end(pid: int) -> int:
     """Kill a process that `start` started, with its group, and return its status as subprocess has it."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+    for kill in (os.killpg, os.kill):  # by its id as well: it may have left its group
+        with suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

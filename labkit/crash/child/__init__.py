@@ -1,1 +1,10 @@
-"""TODO."""
+"""Runs in a child: forked by the zygote for one job, with the code under test, until it ends or gets SIGKILL.
+
+main          its process: set everything up, load the pickled function, call it, tell how it went
+trace         tell each effect, and stop at the crash point
+sources       where effects come from: files and os_shims (file system), the world's tools, sql (psycopg)
+remote_world  the world, over a socket
+virtual       time, chance and process id as the world has them; asyncio_time for asyncio's loops
+follow        tell each line, too
+patch         put a function of ours in the place of Python's
+"""

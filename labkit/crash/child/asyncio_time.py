@@ -1,7 +1,7 @@
-"""asyncio in a child: a loop that only waits for its timers moves the world's clock instead.
+"""asyncio in a child: its loops get a selector that, where a loop only waits for its timers, moves the world's clock.
 
-A loop waits in its selector, until its next timer at most. What comes from outside knows nothing of that clock and gets
-real time to come: a job in a thread until the timer, anything else a moment. Who does not use asyncio does not load it.
+`select(timeout)` waits until the loop's next timer at most. Sockets and threads do not follow the world's clock and get
+real time: a job in an executor as long as it takes, anything else a MOMENT. asyncio is not imported unless it is used.
 """
 
 import math
@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 from labkit.crash.child.patch import replace
 
 MOMENT, DAY, CENTURY = 1.0, 86400.0, 3.2e9
-"""Seconds. Servers answer within a moment, no child lives for a day, and who waits for a century waits for nothing."""
+"""Real seconds: for a server to answer; for an executor's job (no child lives so long). A longer wait has no timer."""
 
 
 class LoopSelector(selectors.DefaultSelector):
-    """What a loop of asyncio waits with. In other hands it is what it replaces."""
+    """The selector of an asyncio loop. Made by anybody else, it behaves as selectors.DefaultSelector."""
 
     sleep: ClassVar[Callable[[float], None]]
 
@@ -29,7 +29,7 @@ class LoopSelector(selectors.DefaultSelector):
         self._jobs = _watch_asyncio() if of_a_loop else None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready. If nothing is, and nothing real comes, the world's clock has moved by `timeout` seconds."""
+        """What is ready. If nothing is, nor gets ready in real time, the world's clock moves by `timeout` seconds."""
         if self._jobs is None or not timeout:
             return super().select(timeout)
         if timeout > CENTURY:
@@ -47,14 +47,14 @@ class LoopSelector(selectors.DefaultSelector):
 
 
 def install(sleep: Callable[[float], None]) -> None:
-    """Make every loop of this process follow the clock that `sleep` moves."""
+    """Replace selectors.DefaultSelector: every loop of this process follows the clock that `sleep` moves."""
     LoopSelector.sleep = staticmethod(sleep)
     replace("DefaultSelector", LoopSelector, selectors)
 
 
 @cache
 def _watch_asyncio() -> set[Any]:
-    """What loops expect of executors and is not done yet: complete if first asked for before there is any."""
+    """The unfinished futures of executors that loops wait for, by a wrapper around asyncio.wrap_future."""
     asyncio, jobs = sys.modules["asyncio"], set()
     wrap = asyncio.wrap_future
 
@@ -71,7 +71,7 @@ def _watch_asyncio() -> set[Any]:
 
 
 def _others() -> bool:
-    """Whether a thread lives that may call on a loop: not this one, not the main one, not an executor's."""
+    """Whether there is a thread that may call_soon_threadsafe: not this one, the main one, or an executor's."""
     executors = sys.modules.get("concurrent.futures.thread")
     workers = executors._threads_queues if executors else ()  # noqa: SLF001 - nothing else tells
     ours = threading.current_thread(), threading.main_thread()

@@ -2,6 +2,7 @@
 
 import io
 import os
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ BUFFER = 8192
 """Bytes that `open` buffers. Python's own choice differs by version and file system; a verdict may not."""
 CREATING = os.O_CREAT | os.O_WRONLY
 FLAGS = {"r": 0, "w": CREATING | os.O_TRUNC, "a": CREATING | os.O_APPEND, "x": CREATING | os.O_EXCL}
-REAL_OPEN, REAL_OS_OPEN, RealFileIO = io.open, os.open, io.FileIO
+REAL_OPEN, RealFileIO = io.open, io.FileIO
 
 
 def traced_file(files: Files) -> type[io.FileIO]:
@@ -23,7 +24,7 @@ def traced_file(files: Files) -> type[io.FileIO]:
                 super(FileIO, self).__init__(file, mode, closefd, opener)
                 return self.fileno()
 
-            kind = mode.strip("+b")
+            kind = mode.replace("+", "").replace("b", "")
             if isinstance(file, int) or opener is not None or kind not in FLAGS:  # opened by os.open, or refused
                 perform()
             else:
@@ -44,8 +45,12 @@ def traced_file(files: Files) -> type[io.FileIO]:
     return FileIO
 
 
-def _devnull(path: str, _: int) -> int:
-    return REAL_OS_OPEN(path, os.O_RDWR)
+class _Accepted(Exception):  # noqa: N818 - no error
+    """Python's own `open` would open the file now."""
+
+
+def _accept(*_: Any) -> int:
+    raise _Accepted
 
 
 def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
@@ -59,15 +64,27 @@ def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
     closefd: bool = True,  # noqa: FBT001, FBT002
     opener: Any = None,
 ) -> Any:
-    """`open` as Python has it, over a FileIO of that kind. Python itself says which arguments do not fit."""
-    REAL_OPEN(os.devnull, mode, buffering, encoding, errors, newline, opener=_devnull).close()
-    raw = kind(file, "".join(sorted(set(mode) - set("bt"), key="rwxa+".index)), closefd, opener)
-    if buffering == 0:
-        return raw
-    wrap = io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
-    buffer = wrap(raw, buffering if buffering > 1 else BUFFER)
-    if "b" in mode:
-        return buffer
-    text = io.TextIOWrapper(buffer, io.text_encoding(encoding), errors, newline, line_buffering=buffering == 1)
+    """`open` over a FileIO of that kind. What Python refuses before it opens a file, Python itself refuses here."""
+    name, lines = "" if isinstance(file, int) else file, buffering == 1
+    with suppress(_Accepted):
+        REAL_OPEN(name, mode, -1 if lines else buffering, encoding, errors, newline, opener=_accept)
+    raw = kind(file, mode.replace("b", "").replace("t", ""), closefd, opener)
+    try:
+        opened = _buffered(raw, mode, buffering)
+        if "b" in mode:
+            return opened
+        text = io.TextIOWrapper(opened, io.text_encoding(encoding), errors, newline, line_buffering=lines)
+    except BaseException:
+        raw.close()
+        raise
     text.mode = mode
     return text
+
+
+def _buffered(raw: io.FileIO, mode: str, buffering: int) -> Any:
+    if buffering == 0 and "b" in mode:
+        return raw
+    if buffering == 0:
+        raise ValueError("can't have unbuffered text I/O")
+    wrap = io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
+    return wrap(raw, buffering if buffering > 1 else BUFFER)

@@ -1,4 +1,4 @@
-"""Puts functions of the lab in the place of Python's."""
+"""Replaces functions of the standard library for the life of a child, by setattr."""
 
 from collections.abc import Callable
 from typing import Any

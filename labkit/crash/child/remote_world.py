@@ -11,7 +11,7 @@ from labkit.world import ToolConflictError, ToolError, ToolTimeoutError, ToolUna
 
 T = TypeVar("T")
 OnTime = Callable[[float], None]
-"""Told the virtual seconds since the world began, after every request."""
+"""Called after every request with the virtual seconds since the world began."""
 ERRORS = {error.__name__: error for error in (ToolConflictError, ToolTimeoutError, ToolUnavailableError)}
 """The errors that keep their type on the way; every other one arrives as a ToolError."""
 
@@ -70,6 +70,3 @@ class RemoteWorld:
     def elapsed(self) -> float:
         """Virtual seconds since the world began."""
         return self._ask("elapsed")
-
-
-T = TypeVar("T")

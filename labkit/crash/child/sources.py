@@ -26,7 +26,7 @@ class TracedWorld:
 
     @property
     def database(self) -> str | None:
-        """The world's database. Who asks for it is about to use it."""
+        """The URL of the world's database. Whoever asks is about to connect: from here on SQL is traced."""
         _trace_sql(self.trace)
         return self.place.database
 

@@ -2,6 +2,8 @@
 
 A crash point before COMMIT and one after it: what was sent and never answered has either happened or not.
 A transaction's BEGIN and ROLLBACK change nothing for others, and what drivers ask for themselves, nothing at all.
+Regular expressions name the statement: a parser (sqlglot) takes 0.3 s to import and 0.7 ms for each statement, where a
+whole child takes a few milliseconds, and does not know PREPARE TRANSACTION either.
 """
 
 import re
@@ -17,11 +19,14 @@ from psycopg.sql import Composable
 from labkit.crash.child.trace import Trace
 from labkit.crash.news import Outside
 
-STATEMENTS = (
-    *("_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen"),
-    "_start_copy_gen",
-)
-"""Where psycopg's cursors send a statement, whichever method was called. All are generators."""
+HOOKS = {
+    BaseCursor: (
+        *("_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen"),
+        "_start_copy_gen",
+    ),
+    BaseConnection: ("_exec_command",),
+}
+"""The generators through which psycopg sends every statement. They are private: pyproject.toml pins its version."""
 OF_THE_DRIVER = re.compile(
     r"\s*(SELECT 1$|SELECT pg_catalog\.version|SELECT current_schema\(|SHOW |SET |BEGIN|ROLLBACK|SAVEPOINT|RELEASE"
     r"|DEALLOCATE|SELECT\s+typname AS name, oid|FETCH|CLOSE|START TRANSACTION|;?\s*$)",
@@ -37,7 +42,7 @@ COMMITS = ("COMMIT", "END", "PREPARE TRANSACTION")
 
 def install(trace: Trace, ours: Callable[[], str | None]) -> None:
     """Trace all SQL of this process from here on. `ours` tells the URL of the database that the lab puts back."""
-    for kind, names in ((BaseCursor, STATEMENTS), (BaseConnection, ["_exec_command"])):
+    for kind, names in HOOKS.items():
         for name in names:
             setattr(kind, name, _traced(trace, getattr(kind, name), ours))
 

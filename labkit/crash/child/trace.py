@@ -20,7 +20,7 @@ from labkit.crash.under_test import lines_under_test
 
 T = TypeVar("T")
 BATCH = 64
-"""News that travel together: each message costs a change of process."""
+"""News in one message: each message costs a context switch."""
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Trace:
             self.wait_for_death()
 
     def wait_for_death(self) -> None:
-        """Stop for good. The parent answers with SIGKILL."""
+        """Tell that the crash point is reached, and block on the socket until SIGKILL."""
         self.note(Stopped(count=self.count))
         while True:
             hear(self.channel)

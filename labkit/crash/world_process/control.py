@@ -24,7 +24,7 @@ class WorldProcess:
     def begin(self, memory: Memory, *, may_arrange: bool) -> Connection:
         """Become a world with this memory; returns the socket over which to reach it, and perhaps to arrange it."""
         ours, theirs = Pipe()
-        tell(self._control, ["begin", memory, may_arrange])
+        tell(self._control, ["begin", memory, may_arrange], vars)
         send_handle(self._control, theirs.fileno(), None)
         theirs.close()
         hear(self._control)

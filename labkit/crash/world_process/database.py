@@ -60,7 +60,7 @@ def tables(memory: Memory) -> dict[str, str]:
 
 
 def _wait_until_gone(url: str) -> None:
-    """What a killed client held, its server process holds for another moment."""
+    """Wait until the server processes of a killed client have ended and let go of its locks (pg_stat_activity)."""
     import psycopg  # noqa: PLC0415 - see above
 
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"

@@ -26,7 +26,7 @@ VERSION = """
         SELECT 'n' || oid || ' ' || xmin FROM pg_namespace WHERE oid >= 16384
     ) AS parts (part)
 """
-"""Another text after each change of the schema: it is made of who changed each row of the catalogue last."""
+"""A hash that changes with the schema: over the id and the last transaction (xmin) of each row of the catalogue."""
 TABLES = """
     SELECT c.oid::regclass::text, string_agg(quote_ident(attname), ', ' ORDER BY attnum)
     FROM pg_class c LEFT JOIN pg_attribute ON attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
@@ -47,7 +47,7 @@ class Schema(NamedTuple):
 
 
 class Rows:
-    """The content of a scratch database, to be read while nobody else uses it."""
+    """Reads and restores the content of a scratch database, while nobody else is connected."""
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch, self._connection = scratch, scratch.connection
@@ -57,7 +57,7 @@ class Rows:
         self._current: Content | None = EMPTY
 
     def hand_out(self) -> str:
-        """Where others find the database. From now on its content may be another."""
+        """The URL of the database for a child, which may change it: its content is unknown until it is read."""
         self._current = None
         return self._scratch.url
 
@@ -70,11 +70,11 @@ class Rows:
         return False
 
     def close(self) -> None:
-        """Leave the database to others."""
+        """Give the scratch database back."""
         self._scratch.close()
 
     def read(self) -> Content:
-        """The content, once everybody else is gone."""
+        """The content, after every other connection is ended (pg_terminate_backend)."""
         self._scratch.end_others()
         schema = self._schema()
         tables = {name: self._copy_out(name, columns) for name, columns in schema.tables.items()}
@@ -83,7 +83,7 @@ class Rows:
         return self._current
 
     def put_back(self, content: Content) -> None:
-        """Make this the content."""
+        """Restore this content: by its statements if the schema is another, then DELETE, COPY and setval."""
         if content == self._current:
             return
         known = self._schemas.get(self._version())

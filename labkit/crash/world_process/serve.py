@@ -16,7 +16,7 @@ from labkit.llm import server
 from labkit.world import ToolError, World
 
 LONGEST = 2**24
-"""Bytes of one request. Whoever says more is not heard again."""
+"""Bytes of one request; a client that sends more is hung up on."""
 REQUESTS = {"call", "ask", "ack", "sleep", "elapsed"}
 """What anybody may ask of the world."""
 
@@ -48,7 +48,8 @@ def serve(control: Connection) -> None:
                 world.restore(memory.world)
                 database.begin(memory)
                 client = Connection(recv_handle(control))
-            tell(control, _remembered(world, database, memory.url) if request == "memory" else {"value": None})
+            answer = _remembered(world, database, memory.url) if request == "memory" else {"value": None}
+            tell(control, answer, vars)
 
 
 def _remembered(world: World, database: WorldDatabase, url: str | None) -> dict[str, Any]:

@@ -39,4 +39,4 @@ def serve(channel: Connection, folder: Path) -> None:
         except NotExploredError as problem:
             told = {"problem": str(problem)}
         with suppress(BrokenPipeError):  # the next request will not come: see above
-            tell(channel, told)
+            tell(channel, told, vars)

@@ -43,7 +43,7 @@ Fate = Callable[[Change], Change | None]
 """What a power cut makes of a change: the change itself, another one, or nothing."""
 
 
-def keep(change: Change) -> Change:
+def unchanged(change: Change) -> Change:
     """Nothing is lost."""
     return change
 
@@ -56,7 +56,7 @@ class File:
     pending: list[Change] = field(default_factory=list)
     meta: Meta | None = None
 
-    def content(self, fate: Fate = keep) -> bytes:
+    def content(self, fate: Fate = unchanged) -> bytes:
         """What is read from it, if a power cut left this of the pending changes."""
         content = bytearray(self.durable)
         for change in filter(None, map(fate, self.pending)):
@@ -114,12 +114,12 @@ class Disk:
 
     def tree(self) -> Tree:
         """What lies where when everything is applied."""
-        return tree_of({**_walk(self.root, CURRENT, keep), **_walk(self.tmp, CURRENT, keep, f"{TMP}/")})
+        return tree_of({**_walk(self.root, CURRENT, unchanged), **_walk(self.tmp, CURRENT, unchanged, f"{TMP}/")})
 
     def power_cuts(self) -> Iterator[tuple[str, Tree]]:
         """What a power cut may leave instead: the name of each kind of loss, and the tree. TMP is empty then."""
         yield "data lost", self._left(CURRENT, lambda change: None if change.data else change)
-        yield "rename lost", self._left(DURABLE, keep)
+        yield "rename lost", self._left(DURABLE, unchanged)
         yield "all unsynced lost", self._left(DURABLE, lambda change: None)
         writes = [c for node in self._nodes(self.root) if isinstance(node, File) for c in node.pending if c.data]
         for lost in writes:

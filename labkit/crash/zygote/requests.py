@@ -11,7 +11,7 @@ from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process
 
 FEW = 4
-"""Crash points that are not worth a second processor."""
+"""The least crash points for which another zygote is forked."""
 
 
 def answer(zygote: Zygote, request: Request) -> Swept | PointLeft | Stepped | Tried:

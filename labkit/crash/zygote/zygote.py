@@ -1,6 +1,6 @@
 """The parent of every child: a clean interpreter with one thread that never loads the code under test.
 
-It forks a world and a child per job, kills the child where it stopped, and sees with its own eyes how it ended.
+It forks a world once and a child per job, kills the child where it stopped, and has its exit status from waitpid.
 """
 
 import os
@@ -127,4 +127,4 @@ def _work(
     limits: Limits,
     to: Confinement | None,
 ) -> None:
-    tell(channel, task(Zygote(folder, limits, confinement=to)))
+    tell(channel, task(Zygote(folder, limits, confinement=to)), vars)
