@@ -32,10 +32,10 @@ test: lint
 	$(BIN)/python -m pytest $(WIDE) $(ARGS)
 
 system: $(VENV)/test
-	$(BIN)/python -m pytest $(WIDE) tests/system_*.py $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) tests/system $(ARGS)
 
 long: $(VENV)/test
-	$(BIN)/python -m pytest tests/long_*.py $(ARGS)
+	$(BIN)/python -m pytest tests/long $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check

@@ -55,8 +55,9 @@ def test_a_killed_server_loses_no_acknowledged_save():
 @pytest.mark.timeout(900)
 def test_the_suite_passes_against_a_given_server():
     """LABKIT_DSN: the same tests; what is about the embedded server is left out by name."""
-    tests = Path(__file__).parent
-    files = [tests / f"test_{name}.py" for name in ("database", "postgres", "claims", "checkpoints", "crash_sql")]
+    tests = Path(__file__).parents[1]
+    found = (tests.rglob(f"test_{name}.py") for name in ("database", "postgres", "claims", "checkpoints", "crash_sql"))
+    files = [path for paths in found for path in paths]
     with database.throwaway_cluster() as cluster:
         environment = {**os.environ, "LABKIT_DSN": as_url(cluster.conninfo())}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]

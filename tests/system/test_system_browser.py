@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 from playwright.sync_api import sync_playwright
-from test_make_lab import address_of, clone, lab  # noqa: F401 - fixtures
+from running_lab import address_of, clone, lab  # noqa: F401 - fixtures
 
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 IDLE = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status == 'idle'"

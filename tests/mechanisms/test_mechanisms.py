@@ -1,6 +1,6 @@
 """Every mechanism of labkit dies twice: in its run, and in the recovery. No pair of crash points breaks it.
 
-A saga dies once here, and twice in `system_saga` and `long_saga`.
+A saga dies once here, and twice in `test_system_saga` and `test_long_saga`.
 """
 
 import os

@@ -739,7 +739,7 @@ def test_an_async_stream_comes_in_pieces():
 def test_the_server_is_light():
     """The process that the world lives in loads neither openai nor httpx2, and no test bench."""
     code = "import sys, labkit.llm, labkit.llm.server as s; s.listen().close(); print(*sys.modules)"
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
     loaded = set(done.stdout.split())
     assert loaded & {"openai", "httpx2", "httpcore2", "pydantic", "asyncio"} == set()
@@ -749,6 +749,6 @@ def test_the_server_is_light():
 def test_a_reply_can_be_read_as_soon_as_there_are_clients():
     """The validator is made with them, once, and not by the first reply of each process that a sweep forks."""
     code = "import labkit.llm.patient, openai.types.chat as c; print(c.ChatCompletion.__pydantic_complete__)"
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
     assert done.stdout == "True\n"

@@ -17,7 +17,7 @@ from labkit.isolation.forkserver import ForkServer
 from labkit.isolation.work import ForkServerError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a class is graded in a sandbox on Linux only")
-ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parent), "KNOWN": "yes"}
+ENVIRONMENT = {"PYTHONPATH": str(Path(own_work.__file__).parent), "KNOWN": "yes"}
 
 
 @pytest.fixture
