@@ -495,7 +495,7 @@ def test_nothing_is_left_when_the_process_is_killed():
     folder, zygote = process.stdout.readline().split()
     assert Path(folder).exists()
     process.kill()
-    process.wait()
+    process.wait(10)
     process.stdout.close()
     for _ in range(200):
         if not Path(folder).exists() and not Path(f"/proc/{zygote}/cwd").exists():

@@ -70,7 +70,7 @@ def test_a_grader_that_is_killed_goes_on_and_writes_the_same_book(class_of_three
             process.wait(0.8 + 0.4 * moment)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.wait(10)
         assert run(class_of_three, f"out {moment}").wait(60) == 0
         assert everything(class_of_three / f"out {moment}") == expected
 

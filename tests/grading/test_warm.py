@@ -53,7 +53,7 @@ def test_a_server_that_has_ended_is_started_again(judge, which):
     assert judge(RIGHT) == (0, 2)
     server = judge.servers._judges["90_double"][which]
     os.kill(server._process.pid, signal.SIGKILL)
-    server._process.wait()
+    server._process.wait(10)
     assert judge(RIGHT) == (0, 2)
 
 
@@ -65,7 +65,7 @@ def test_a_judge_whose_server_ends_costs_one_submission_its_verdict(judge):
     timer = threading.Timer(1, os.kill, (server._process.pid, signal.SIGKILL))
     timer.start()
     assert judge(endless) == (-signal.SIGKILL, None)
-    timer.join()
+    timer.join(10)
     assert judge(RIGHT) == (0, 2)
 
 

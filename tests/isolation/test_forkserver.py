@@ -37,12 +37,18 @@ def pipe():
         yield ours, theirs
 
 
+def heard(channel):
+    """The next message; the test fails if none comes in ten seconds."""
+    assert channel.poll(10)
+    return channel.recv()
+
+
 def test_work_finds_what_was_prepared_and_knows_nothing_else_of_us(server, pipe):
     """Not our environment, and no file of ours but its channels."""
     ours, theirs = pipe
     assert server.prepared == "prepared well"
-    assert server.work(None, own_work.tell, "this", channels=(theirs.fileno(),)).wait() == 0
-    told = ours.recv()
+    assert server.work(None, own_work.tell, "this", channels=(theirs.fileno(),)).wait(10) == 0
+    told = heard(ours)
     assert told["prepared"] == ["well"]
     assert told["what"] == "this"
     assert "KNOWN=yes" in told["environment"]
@@ -54,21 +60,21 @@ def test_work_finds_what_was_prepared_and_knows_nothing_else_of_us(server, pipe)
 def test_pieces_of_work_know_nothing_of_each_other(server, pipe):
     """Each is a fork of the server as it was prepared."""
     ours, theirs = pipe
-    assert server.work(None, own_work.prepare, "again").wait() == 0
-    server.work(None, own_work.tell, "", channels=(theirs.fileno(),)).wait()
-    assert ours.recv()["prepared"] == ["well"]
+    assert server.work(None, own_work.prepare, "again").wait(10) == 0
+    server.work(None, own_work.tell, "", channels=(theirs.fileno(),)).wait(10)
+    assert heard(ours)["prepared"] == ["well"]
 
 
 def test_whoever_asked_learns_how_it_ended(server):
     """As by subprocess."""
-    assert server.work(None, own_work.end, 3).wait() == 3
-    assert server.work(None, own_work.refuse).wait() == 1
+    assert server.work(None, own_work.end, 3).wait(10) == 3
+    assert server.work(None, own_work.refuse).wait(10) == 1
     work = server.work(None, time.sleep, 600)
     assert work.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         work.wait(0.05)
     work.kill()
-    assert work.wait() == -signal.SIGKILL
+    assert work.wait(10) == -signal.SIGKILL
     assert work.poll() == -signal.SIGKILL
 
 
@@ -77,11 +83,11 @@ def test_what_work_has_started_ends_with_it(server, pipe, tmp_path, entry):
     """Even in a session of its own, whether the work ends by itself or is ended; and only then its status is told."""
     ours, theirs = pipe
     work = server.work(None, entry, str(tmp_path / "late"), channels=(theirs.fileno(),))
-    assert ours.recv() == "running"
+    assert heard(ours) == "running"
     ours.send("go on")
     if entry is own_work.go_on:
         work.kill()
-    work.wait()
+    work.wait(10)
     time.sleep(1.2)
     assert not (tmp_path / "late").exists()
 
@@ -95,7 +101,7 @@ from labkit.isolation.forkserver import ForkServer
 server = ForkServer.start({"PYTHONPATH": sys.argv[1]}, own_work.prepare, "well")
 ours, theirs = Pipe()
 work = server.work(None, own_work.go_on, sys.argv[3], channels=(theirs.fileno(),), folder=Path(sys.argv[2]))
-ours.recv()
+ours.poll(10)
 print(server._process.pid, work.pid, flush=True)
 time.sleep(600)
 """
@@ -120,8 +126,8 @@ def test_another_process_may_ask(server, pipe):
     """If it is handed the socket: a judge asks for its crash lab so."""
     ours, theirs = pipe
     other = ForkServer(socket.socket(fileno=os.dup(server.fileno())))
-    assert other.work(None, own_work.tell, "other", channels=(theirs.fileno(),)).wait() == 0
-    assert ours.recv()["what"] == "other"
+    assert other.work(None, own_work.tell, "other", channels=(theirs.fileno(),)).wait(10) == 0
+    assert heard(ours)["what"] == "other"
     other.close()
 
 
@@ -137,6 +143,6 @@ def test_a_server_that_cannot_be_prepared_says_why(prepare, trouble):
 def test_a_server_that_is_gone_is_an_error_and_no_wait(server):
     """Before the work and while it is begun."""
     os.kill(server._process.pid, signal.SIGKILL)
-    server._process.wait()
+    server._process.wait(10)
     with pytest.raises(ForkServerError):
         server.work(None, own_work.end, 0)

@@ -60,14 +60,14 @@ def run_and_kill(engine: sa.Engine, url: str, told: str, rng: random.Random) -> 
             time.sleep(rng.uniform(0, 0.1))
             victim = rng.randrange(WORKERS)
             workers[victim].kill()
-            workers[victim].join()
+            workers[victim].join(30)
             workers[victim] = _started(context, url, told)
             kills += 1
             reap(engine, limit=TASKS)
     finally:
         for worker in workers:
             worker.kill()
-            worker.join()
+            worker.join(30)
     return kills
 
 

@@ -898,7 +898,7 @@ def test_a_thread_that_retries_beside_another_is_not_inside_it():
         return next(tries)
 
     with ThreadPoolExecutor(2) as pool:
-        assert [future.result() for future in [pool.submit(attempts) for _ in range(2)]] == [3, 3]
+        assert [future.result(30) for future in [pool.submit(attempts) for _ in range(2)]] == [3, 3]
 
 
 @both

@@ -1,6 +1,5 @@
 """Checkpoints: what is written, what may be resumed from, what rotation leaves, on every store."""
 
-import subprocess
 import sys
 from datetime import timedelta
 from itertools import count
@@ -9,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from races import race
 
 from labkit.checkpoints import (
     FORCED,
@@ -213,13 +213,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 print(*[manager.save(task, Trigger.STEP).number for _ in range(10)])
 """
-    pipes = {"text": True, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    workers = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(3)]
-    assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 3
-    for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    taken = [int(number) for worker in workers for number in worker.communicate()[0].split()]
+    taken = [int(number) for said in race([[sys.executable, "-c", code]] * 3) for number in said.split()]
     assert sorted(taken) == numbers(shelf) == list(range(1, 31))
 
 

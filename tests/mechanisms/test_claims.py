@@ -194,7 +194,7 @@ def test_a_claim_does_not_wait_for_a_row_that_is_locked(engine, other):
 def test_many_claimers_never_get_one_task_twice(engine, limit):
     """Eight workers, each with a connection of its own, take 120 tasks: each task is taken once."""
     put(engine, *(f"{number:03}" for number in range(120)))
-    start = threading.Barrier(8)
+    start = threading.Barrier(8, timeout=30)
 
     def work():
         start.wait()
@@ -204,7 +204,7 @@ def test_many_claimers_never_get_one_task_twice(engine, limit):
         return taken
 
     with ThreadPoolExecutor(8) as pool:
-        taken = [name for worker in [pool.submit(work) for _ in range(8)] for name in worker.result()]
+        taken = [name for worker in [pool.submit(work) for _ in range(8)] for name in worker.result(60)]
     assert sorted(taken) == [f"{number:03}" for number in range(120)]
 
 
@@ -395,9 +395,9 @@ def test_a_reaper_that_is_first_wins(engine, other, late):
         other.commit()
         if late == "heartbeat":
             with pytest.raises(LeaseLostError):
-                waiting.result()
+                waiting.result(30)
         else:
-            assert waiting.result() is False
+            assert waiting.result(30) is False
     assert row(engine, "a")["state"] == "pending"
 
 

@@ -1,7 +1,6 @@
 """What run_once promises: the work under one key is done once, and a doubt is never taken for a no."""
 
 import json
-import subprocess
 import sys
 from functools import partial
 from hashlib import sha256
@@ -9,6 +8,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from races import race
 
 from labkit.backoff import is_retryable, retry_after
 from labkit.clock import FakeClock
@@ -511,15 +511,7 @@ def test_of_many_processes_that_race_for_a_key_exactly_one_works(tmp_path, left)
         for key in range(20):
             with pytest.raises(Killed):
                 run_once(FileStateStore(tmp_path / "keys"), str(key), dies, clock=FakeClock(EPOCH))
-    pipes = {"cwd": tmp_path, "text": True, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    racers = [subprocess.Popen([sys.executable, "-c", RACER, f"racer {number}"], **pipes) for number in range(4)]
-    for racer in racers:
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    said = [racer.communicate()[0] for racer in racers]
-    assert [racer.returncode for racer in racers] == [0] * 4
+    said = race([[sys.executable, "-c", RACER, f"racer {number}"] for number in range(4)], cwd=tmp_path)
     ledger = [line.split(" ", 1) for line in (tmp_path / "ledger").read_text().splitlines()]
     assert sorted(int(key) for key, _ in ledger) == list(range(20))
     told = [(key, result) for results in map(json.loads, said) for key, result in results.items()]

@@ -424,7 +424,7 @@ def test_it_is_begun_again_as_often_as_attempts_say(accounts, other):
 
 def test_the_victim_of_a_deadlock_begins_again(accounts):
     """Two transactions take two rows in opposite order; the server ends one (40P01), and both are done in the end."""
-    meet, runs = Barrier(2), []
+    meet, runs = Barrier(2, timeout=10), []
 
     def transfer(first, second):
         first_run = []
@@ -439,11 +439,11 @@ def test_the_victim_of_a_deadlock_begins_again(accounts):
 
         in_transaction(accounts, work, clock=FakeClock())
 
-    threads = [Thread(target=transfer, args=names) for names in ("ab", "ba")]
+    threads = [Thread(target=transfer, args=names, daemon=True) for names in ("ab", "ba")]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     with accounts.connect() as connection:
         assert money(connection) == {"a": 10, "b": 10}
     assert len(runs) >= 3  # 4 if the victim was back before the other had been woken

@@ -149,7 +149,7 @@ def test_a_killed_postmaster_is_waited_for(new_cluster):
     with cluster.connect(**cluster.conninfo()):
         postmaster = psutil.Process(cluster.pid)
         postmaster.kill()
-        postmaster.wait()
+        postmaster.wait(10)
         cluster.start()
     assert answer(cluster) == 42
 

@@ -77,6 +77,7 @@ def spoken(text="hello", times=1):
 def raw(request, world=None):
     """The bytes that `answer` sends for these bytes of a client who then says no more."""
     ours, theirs = socket.socketpair()
+    ours.settimeout(30)
     with ours:
         ours.sendall(request)
         ours.shutdown(socket.SHUT_WR)
@@ -584,6 +585,7 @@ def test_a_client_that_falls_silent_is_given_up(monkeypatch, said):
     """After some real seconds: whoever says half a sentence does not stop the world."""
     monkeypatch.setattr(server._Handler, "timeout", 0.01)
     ours, theirs = socket.socketpair()
+    ours.settimeout(30)
     with ours:
         ours.sendall(said)
         server.answer(theirs, World())

@@ -591,7 +591,7 @@ def outside():
         yield world
     finally:
         world.process.kill()
-        world.process.join()
+        world.process.join(10)
 
 
 def killed_client(world, speak):
@@ -905,7 +905,7 @@ def test_the_world_ends_when_its_control_hangs_up():
     """No world is left behind by a crash lab that is gone, even while a client is still there."""
     with outside() as world:
         world.control.close()
-        world.process.join()
+        world.process.join(10)
         assert world.process.exitcode == 0
 
 

@@ -16,7 +16,7 @@ from labkit.repository import root
 def answer_of(request):
     """What the lab says. ConnectionRefusedError if it does not listen."""
     try:
-        return urllib.request.urlopen(request).read()
+        return urllib.request.urlopen(request, timeout=30).read()
     except urllib.error.URLError as error:
         raise error.reason from error
 

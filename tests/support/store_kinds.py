@@ -4,7 +4,6 @@ Apart from the suite so that such a process starts quickly: nothing here loads p
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
+from races import race
 
 from labkit.agent_state import AgentState, Fact, StatePatch, apply
 from labkit.saga.log import Entry, SagaLog, SagaState, StepState
@@ -158,7 +158,7 @@ KINDS = {
 def together(place: Place, work: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
     """Do `work` in one real process for each of `arguments`, all let go at once; returns what each returned."""
     names = {kind.model: name for name, kind in KINDS.items()}
-    workers = []
+    commands = []
     for kind, *rest in arguments:
         code = [
             f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}",
@@ -166,16 +166,8 @@ def together(place: Place, work: str, arguments: list[tuple[Any, ...]]) -> list[
             "import store_kinds as s",
             f"s.work(store, s.{work}, s.KINDS[{names[kind.model]!r}], *{rest!r})",
         ]
-        command = [sys.executable, "-c", "\n".join(code)]
-        workers.append(subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-    for worker in workers:
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    said = [worker.communicate()[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * len(workers)
-    return [json.loads(text) for text in said]
+        commands.append([sys.executable, "-c", "\n".join(code)])
+    return [json.loads(said) for said in race(commands)]
 
 
 def work(store: StateStore, task: Callable[..., Any], *arguments: Any) -> None:
