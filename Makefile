@@ -29,7 +29,7 @@ lab: $(VENV)/lab
 	@$(BIN)/labkit lab $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(WIDE) $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) --durations 25 $(ARGS)
 
 system: $(VENV)/test
 	$(BIN)/python -m pytest $(WIDE) tests/system $(ARGS)

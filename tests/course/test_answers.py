@@ -110,6 +110,7 @@ def test_a_cell_that_is_no_answer_is_refused():
         answers.load(STEM).but("# answer: step_key\n")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("stem", STEMS)
 def test_labkits_own_answers_meet_every_case(stem, copy):

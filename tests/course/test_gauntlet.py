@@ -30,6 +30,7 @@ def gauntlet(tmp_path, monkeypatch):
     return Gauntlet()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_wrong_answer_fails_the_criterion_it_breaks():
     """With all solutions the checklist is ready. With one wrong answer it fails there first, and judges no more."""
@@ -61,6 +62,7 @@ def test_a_run_has_the_answers_of_the_chapters_so_far(gauntlet):
         assert entered == [*RUNS][[*RUNS].index(own) :]
 
 
+@pytest.mark.slow
 def test_a_run_alone_says_which_point_of_which_run_broke(gauntlet):
     """Real kills find a save in place, with no case to help."""
     row = gauntlet.but("01_file_storage", IN_PLACE).run("persists")
@@ -70,6 +72,7 @@ def test_a_run_alone_says_which_point_of_which_run_broke(gauntlet):
     assert row.reports[0].broken
 
 
+@pytest.mark.slow
 def test_a_case_that_waits_for_a_later_row_fails_no_earlier_one(gauntlet):
     """Whether a restart keeps the deadline is not asked while the deadline itself is not kept: that row says so."""
     checklist = gauntlet.but("04_deadlines", LIMIT_ALWAYS).checklist()
@@ -77,6 +80,7 @@ def test_a_case_that_waits_for_a_later_row_fails_no_earlier_one(gauntlet):
     assert checklist.first_failing.what.startswith("exercise 04, ")
 
 
+@pytest.mark.slow
 def test_what_was_judged_is_not_judged_again(gauntlet):
     """The same programs give the same row, also with another answer behind it; another program is judged anew."""
     first = gauntlet.run("step_deadline")

@@ -218,6 +218,7 @@ def test_the_effects_are_the_calls_that_reach_the_system():
     assert [str(effect) for effect in report.effects] == [*names, "ACK saved", "RETURN"]
 
 
+@pytest.mark.slow
 def test_a_verdict_is_the_same_every_time():
     """Ten sweeps say the same to the letter."""
     assert len({str(sweep(naive_agent, naive_agent, each_step_once)) for _ in range(10)}) == 1

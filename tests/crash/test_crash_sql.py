@@ -87,6 +87,7 @@ def test_before_commit_nothing_has_happened():
     assert str(report.effects[3]) == "COMMIT"
 
 
+@pytest.mark.slow
 def test_the_database_is_put_back_before_every_run():
     """Rows, sequences, and columns that the server computes; with the recovery killed as well."""
 
@@ -213,6 +214,7 @@ def test_a_failed_statement_has_had_no_effect():
     assert [str(effect) for effect in report.effects] == ["INSERT account", "RETURN"]
 
 
+@pytest.mark.slow
 def test_a_report_is_the_same_at_every_run():
     """Verdict, points and text, through both drivers."""
     texts = {str(sweep(pay_statement_by_statement, balances, nothing_is_lost, make_accounts)) for _ in range(5)}

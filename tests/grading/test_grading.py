@@ -118,6 +118,7 @@ def test_the_judge_never_runs_a_students_code_in_its_own_process():
     assert judge(EXERCISE, submission, QUICK).verdicts[0].status is Status.PASS
 
 
+@pytest.mark.slow
 def test_verdicts_are_the_same_every_time():
     """Ten judgements of a wrong answer say the same to the letter."""
     submission = submission_from(read_notebook(SOLUTION), {})

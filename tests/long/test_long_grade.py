@@ -10,28 +10,27 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from answers.hostile import ATTACKS
 from attacked import UNAPART, as_nobody, attackers, two_cases
-from criteria_suite import submission
+from corpora import CORPORA, submission
 from own_class import RIGHT, WRONG, everything, hand_in, make_criteria
 
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.student import Student
 from labkit.grading.judge.criteria import exercises
-from labkit.grading.judge.judge import Status
+from labkit.grading.judge.judge import Status, judge
 from labkit.repository import root
 
 ALL = exercises()
 LABKIT = Path(sys.executable).with_name("labkit")
 
 
-def corpus(stem):
+def corpus(number):
     """Who hands in what: wrong answers with the case they break and what must be said, and right ones."""
-    answers = import_module(f"answers.a{stem}")
+    answers = CORPORA[number]
     wrong = {f"wrong {n}": row for n, row in enumerate(answers.WRONG)}
     right = {f"right {n}": cells for n, cells in enumerate(answers.RIGHT.values())}
     return wrong, right
@@ -41,8 +40,8 @@ def corpus(stem):
 @pytest.mark.parametrize("stem", ALL)
 def test_a_class_of_all_wrong_and_right_answers_gets_its_marks(tmp_path, stem):
     """In the sandbox, a wrong answer loses the case it breaks, with the words it should read; a right one none."""
-    wrong, right = corpus(stem)
     number = ALL[stem].number
+    wrong, right = corpus(number)
     given = {name: row[3] for name, row in wrong.items()} | right
     book = Book(tmp_path, run_notebooks=False)
     students = [Student(name, {stem: submission(number, cells)}, [], ALL) for name, cells in given.items()]
@@ -60,6 +59,15 @@ def test_a_class_of_all_wrong_and_right_answers_gets_its_marks(tmp_path, stem):
                 (dependent,) = [v for v in grades[name].results[0].verdicts if v.case == other.id]
                 unread = "not Python" in verdict.what or "is missing" in verdict.what  # then no case can be judged
                 assert unread or dependent.status in {Status.NOT_JUDGED, Status.TODO}, (what, other.id)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(2, 12))
+@pytest.mark.parametrize("stem", ALL)
+def test_the_solution_passes_whatever_the_inputs(stem, seed):
+    """Inputs drawn from another seed than the notebooks' change nothing; `make test` takes one other."""
+    result = judge(ALL[stem], submission(ALL[stem].number, []), ALL[stem].cases, seed)
+    assert [(v.case, v.what) for v in result.verdicts if v.status is not Status.PASS] == []
 
 
 @pytest.mark.timeout(3600)

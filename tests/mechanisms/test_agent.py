@@ -371,6 +371,7 @@ def test_an_agent_with_a_window_survives_every_crash_point():
     sweep(run, run, invariant, setup).assert_survives(effects=20)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("new_store", [whole_agent.in_files, whole_agent.in_postgres])
 @pytest.mark.parametrize("name", ["DISK", "DEPLOY"])
@@ -379,6 +380,7 @@ def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name, new_store)
     whole_agent.assert_survives(name, 1, new_store)
 
 
+@pytest.mark.slow
 def test_a_tool_without_a_key_survives_crashes_by_being_asked():
     """A restart waits until the lease of the dead attempt is over, and asks the tool before it is used again."""
     notify = stories.DEPLOY.tools[-1]

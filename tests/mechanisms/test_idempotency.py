@@ -578,6 +578,7 @@ def arranged(kind):
     return lambda: arrange(kinds={"charge": kind})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "kind", "invariant"),
     [

@@ -259,6 +259,7 @@ MECHANISMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", saga_grid.STORES)
 @pytest.mark.parametrize("faults", saga_grid.FAULTS)
 def test_a_crash_leaves_all_of_a_saga_or_nothing(place, faults):
@@ -266,6 +267,7 @@ def test_a_crash_leaves_all_of_a_saga_or_nothing(place, faults):
     saga_grid.assert_survives(place, faults, depth=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "invariant", "setup"), MECHANISMS.values(), ids=MECHANISMS)
 def test_two_crashes_do_not_break_it(run, invariant, setup):
     """Killed at every crash point, and again at every crash point of each recovery; and with the power cut."""

@@ -58,6 +58,7 @@ def another(monkeypatch):
         process.kill()
 
 
+@pytest.mark.slow
 def test_the_agent_runs_against_it(another, tmp_path):
     """Its model decides, the tools act on our world, and a server that repeats its ids confuses nobody."""
     before, world = current(), attach(World())
@@ -76,6 +77,7 @@ def printed(notebook):
     return ["".join(output.get("text", "") for output in cell.get("outputs", [])) for cell in notebook.cells]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_notebook_runs_against_it(another):
     """Only the cell that says so leaves the script. Its output is the same, and so is that of all others."""

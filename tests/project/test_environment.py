@@ -104,6 +104,7 @@ def index():
     pytest.skip(message)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 @pytest.mark.parametrize("python", ["3.11", "3.14"])
 @pytest.mark.parametrize("platform", PLATFORMS)
