@@ -35,5 +35,6 @@ def engine(database_url):
 
 
 def pytest_collection_modifyitems(items):
-    """What is slow begins first, so that at the end no process waits for another's long test."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """What is slow begins first, the slowest at the very first: at the end no process waits for another's long test."""
+    slow = {item: mark.kwargs.get("seconds", 1) for item in items if (mark := item.get_closest_marker("slow"))}
+    items.sort(key=lambda item: -slow.get(item, 0))

@@ -30,7 +30,7 @@ def gauntlet(tmp_path, monkeypatch):
     return Gauntlet()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=120)
 @pytest.mark.timeout(900)
 def test_a_wrong_answer_fails_the_criterion_it_breaks():
     """With all solutions the checklist is ready. With one wrong answer it fails there first, and judges no more."""
