@@ -9,10 +9,8 @@ import os
 import pytest
 
 PATIENCE = 1.5
-"""How many times its limit a phase of a test may take."""
+"""How many times the limit of a test its set-up, its call or its end may take."""
 STDERR = pytest.StashKey[int]()
-SHUTDOWN = 60
-"""Seconds that a process may take to end: a thread that no test has joined is joined then."""
 
 
 def pytest_configure(config):
@@ -21,11 +19,14 @@ def pytest_configure(config):
         config.stash[STDERR] = os.dup(2)
 
 
+def _end_after(seconds, config):
+    faulthandler.dump_traceback_later(PATIENCE * float(seconds), exit=True, file=config.stash[STDERR])
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def _watched(item):
     mark = item.get_closest_marker("timeout")
-    limit = PATIENCE * (mark.args[0] if mark else float(item.config.getini("timeout")))
-    faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[STDERR])
+    _end_after(mark.args[0] if mark else item.config.getini("timeout"), item.config)
     try:
         return (yield)
     finally:
@@ -36,5 +37,6 @@ pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = _watched
 
 
 def pytest_unconfigure(config):
-    """The interpreter waits for threads after this."""
-    faulthandler.dump_traceback_later(SHUTDOWN, exit=True, file=config.stash[STDERR])
+    """The interpreter waits for threads after this. A process of xdist waits for the others, and xdist ends it."""
+    if not hasattr(config, "workerinput"):
+        _end_after(config.getini("timeout"), config)
