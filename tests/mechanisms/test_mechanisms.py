@@ -68,12 +68,6 @@ def is_whole(seen: Observation) -> None:
     assert seen.state in ("old", "new")
 
 
-def deploy() -> dict:
-    task = resume("a", FileStateStore("tasks"), STEPS)
-    ack("deployed")
-    return {"state": task.state, "journal": list(task.journal)}
-
-
 def deploy_all() -> dict:
     store = FileStateStore("tasks")
     if store.get(Task, "a").state is TaskState.PENDING:
@@ -237,8 +231,7 @@ def is_deployed(seen: Observation) -> None:
 MECHANISMS = {
     "write_atomically": (write_one_of_two, is_whole, lambda: write_atomically("file", b"old")),
     "FileStateStore.save": (start_task, is_running, insert_task),
-    "resume": (deploy, is_deployed, insert_task),
-    "resume_all": (deploy_all, is_deployed, insert_task),
+    "resume, resume_all": (deploy_all, is_deployed, insert_task),
     "PostgresStateStore.save": (save_twice, is_saved_twice, insert_row),
     "PostgresStateStore.insert, create_schema": (make_tables_and_insert, is_inserted_once, None),
     "resume in PostgreSQL": (deploy_rows, is_deployed, insert_row),
@@ -268,6 +261,7 @@ def test_a_crash_leaves_all_of_a_saga_or_nothing(place, faults):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("run", "invariant", "setup"), MECHANISMS.values(), ids=MECHANISMS)
 def test_two_crashes_do_not_break_it(run, invariant, setup):
     """Killed at every crash point, and again at every crash point of each recovery; and with the power cut."""
