@@ -29,13 +29,13 @@ lab: $(VENV)/lab
 	@$(BIN)/labkit lab $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(WIDE) $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) --durations 25 $(ARGS)
 
 system: $(VENV)/test
-	$(BIN)/python -m pytest $(WIDE) tests/system_*.py $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) tests/system $(ARGS)
 
 long: $(VENV)/test
-	$(BIN)/python -m pytest tests/long_*.py $(ARGS)
+	$(BIN)/python -m pytest tests/long $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check

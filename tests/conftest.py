@@ -5,7 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
-pytest.register_assert_rewrite("criteria_suite", "killed_server", "store_conformance")
+pytest.register_assert_rewrite("killed_server", "races", "store_conformance")
+pytest_plugins = ["watchdog"]
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
@@ -34,5 +35,6 @@ def engine(database_url):
 
 
 def pytest_collection_modifyitems(items):
-    """Who may take longest begins first, so that at the end no process waits for another's long test."""
-    items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("timeout")), default=0))
+    """What is slow begins first, the slowest at the very first: at the end no process waits for another's long test."""
+    slow = {item: mark.kwargs.get("seconds", 1) for item in items if (mark := item.get_closest_marker("slow"))}
+    items.sort(key=lambda item: -slow.get(item, 0))

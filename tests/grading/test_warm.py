@@ -1,0 +1,78 @@
+"""The servers of a grading: what fails in one of them costs no more than it must, and is said."""
+
+import os
+import signal
+import sys
+import threading
+from contextlib import closing
+
+import pytest
+from own_class import RIGHT, WRONG, hand_in, make_criteria
+
+from labkit.grading.gradebook.book import Book
+from labkit.grading.judge.judge import Result
+from labkit.grading.judge.request import Request
+from labkit.grading.notebook.answers import Submission
+from labkit.grading.sandbox.room import Room
+from labkit.grading.sandbox.warm import Servers
+from labkit.repository import UsageError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a class is graded in a sandbox on Linux only")
+
+
+@pytest.fixture
+def criteria(tmp_path):
+    """An instructor's folder."""
+    return make_criteria(tmp_path / "criteria")
+
+
+@pytest.fixture
+def judge(criteria):
+    """Judges an answer; its servers are at hand."""
+    with closing(Servers(criteria)) as servers:
+
+        def judge(answer):
+            request = Request(name="90_double", submission=Submission(answers={"double": answer}), criteria=criteria)
+            status, said = servers.judge(request, Room(0))
+            return status, Result.model_validate_json(said).met if said else None
+
+        judge.servers = servers
+        yield judge
+
+
+def test_each_submission_is_judged_by_a_judge_that_has_judged_no_other(judge):
+    """What one answer does to a module, the next one does not see."""
+    spoiling = RIGHT.replace("\n", "\nimport math, random\nmath.pi = 3\nrandom.seed = None\n", 1)
+    asking = RIGHT.replace("\n", "\nimport math, random\nassert math.pi > 3 and random.seed\n", 1)
+    assert [judge(answer) for answer in (spoiling, asking, WRONG)] == [(0, 2), (0, 2), (0, 0)]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["judge", "crash lab"])
+def test_a_server_that_has_ended_is_started_again(judge, which):
+    """As when a machine that runs out of memory has chosen it."""
+    assert judge(RIGHT) == (0, 2)
+    server = judge.servers._judges["90_double"][which]
+    os.kill(server._process.pid, signal.SIGKILL)
+    server._process.wait(10)
+    assert judge(RIGHT) == (0, 2)
+
+
+def test_a_judge_whose_server_ends_costs_one_submission_its_verdict(judge):
+    """It is told that the judge failed; the next one is judged."""
+    endless = RIGHT.replace("\n", "\nwhile True: pass\n", 1)
+    judge(RIGHT)
+    server = judge.servers._judges["90_double"][0]
+    timer = threading.Timer(1, os.kill, (server._process.pid, signal.SIGKILL))
+    timer.start()
+    assert judge(endless) == (-signal.SIGKILL, None)
+    timer.join(10)
+    assert judge(RIGHT) == (0, 2)
+
+
+def test_criteria_that_do_not_load_are_named_before_anybody_is_judged(tmp_path, criteria):
+    """The instructor's mistake, in one line."""
+    (criteria / "criteria" / "90_double.py").write_text("import nothing_that_there_is\n")
+    hand_in(tmp_path / "class", "Ada", RIGHT)
+    book = Book(tmp_path / "out", criteria)
+    with pytest.raises(UsageError, match="the judge of 90_double does not load: ModuleNotFoundError: No module named"):
+        book.grade(book.students(tmp_path / "class"))

@@ -1,0 +1,152 @@
+"""Exercises never drift from their solutions, are unsolved, and are judged by cases that exist."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from labkit.grading.judge.criteria import criteria, exercises
+from labkit.grading.judge.judge import Status, judge
+from labkit.grading.notebook.answers import read_notebook, submission_from
+from labkit.repository import root
+
+ALL = exercises()
+READY = {stem: exercise for stem, exercise in ALL.items() if exercise.cases}
+
+
+def stems(folder: str, ending: str = "ipynb") -> set[str]:
+    """The names of the notebooks in a folder."""
+    return {path.stem for path in (root() / folder).glob(f"*.{ending}")}
+
+
+def notebook(name: str) -> list[dict]:
+    """The cells of a notebook."""
+    return json.loads((root() / name).read_text())["cells"]
+
+
+def code(name: str) -> list[str]:
+    """The sources of its code cells."""
+    return ["".join(cell["source"]) for cell in notebook(name) if cell["cell_type"] == "code"]
+
+
+def extra() -> set[str]:
+    """The notebooks that have no mirror."""
+    import tomllib
+
+    return set(tomllib.loads((root() / "exercises/criteria.toml").read_text())["extra"]["notebooks"])
+
+
+def test_exercises_are_what_the_solutions_make():
+    """Regenerated in memory, every exercise equals the committed one."""
+    done = subprocess.run(
+        [sys.executable, root() / "tools/exercises.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"stale: {done.stdout}; run `make exercises`"
+
+
+def test_no_file_is_unlisted():
+    """One stem per chapter in all three folders; what has no mirror is listed."""
+    assert stems("exercises") == stems("solutions") == set(READY) == stems("exercises/criteria", "py")
+    assert stems("notebooks") == set(READY) | extra()
+    assert {stem[:2] for stem in ALL} == {f"{number:02}" for number in range(1, 8)}
+
+
+@pytest.mark.parametrize("stem", READY)
+def test_every_exercise_is_unsolved(stem):
+    """Its answers are stubs that name their task, and the judge says TODO to every case."""
+    exercise = READY[stem]
+    submission = submission_from(read_notebook(exercise.notebook), {})
+    for name, source in submission.answers.items():
+        assert f'raise NotImplementedError("exercise {exercise.number}: {name}")' in source
+        assert "SOLUTION" not in source
+    result = judge(exercise, submission, exercise.cases)
+    assert {verdict.status for verdict in result.verdicts} == {Status.TODO}
+
+
+@pytest.mark.parametrize("stem", READY)
+def test_every_solution_passes_everything(stem):
+    """It says so in its last check, which `test_notebooks_do_what_they_show` runs again."""
+    (last,) = [cell for cell in notebook(f"solutions/{stem}.ipynb") if "".join(cell["source"]) == f'check("{stem}")']
+    said, count = "".join(last["outputs"][0]["text"]), len(READY[stem].cases)
+    assert said.partition("\n")[0].endswith(f": {count} of {count} cases met")
+    assert [line.split()[:2] for line in said.splitlines()[1:]] == [["PASS", case.id] for case in READY[stem].cases]
+
+
+@pytest.mark.parametrize("stem", READY)
+def test_answers_have_the_promised_signatures(stem):
+    """What criteria.toml promises is what the notebook asks for."""
+    exercise = READY[stem]
+    assert set(exercise.stubs) == set(exercise.signatures)
+    for name, signature in exercise.signatures.items():
+        functions = [node for node in ast.parse(exercise.stubs[name].source).body if isinstance(node, ast.FunctionDef)]
+        asked = {node.name: [argument.arg for argument in node.args.args] for node in functions}
+        promised = ast.parse(f"def {signature.partition(':')[0].replace('…', '...')}: ...").body[0]
+        assert asked[name] == [argument.arg for argument in promised.args.args]
+
+
+@pytest.mark.parametrize("stem", READY)
+def test_every_case_can_be_judged_and_explained(stem):
+    """It has a function, a criterion of the course, hints, and depends only on cases before it."""
+    exercise, seen = READY[stem], set()
+    judges = exercise.judges()
+    for case in exercise.cases:
+        assert callable(judges[case.id])
+        assert case.criterion in criteria()
+        assert case.hints
+        assert set(case.depends_on) <= seen
+        assert set(case.answers) <= set(exercise.signatures)
+        seen.add(case.id)
+
+
+@pytest.mark.parametrize("stem", READY)
+def test_what_an_answer_replaces_exists_in_labkit(stem):
+    """Each exercise names the piece of labkit that its answer can stand in for."""
+    import importlib
+
+    for target in READY[stem].replaces.values():
+        module, _, name = target.rpartition(".")
+        assert hasattr(importlib.import_module(module), name)
+
+
+def nbval(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """pytest with nbval, as an instructor runs it."""
+    command = [sys.executable, "-m", "pytest", "-q", "--noconftest"]
+    command += [f"-p{name}" for name in ("nbval.plugin", "pytest_timeout", "no:cacheprovider")]
+    env = {
+        **os.environ,
+        "LABKIT_WORK": str(root() / "tests"),  # whoever runs this may have answers in work/
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "yes",
+    }
+    return subprocess.run(
+        [*command, "--nbval-current-env", *arguments], cwd=root(), env=env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow(seconds=240)
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("folder", ["notebooks", "solutions"])
+def test_notebooks_do_what_they_show(folder):
+    """Strict nbval: every output of every chapter and solution is as committed."""
+    done = nbval("--nbval", folder)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow(seconds=120)
+@pytest.mark.timeout(600)
+def test_an_unsolved_exercise_fails_at_its_checks_and_only_there():
+    """In one line that a learner understands, with no traceback of ours."""
+    done = nbval("--nbval-lax", "exercises")
+    checks = [
+        f"FAILED exercises/{stem}.ipynb::Cell {number}"
+        for stem in sorted(READY)
+        for number, source in enumerate(code(f"exercises/{stem}.ipynb"))
+        if source.startswith("check(")
+    ]
+    failed = [line.partition(" - ")[0] for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert failed == checks
+    report = done.stdout.partition("short test summary info")[0]  # the summary repeats it, at full length under CI
+    assert report.count("CriteriaNotMet: 0 of") == len(checks)
+    assert "labkit/" not in done.stdout

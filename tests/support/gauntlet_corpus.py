@@ -1,0 +1,60 @@
+"""The wrong answers of all chapters, each sent through the gauntlet with right ones around it."""
+
+from dataclasses import replace
+
+from corpora import CORPORA
+
+from labkit.course.answers import answers_in
+from labkit.gauntlet.course import RUNS, Gauntlet
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Status, judge
+from labkit.grading.notebook.answers import Cell
+from labkit.grading.notebook.reading import read_submission
+from labkit.repository import root
+
+
+def solved():
+    """The gauntlet for a student who has solved everything."""
+    solutions = {
+        stem: answers_in(exercise, read_submission(exercise, root() / "solutions" / f"{stem}.ipynb"))
+        for stem, exercise in exercises().items()
+    }
+    return Gauntlet(solutions)
+
+
+def wrong_answers(step=1):
+    """Every wrong answer, or every so many of each chapter: its exercise, what it is, the case it breaks, its cells."""
+    for stem in exercises():
+        for what, case, _, cells in CORPORA[stem[:2]].WRONG[::step]:
+            yield stem, what, case, cells
+
+
+def with_answers(gauntlet, stem, cells):
+    """The same gauntlet, with these answers in it."""
+    answers = gauntlet.answers[stem]
+    given = {Cell(cell.lstrip()).answer: cell.lstrip() for cell in cells}
+    taken = replace(answers, yours={**answers.yours, **{name: cell for name, cell in given.items() if name}})
+    return replace(gauntlet, answers={**gauntlet.answers, stem: taken})
+
+
+def complaint(gauntlet, stem, case, cells):
+    """What is wrong with the checklist for a wrong answer; empty if it fails where the answer breaks."""
+    wrong = with_answers(gauntlet, stem, cells)
+    checklist = wrong.checklist()
+    failing, exercise = checklist.first_failing, wrong.answers[stem].exercise
+    if failing is None:
+        return "ready for production"
+    order, place = [*RUNS], [row.criterion for row in checklist.rows].index(failing.criterion)
+    states, rest = [row.status for row in checklist.rows], checklist.rows[place + 1 :]
+    expected = [Status.PASS] * place + [Status.FAIL] + [Status.NOT_JUDGED] * len(rest)
+    if states != expected or {row.what for row in rest} != {f"not judged: needs {failing.criterion}"}:
+        return f"the rows are {states}"
+    named = next(each for each in exercise.cases if each.id == case)
+    told = failing.what.removeprefix(f"exercise {exercise.number}, ").partition(":")[0]
+    broken = next((each for each in exercise.cases if each.id == told), None)
+    if broken is None or order.index(broken.criterion) > order.index(named.criterion):
+        return f"it breaks {named.criterion}, and {failing.criterion} failed: {failing.what}"
+    verdict = judge(exercise, wrong.answers[stem].submission(), [broken]).verdicts[0]
+    if broken.criterion != failing.criterion or verdict.status is not Status.FAIL:
+        return f"{failing.criterion} failed by {told}, of which the judge says {verdict.status}"
+    return ""
