@@ -3,7 +3,7 @@
 # make system  what needs Chromium and strace, or takes minutes; make long: what takes many
 # make bench   measure side by side
 #
-# For authors: make lint, exercises, notebooks, environment, lock. CONTRIBUTING.md says when.
+# For authors: make lint, exercises, notebooks, docs, environment, lock. CONTRIBUTING.md says when.
 # PYTHON=… chooses the Python, VENV=… the folder to install into.
 
 VENV := .venv
@@ -23,7 +23,7 @@ INSTALL = $(if $(UV),"$(UV)" pip install --python $(BIN)/python,$(BIN)/python -m
 
 WIDE := --numprocesses auto --dist worksteal
 
-.PHONY: lab test system long lint bench exercises notebooks environment lock
+.PHONY: lab test system long lint bench exercises notebooks docs environment lock
 
 lab: $(VENV)/lab
 	@$(BIN)/labkit lab $(ARGS)
@@ -44,7 +44,7 @@ lint: $(VENV)/test
 bench: $(VENV)/bench
 	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
 
-exercises environment notebooks: $(VENV)/test
+exercises environment notebooks docs: $(VENV)/test
 	$(BIN)/python tools/$@.py $(ARGS)
 
 # Not from $(VENV)/test: that needs a lock which fits pyproject.toml already.
