@@ -52,8 +52,8 @@ def test_a_server_that_has_ended_is_started_again(judge, which):
     """As when a machine that runs out of memory has chosen it."""
     assert judge(RIGHT) == (0, 2)
     server = judge.servers._judges["90_double"][which]
-    os.kill(server._process.pid, signal.SIGKILL)
-    server._process.wait()
+    os.kill(server._server.pid, signal.SIGKILL)
+    server._server.wait()
     assert judge(RIGHT) == (0, 2)
 
 
@@ -62,7 +62,7 @@ def test_a_judge_whose_server_ends_costs_one_submission_its_verdict(judge):
     endless = RIGHT.replace("\n", "\nwhile True: pass\n", 1)
     judge(RIGHT)
     server = judge.servers._judges["90_double"][0]
-    timer = threading.Timer(1, os.kill, (server._process.pid, signal.SIGKILL))
+    timer = threading.Timer(1, os.kill, (server._server.pid, signal.SIGKILL))
     timer.start()
     assert judge(endless) == (-signal.SIGKILL, None)
     timer.join()

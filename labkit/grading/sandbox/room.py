@@ -12,7 +12,7 @@ from labkit.crash.preload import preload
 from labkit.crash.zygote.__main__ import serve
 from labkit.grading.sandbox import guarantees
 from labkit.isolation.confine import Confinement
-from labkit.isolation.forkserver import ForkServer
+from labkit.isolation.forkserver import ForkServerClient
 from labkit.isolation.namespaces import SYSTEM, Plan
 from labkit.isolation.work import Work
 
@@ -50,11 +50,11 @@ class Room:
         """What a process there is left with."""
         return Confinement((*guarantees.keep(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
-    def enclosure(self, server: ForkServer) -> Enclosure:
+    def enclosure(self, server: ForkServerClient) -> Enclosure:
         """For the crash lab of a judge. `server` has loaded what a zygote needs."""
         return Enclosure(partial(self._start, server), self.confinement())
 
-    def _start(self, server: ForkServer, channel: int, log: int, folder: Path) -> Work:
+    def _start(self, server: ForkServerClient, channel: int, log: int, folder: Path) -> Work:
         return server.work(
             self.plan(folder), _lab, folder, self.loan.environment, channels=(channel, log), folder=folder
         )
