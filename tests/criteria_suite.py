@@ -4,7 +4,8 @@ import re
 
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.judge import Status, Verdict, judge
-from labkit.grading.notebook.answers import Submission, read_notebook
+from labkit.grading.notebook.cells import read_notebook
+from labkit.grading.notebook.submission import Submission
 from labkit.repository import root
 
 

@@ -12,7 +12,7 @@ from own_class import RIGHT, WRONG, hand_in, make_criteria
 from labkit.grading.gradebook.book import Book
 from labkit.grading.judge.judge import Result
 from labkit.grading.judge.request import Request
-from labkit.grading.notebook.answers import Submission
+from labkit.grading.notebook.submission import Submission
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.repository import UsageError

@@ -1,4 +1,4 @@
-"""A root of its own for a process: a tmpfs into which the files that it needs are bind-mounted. Linux, as root there."""
+"""A root of its own for a process: a tmpfs into which the files that it needs are bind-mounted. Linux only."""
 
 import ctypes
 import errno

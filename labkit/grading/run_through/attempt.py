@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import Result, Status
 from labkit.grading.judge.printable import printable
-from labkit.grading.notebook.answers import Cell, Submission, read_notebook
+from labkit.grading.notebook.cells import Cell, read_notebook
+from labkit.grading.notebook.submission import Submission
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.errand import OUTCOMES, Errand
 from labkit.grading.sandbox.room import Room

@@ -50,15 +50,15 @@ def missing() -> list[str]:
 
 def _open() -> bool:
     """Whether Python lies where any user can reach it."""
-    return all(parent.stat().st_mode & 1 for folder in keep() for parent in Path(folder).parents)
+    return all(parent.stat().st_mode & 1 for folder in readable() for parent in Path(folder).parents)
 
 
 def apart() -> bool:
     """Whether this machine has namespaces for it."""
-    return allowed(keep())
+    return allowed(readable())
 
 
-def keep() -> tuple[str, ...]:
+def readable() -> tuple[str, ...]:
     """Python, what is installed in it, and labkit itself; nothing else of the repository."""
     return sys.prefix, sys.base_prefix, str(package())
 

@@ -44,11 +44,11 @@ class Room:
 
     def plan(self, folder: Path) -> Plan:
         """The enclosure, with a folder that it may change."""
-        return Plan(self.user, (*guarantees.keep(), *self.loan.reach), (str(folder),), self.apart)
+        return Plan(self.user, (*guarantees.readable(), *self.loan.reach), (str(folder),), self.apart)
 
     def confinement(self, *write: str) -> Confinement:
         """What a process there is left with."""
-        return Confinement((*guarantees.keep(), *SYSTEM, *self.loan.reach), write, network=self.apart)
+        return Confinement((*guarantees.readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
     def enclosure(self, server: ForkServerClient) -> Enclosure:
         """For the crash lab of a judge. `server` has loaded what a zygote needs."""
