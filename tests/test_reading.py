@@ -104,7 +104,7 @@ def test_tags_of_any_shape_cost_no_answer(known, handed):
 
 @pytest.mark.parametrize(
     "change",
-    [lambda text: text + "\xff", lambda text: 
+    [lambda text: text + "\xff", lambda text: text.replace("cell_type", "kind", 1)],
     ids=["not UTF-8", "a damaged cell"],
 )
 def test_a_notebook_of_ours_is_not_repaired(known, change):
