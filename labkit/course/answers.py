@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from labkit.grading.judge.criteria import Exercise, exercises
+from labkit.grading.judge.criteria import Exercise, exercises, read_submission
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.rebuild import rebuild
-from labkit.grading.notebook.answers import Cell, Submission
-from labkit.grading.notebook.reading import read_submission
+from labkit.grading.notebook.cells import Cell
+from labkit.grading.notebook.submission import Submission
 from labkit.repository import UsageError, work
 
 USES = {

@@ -10,7 +10,7 @@ from labkit.grading.judge.as_text import as_text
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.judge import Result, Status
 from labkit.grading.judge.request import Request
-from labkit.grading.notebook.answers import Submission
+from labkit.grading.notebook.submission import Submission
 from labkit.repository import UsageError
 
 _submission = Submission()

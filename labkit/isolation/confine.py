@@ -1,7 +1,7 @@
 """What a child may reach when a stranger's code runs in it: some folders, its own processes, no network but the lab's.
 
-Landlock and resource limits, taken on by the child itself before it loads anything. Nobody who runs in it can undo
-that. Where the kernel has no Landlock, the limits alone hold; who starts the lab has asked before (`supports`).
+Landlock and rlimits, taken on by the child itself before it loads anything; code that runs in it cannot undo
+them. Where the kernel has no Landlock, the limits alone hold; who starts the lab has asked before (`supports`).
 """
 
 import os
@@ -21,7 +21,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 @dataclass(frozen=True)
 class Confinement:
-    """What a child is left with."""
+    """The rights and limits of a confined child."""
 
     read: tuple[str, ...]
     """Files and folders that it may read and run."""
@@ -30,7 +30,7 @@ class Confinement:
     memory: int = 2 * 2**30
     """Bytes of address space of one process."""
     processes: int = 64
-    """Of its user at once, the lab's own among them."""
+    """RLIMIT_NPROC: processes and threads of its user at once, the lab's own among them."""
     file: int = 32 * 2**20
     """Bytes of one file."""
     network: bool = True
@@ -38,7 +38,7 @@ class Confinement:
 
 
 def supports() -> dict[str, bool]:
-    """What this kernel can keep a process from by itself: "files", "tcp", "signals"."""
+    """What the Landlock of this kernel can forbid: "files", "tcp", "signals"."""
     try:
         abi = get_abi_version() if sys.platform == "linux" else 0
     except LandlockError:
@@ -47,7 +47,7 @@ def supports() -> dict[str, bool]:
 
 
 def confine(to: Confinement, sandbox: Path) -> None:
-    """Give up everything else, in this process and all that it will start."""
+    """By rlimits and Landlock, give up everything else, in this process and all that it will start."""
     for what, most in (
         (resource.RLIMIT_AS, to.memory), (resource.RLIMIT_FSIZE, to.file),
         (resource.RLIMIT_NPROC, to.processes), (resource.RLIMIT_CORE, 0),
@@ -68,7 +68,7 @@ def confine(to: Confinement, sandbox: Path) -> None:
 
 
 def hide() -> None:
-    """Let no process of the same user look into this one, or into those it forks."""
+    """By prctl, let no process of the same user read the memory of this one, or of those it forks."""
     if sys.platform == "linux":
         from labkit.isolation.process import LIBC  # noqa: PLC0415 - a confined child is forked by that module
 

@@ -1,4 +1,4 @@
-"""A root of its own for a process: of our files those that it needs, and nothing else. Linux; it takes the rights."""
+"""A root of its own for a process: a tmpfs into which the files that it needs are bind-mounted. Linux only."""
 
 import ctypes
 import errno
@@ -13,7 +13,7 @@ from labkit.isolation.process import LIBC
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH = 2
 SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
-FRESH = ("/dev/shm", "/tmp")  # noqa: S108 - in their place are others, which end with it
+FRESH = ("/dev/shm", "/tmp")  # noqa: S108 - each a new tmpfs, which ends with the namespace
 STAGE = Path("/tmp")  # noqa: S108 - a folder that every machine has; what is mounted there is seen by nobody else
 
 
@@ -50,7 +50,7 @@ def move_in(read: Iterable[str], write: Iterable[str]) -> None:
 
 
 def _with_goals(paths: Iterable[str]) -> set[Path]:
-    """Those that exist, and what they are links to, or would be without links on the way."""
+    """Those that exist, and for each the path that it resolves to."""
     return {each for path in map(Path, paths) if path.exists() for each in (path, path.resolve())}
 
 
@@ -71,7 +71,7 @@ def _bind(handle: int, target: Path, *, changeable: bool) -> None:
 
 
 def _freeze(path: str, flags: int) -> None:
-    """Let nobody change what is mounted there."""
+    """Make a mount read-only, by mount_setattr."""
     attributes = struct.pack("=4Q", MOUNT_ATTR_RDONLY, 0, 0, 0)
     call("syscall", SYS_MOUNT_SETATTR, AT_FDCWD, path.encode(), flags, attributes, len(attributes))
 

@@ -1,6 +1,6 @@
-"""A place for a stranger's code: no process, no network, no user of ours, and of our files those that it needs. Linux.
+"""Linux namespaces for a stranger's code: no process, network or user of ours, and of our files those that it needs.
 
-What is to run there calls `leave`, forks, and in the child `settle`. As a program of its own it runs a command:
+Whoever is to run there calls `leave`, forks, and in the child `settle`. As a program of its own it runs a command:
 
     python -P -m labkit.isolation.namespaces '<Plan as JSON>' command …
 
@@ -35,12 +35,12 @@ SYSTEM = (
     *("/usr", "/lib", "/lib64", "/bin"),
     *("/etc/alternatives", "/etc/fonts", "/etc/hosts", "/etc/ld.so.cache", "/etc/localtime"),
 )
-"""What Python and the programs beside it need."""
+"""Files that Python and the programs beside it need."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is there."""
+    """What an enclosed process sees, and who it is."""
 
     user: int
     """The user and group that runs there, if we are root."""
@@ -52,7 +52,7 @@ class Plan:
     """In namespaces of its own. Else it is but another user, and that only if we are root."""
 
     def command(self) -> tuple[str, ...]:
-        """What stands before a command that is to run there."""
+        """The words to put before a command that is to run there."""
         return sys.executable, "-P", "-m", "labkit.isolation.namespaces", json.dumps(asdict(self))
 
 
@@ -67,7 +67,7 @@ def allowed(read: tuple[str, ...]) -> bool:
 
 
 def leave(plan: Plan) -> None:
-    """Whatever this process forks next is the first process of the enclosure. OSError if the machine forbids it."""
+    """By unshare: what this process forks next is process 1 of the enclosure. OSError if the machine forbids it."""
     user, group = os.geteuid(), os.getegid()
     if plan.apart:
         call("unshare", NEWPID | (NEWUSER if user else 0))
@@ -78,7 +78,7 @@ def leave(plan: Plan) -> None:
 
 
 def settle(plan: Plan) -> None:
-    """In the first process of the enclosure: move in, and give up every right that this took."""
+    """In process 1 of the enclosure: change root and user, and drop every capability that this took."""
     if plan.apart:
         call("unshare", NEWNET | NEWNS | NEWIPC)
         move_in([*SYSTEM, *plan.read], plan.write)

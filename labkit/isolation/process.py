@@ -34,7 +34,7 @@ def start(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ..
 
 
 def adopt_orphans() -> None:
-    """From now on, what a child leaves running becomes ours, so that `end_children` finds it. Linux only."""
+    """By prctl, become the parent of what a child leaves running, so that `end_children` finds it. Linux only."""
     if LIBC:
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
@@ -92,7 +92,7 @@ def _spawn(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, .
 
 
 def spawned() -> None:
-    """What a fresh interpreter does: learn what to do from the first descriptor it was given, and do it."""
+    """In a spawned interpreter: read the entry, pickled, from the first descriptor given, and run it."""
     first, *others = map(int, sys.argv[1:])
     with os.fdopen(first, "rb") as given:
         entry, arguments, output = pickle.load(given)  # noqa: S301 - from our own parent

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from labkit.llm.answers import Answer
+from labkit.llm.answer import Answer
 from labkit.llm.replies import Data, RefusedError, Reply
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from labkit.clock import FakeClock
 from labkit.llm import chat, responses
-from labkit.llm.answers import Answer
+from labkit.llm.answer import Answer
 from labkit.llm.replies import Data, RefusedError, Reply, Request, failure, parse
 from labkit.llm.scripts import Fault, Turn
 from labkit.world import Call, World

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from labkit.llm.answers import Answer
+from labkit.llm.answer import Answer
 from labkit.llm.replies import Data, RefusedError, Reply
 
 REPEATED: Data = {

@@ -15,7 +15,8 @@ from labkit.grading.judge.as_text import as_text
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.judge import Status, judge, judge_notebook
 from labkit.grading.judge.rebuild import rebuild
-from labkit.grading.notebook.answers import Cell, Submission, names_defined, read_notebook, submission_from
+from labkit.grading.notebook.cells import Cell, read_notebook
+from labkit.grading.notebook.submission import Submission, names_defined, submission_from
 from labkit.repository import UsageError, root
 
 EXERCISE, CASES = find("01")

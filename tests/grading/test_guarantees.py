@@ -29,7 +29,7 @@ def on(monkeypatch, place):
         place.chmod(0o755 if python_is_open else 0o700)
         monkeypatch.setattr(guarantees, "supports", lambda: kernel)
         monkeypatch.setattr(guarantees, "allowed", lambda read: namespaces)
-        monkeypatch.setattr(guarantees, "keep", lambda: (str(place / "python"),))
+        monkeypatch.setattr(guarantees, "readable", lambda: (str(place / "python"),))
         monkeypatch.setattr(os, "geteuid", lambda: user)
         guarantees.guarantees.cache_clear()
         return {each.what: each.by for each in guarantees.guarantees()}, guarantees.missing()

@@ -6,8 +6,9 @@ import os
 import pytest
 from own_class import RIGHT, cell, cells, hand_in, make_criteria, notebook
 
-from labkit.grading.judge.criteria import exercises
-from labkit.grading.notebook.reading import read_submission
+from labkit.grading.judge.criteria import exercises, read_submission
+from labkit.grading.notebook.cells import read_notebook
+from labkit.grading.notebook.submission import Submission
 from labkit.repository import UsageError
 
 
@@ -92,6 +93,26 @@ def test_damaged_cells_cost_only_themselves(known, handed):
     found = read(known, path)
     assert found.answers == {"double": RIGHT}
     assert found.notes == ["cell 1 is damaged and was left out", "cell 2 is damaged and was left out"]
+
+
+def test_tags_of_any_shape_cost_no_answer(known, handed):
+    """Only the tags of our own notebooks mean something."""
+    path = hand_in(handed, "Ada", RIGHT)
+    path.write_text(json.dumps(notebook(cell("double", RIGHT, metadata={"tags": 7}))))
+    assert read(known, path) == Submission(answers={"double": RIGHT})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: text + "\xff", lambda text: text.replace("cell_type", "kind", 1)],
+    ids=["not UTF-8", "a damaged cell"],
+)
+def test_a_notebook_of_ours_is_not_repaired(known, change):
+    """What would be a note about a student's notebook is an error in an instructor's."""
+    exercise = known["90_double"]
+    exercise.notebook.write_text(change(exercise.notebook.read_text()), "latin-1")
+    with pytest.raises(UsageError, match="is not a notebook that can be"):
+        read_notebook(exercise.notebook)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from own_class import RIGHT, WRONG, make_criteria
 
 from labkit.grading.judge.criteria import exercises
 from labkit.grading.judge.judge import Result, Status, Verdict
-from labkit.grading.notebook.answers import Submission
+from labkit.grading.notebook.submission import Submission
 from labkit.grading.run_through import attempt
 from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
 from labkit.grading.sandbox.room import Room

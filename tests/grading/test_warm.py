@@ -12,7 +12,7 @@ from own_class import RIGHT, WRONG, hand_in, make_criteria
 from labkit.grading.gradebook.book import Book
 from labkit.grading.judge.judge import Result
 from labkit.grading.judge.request import Request
-from labkit.grading.notebook.answers import Submission
+from labkit.grading.notebook.submission import Submission
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.repository import UsageError
@@ -52,8 +52,8 @@ def test_a_server_that_has_ended_is_started_again(judge, which):
     """As when a machine that runs out of memory has chosen it."""
     assert judge(RIGHT) == (0, 2)
     server = judge.servers._judges["90_double"][which]
-    os.kill(server._process.pid, signal.SIGKILL)
-    server._process.wait(10)
+    os.kill(server._server.pid, signal.SIGKILL)
+    server._server.wait(10)
     assert judge(RIGHT) == (0, 2)
 
 
@@ -62,7 +62,7 @@ def test_a_judge_whose_server_ends_costs_one_submission_its_verdict(judge):
     endless = RIGHT.replace("\n", "\nwhile True: pass\n", 1)
     judge(RIGHT)
     server = judge.servers._judges["90_double"][0]
-    timer = threading.Timer(1, os.kill, (server._process.pid, signal.SIGKILL))
+    timer = threading.Timer(1, os.kill, (server._server.pid, signal.SIGKILL))
     timer.start()
     assert judge(endless) == (-signal.SIGKILL, None)
     timer.join(10)

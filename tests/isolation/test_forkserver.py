@@ -13,7 +13,7 @@ import own_work
 import psutil
 import pytest
 
-from labkit.isolation.forkserver import ForkServer
+from labkit.isolation.forkserver import ForkServerClient
 from labkit.isolation.work import ForkServerError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a class is graded in a sandbox on Linux only")
@@ -24,7 +24,8 @@ ENVIRONMENT = {"PYTHONPATH": str(Path(own_work.__file__).parent), "KNOWN": "yes"
 def server(monkeypatch):
     """A server that is prepared."""
     monkeypatch.setenv("LABKIT_TEST", "SECRET")
-    server = ForkServer.start(ENVIRONMENT, own_work.prepare, "well")
+    server, prepared = ForkServerClient.start(ENVIRONMENT, own_work.prepare, "well")
+    assert prepared == "prepared well"
     yield server
     server.close()
 
@@ -46,7 +47,6 @@ def heard(channel):
 def test_work_finds_what_was_prepared_and_knows_nothing_else_of_us(server, pipe):
     """Not our environment, and no file of ours but its channels."""
     ours, theirs = pipe
-    assert server.prepared == "prepared well"
     assert server.work(None, own_work.tell, "this", channels=(theirs.fileno(),)).wait(10) == 0
     told = heard(ours)
     assert told["prepared"] == ["well"]
@@ -97,12 +97,12 @@ import sys, time
 from multiprocessing import Pipe
 from pathlib import Path
 import own_work
-from labkit.isolation.forkserver import ForkServer
-server = ForkServer.start({"PYTHONPATH": sys.argv[1]}, own_work.prepare, "well")
+from labkit.isolation.forkserver import ForkServerClient
+server, _ = ForkServerClient.start({"PYTHONPATH": sys.argv[1]}, own_work.prepare, "well")
 ours, theirs = Pipe()
 work = server.work(None, own_work.go_on, sys.argv[3], channels=(theirs.fileno(),), folder=Path(sys.argv[2]))
 ours.poll(10)
-print(server._process.pid, work.pid, flush=True)
+print(server._server.pid, work.pid, flush=True)
 time.sleep(600)
 """
 
@@ -125,7 +125,7 @@ def test_if_whoever_asked_is_killed_nothing_is_left(tmp_path):
 def test_another_process_may_ask(server, pipe):
     """If it is handed the socket: a judge asks for its crash lab so."""
     ours, theirs = pipe
-    other = ForkServer(socket.socket(fileno=os.dup(server.fileno())))
+    other = ForkServerClient(socket.socket(fileno=os.dup(server.fileno())))
     assert other.work(None, own_work.tell, "other", channels=(theirs.fileno(),)).wait(10) == 0
     assert heard(ours)["what"] == "other"
     other.close()
@@ -137,12 +137,12 @@ def test_another_process_may_ask(server, pipe):
 def test_a_server_that_cannot_be_prepared_says_why(prepare, trouble):
     """To whoever wants to start it."""
     with pytest.raises(ForkServerError, match=trouble):
-        ForkServer.start(ENVIRONMENT, prepare)
+        ForkServerClient.start(ENVIRONMENT, prepare)
 
 
 def test_a_server_that_is_gone_is_an_error_and_no_wait(server):
     """Before the work and while it is begun."""
-    os.kill(server._process.pid, signal.SIGKILL)
-    server._process.wait(10)
+    os.kill(server._server.pid, signal.SIGKILL)
+    server._server.wait(10)
     with pytest.raises(ForkServerError):
         server.work(None, own_work.end, 0)

@@ -10,7 +10,8 @@ import pytest
 
 from labkit.grading.judge.criteria import criteria, exercises
 from labkit.grading.judge.judge import Status, judge
-from labkit.grading.notebook.answers import read_notebook, submission_from
+from labkit.grading.notebook.cells import read_notebook
+from labkit.grading.notebook.submission import submission_from
 from labkit.repository import root
 
 ALL = exercises()

@@ -43,5 +43,5 @@ def two_cases(folder):
 
 def as_nobody(folder, *read):
     """What stands before a command that nobody is to run."""
-    plan = Plan(NOBODY, (*guarantees.keep(), *map(str, read)), (str(folder),))
+    plan = Plan(NOBODY, (*guarantees.readable(), *map(str, read)), (str(folder),))
     return *plan.command(), "env", f"HOME={folder}"

@@ -3,7 +3,8 @@
 from importlib import import_module
 
 from labkit.grading.judge.criteria import exercises, find
-from labkit.grading.notebook.answers import Submission, read_notebook
+from labkit.grading.notebook.cells import read_notebook
+from labkit.grading.notebook.submission import Submission
 from labkit.repository import root
 
 CORPORA = {exercise.number: import_module(f"answers.a{stem}") for stem, exercise in exercises().items()}

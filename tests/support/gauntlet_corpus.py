@@ -6,10 +6,9 @@ from corpora import CORPORA
 
 from labkit.course.answers import answers_in
 from labkit.gauntlet.course import RUNS, Gauntlet
-from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.criteria import exercises, read_submission
 from labkit.grading.judge.judge import Status, judge
-from labkit.grading.notebook.answers import Cell
-from labkit.grading.notebook.reading import read_submission
+from labkit.grading.notebook.cells import Cell
 from labkit.repository import root
 
 

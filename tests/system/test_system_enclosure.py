@@ -14,7 +14,7 @@ from labkit.isolation.namespaces import NOBODY, Plan, allowed
 
 def run(command, *write, read=()):
     """What a shell there says."""
-    plan = Plan(os.geteuid() or NOBODY, (*guarantees.keep(), *map(str, read)), tuple(map(str, write)))
+    plan = Plan(os.geteuid() or NOBODY, (*guarantees.readable(), *map(str, read)), tuple(map(str, write)))
     done = subprocess.run([*plan.command(), "sh", "-c", command], capture_output=True, text=True, check=False)
     return done.stdout.split()
 
@@ -32,7 +32,7 @@ def ours(tmp_path):
 
 def test_namespaces_are_tried_before_they_are_counted_on():
     """Where a machine does not allow them, this fails, and so does everything below."""
-    assert allowed(guarantees.keep())
+    assert allowed(guarantees.readable())
     assert not allowed(())
 
 
@@ -41,7 +41,7 @@ def test_it_holds_what_was_planned_and_nothing_else(ours):
     seen = run(f"ls {ours} {Path(__file__).parent}; cat {ours}/read/file", ours / "write", read=[ours / "read"])
     assert seen == [f"{ours}:", "read", "write", "read"]
     top = {"bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr"}
-    folders = {path.parts[1] for path in map(Path, [*guarantees.keep(), ours])}
+    folders = {path.parts[1] for path in map(Path, [*guarantees.readable(), ours])}
     assert set(run("ls /", ours / "write")) <= top | folders
 
 

@@ -22,9 +22,8 @@ from own_class import RIGHT, cell, cells, everything, hand_in, make_criteria, no
 
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.exports import write_all
-from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.criteria import exercises, read_submission
 from labkit.grading.judge.judge import Status, judge
-from labkit.grading.notebook.reading import read_submission
 from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.room import Room

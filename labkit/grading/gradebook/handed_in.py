@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.printable import printable
-from labkit.grading.notebook.reading import read_cells
+from labkit.grading.notebook.cells import read_cells
 from labkit.repository import UsageError
 
 

@@ -12,12 +12,11 @@ from typing import Any, ClassVar
 
 from labkit.grading.gradebook.handed_in import Handed
 from labkit.grading.gradebook.results import Grade
-from labkit.grading.judge.criteria import Exercise
+from labkit.grading.judge.criteria import Exercise, read_submission
 from labkit.grading.judge.judge import BY_HAND, Result, Status, Verdict
 from labkit.grading.judge.printable import printable
 from labkit.grading.judge.request import Request
-from labkit.grading.notebook.answers import Submission
-from labkit.grading.notebook.reading import read_submission
+from labkit.grading.notebook.submission import Submission
 from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers

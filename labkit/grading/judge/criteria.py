@@ -2,22 +2,21 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from labkit.grading.notebook.answers import Cell, Submission, read_notebook, submission_from
+from labkit.grading.judge.program import Program
+from labkit.grading.notebook.cells import Cell, read_cells, read_notebook
+from labkit.grading.notebook.submission import Submission, labkit_imports, submission_from
 from labkit.repository import UsageError, root
 
-if TYPE_CHECKING:
-    from labkit.grading.judge.program import Program
-
-Judge = Callable[["Program", Random], None]
+Judge = Callable[[Program, Random], None]
 """Judges one case: fails by AssertionError, with the counterexample as its text."""
 
 
@@ -84,9 +83,21 @@ class Exercise(BaseModel):
         exec(compile(path.read_text(encoding="utf-8"), path, "exec"), vars(module))  # noqa: S102 - the instructor's
         return {case.id: getattr(module, case.id) for case in self.cases}
 
-    def submission(self, cells: Iterable[Cell]) -> Submission:
-        """The answers in a notebook's cells, found by marker, else by the id of the cell that they had."""
-        return submission_from(cells, {cell.id: name for name, cell in self.stubs.items()})
+
+def read_submission(exercise: Exercise, path: Path) -> Submission:
+    """The answers in the notebook at `path`, and notes about what was odd. UsageError if nothing can be read."""
+    cells, notes = read_cells(path)
+    submission = submission_from(cells, {cell.id: name for name, cell in exercise.stubs.items()})
+    submission.notes = notes + submission.notes + _leaning(exercise, submission)
+    return submission
+
+
+def _leaning(exercise: Exercise, submission: Submission) -> list[str]:
+    """Whether an answer may be labkit's rather than the student's. That is for people to say: it costs no marks."""
+    usual = set().union(*(labkit_imports(cell.source) for cell in exercise.cells))
+    leaning = {name: labkit_imports(source) - usual for name, source in submission.answers.items()}
+    meaning = "which its exercise does not: it costs no marks, and your instructor sees it"
+    return [f"the answer {name} imports {', '.join(sorted(more))}, {meaning}" for name, more in leaning.items() if more]
 
 
 def criteria() -> dict[str, str]:

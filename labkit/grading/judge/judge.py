@@ -13,12 +13,11 @@ from pydantic import BaseModel
 
 from labkit.crash import CrashLabError
 from labkit.crash.under_test import without_addresses
-from labkit.grading.judge.criteria import Case, Exercise, Judge
+from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
 from labkit.grading.judge.printable import printable
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.rebuild import answer_file, rebuild
-from labkit.grading.notebook.answers import Submission
-from labkit.grading.notebook.reading import read_submission
+from labkit.grading.notebook.submission import Submission
 
 BY_HAND = "show this answer to your instructor"
 """What a verdict ends with that is none."""

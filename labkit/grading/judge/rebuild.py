@@ -3,7 +3,7 @@
 from labkit.crash.under_test import GIVEN
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.program import Program, Source
-from labkit.grading.notebook.answers import Submission
+from labkit.grading.notebook.submission import Submission
 
 
 def rebuild(exercise: Exercise, submission: Submission) -> Program:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.judge import judge
-from labkit.grading.notebook.answers import Submission
+from labkit.grading.notebook.submission import Submission
 
 
 class Request(BaseModel):

@@ -17,11 +17,13 @@ from pydantic import BaseModel, ValidationError
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import Result, Status
 from labkit.grading.judge.printable import printable
-from labkit.grading.notebook.answers import Cell, Submission, read_notebook
+from labkit.grading.notebook.cells import Cell, read_notebook
+from labkit.grading.notebook.submission import Submission
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.errand import OUTCOMES, Errand
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
+from labkit.isolation import limits
 from labkit.isolation.mounts import FRESH
 from labkit.isolation.work import ForkServerError, Work
 
@@ -141,7 +143,7 @@ def _watched(work: Work | subprocess.Popen[bytes], box: Path) -> str:
         reasons.append(reason)
         work.kill()
 
-    end = guarantees.watch(lambda: work.pid, box, stop)
+    end = limits.watch(lambda: work.pid, box, stop)
     try:
         work.wait(SECONDS)
     except subprocess.TimeoutExpired:

@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_client.connect import ConnectionFileMixin
 from jupyter_client.provisioning import local_provisioner
 
-from labkit.isolation.forkserver import ForkServer
+from labkit.isolation.forkserver import ForkServerClient
 from labkit.isolation.work import Work
 
 
@@ -40,10 +40,10 @@ def fork_kernels() -> None:
     They are reached by files, where they run: other than ports, these need no network, and nobody else takes them.
     """
     ConnectionFileMixin.transport.default_value = "ipc"
-    local_provisioner.launch_kernel = partial(_launch, ForkServer.beside())
+    local_provisioner.launch_kernel = partial(_launch, ForkServerClient.beside())
 
 
-def _launch(server: ForkServer, command: list[str], env: Mapping[str, str], cwd: str, **_: Any) -> Kernel:
+def _launch(server: ForkServerClient, command: list[str], env: Mapping[str, str], cwd: str, **_: Any) -> Kernel:
     ours, theirs = Pipe()
     with ours, theirs:
         work = server.work(None, _be_kernel, command, dict(env), cwd, channels=(theirs.fileno(),))

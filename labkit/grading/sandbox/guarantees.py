@@ -2,12 +2,9 @@
 
 import os
 import sys
-import threading
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel
 
 from labkit.isolation.confine import supports
@@ -15,10 +12,6 @@ from labkit.isolation.namespaces import allowed
 
 FIRST_USER = 1_900_000_000
 """Numbers above this belong to nobody on any system that we know of."""
-MOST_MEMORY = 3 * 2**30
-"""Bytes of all processes of a submission together."""
-MOST_ON_DISK = 512 * 2**20
-"""Bytes that it may have written and kept."""
 
 
 class Guarantee(BaseModel):
@@ -57,15 +50,15 @@ def missing() -> list[str]:
 
 def _open() -> bool:
     """Whether Python lies where any user can reach it."""
-    return all(parent.stat().st_mode & 1 for folder in keep() for parent in Path(folder).parents)
+    return all(parent.stat().st_mode & 1 for folder in readable() for parent in Path(folder).parents)
 
 
 def apart() -> bool:
     """Whether this machine has namespaces for it."""
-    return allowed(keep())
+    return allowed(readable())
 
 
-def keep() -> tuple[str, ...]:
+def readable() -> tuple[str, ...]:
     """Python, what is installed in it, and labkit itself; nothing else of the repository."""
     return sys.prefix, sys.base_prefix, str(package())
 
@@ -79,48 +72,3 @@ def environment() -> dict[str, str]:
     """All that students' code knows of our environment."""
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     return {"PATH": path, "LANG": "C.UTF-8", "LABKIT_PROGRESS": "off"}
-
-
-def watch(pid: Callable[[], int | None], folder: Path, stop: Callable[[str], None]) -> Callable[[], None]:
-    """From now on, call `stop` with a reason whenever a process and all it started, or `folder`, grow too large.
-
-    Each process is also limited by itself; this counts them together. Returns what ends the watch.
-    """
-    ended = threading.Event()
-
-    def look() -> None:
-        while not ended.wait(0.2):
-            if memory_of(pid()) > MOST_MEMORY:
-                stop(f"all its processes together took more than {MOST_MEMORY // 2**30} GB of memory")
-            if size_of(folder) > MOST_ON_DISK:
-                stop(f"it wrote more than {MOST_ON_DISK // 2**20} MB")
-
-    threading.Thread(target=look, daemon=True).start()
-    return ended.set
-
-
-def memory_of(pid: int | None) -> int:
-    """Bytes that a process and its descendants hold, without what they share with files; 0 if there is none."""
-    total = 0
-    if pid is None:
-        return total
-    try:
-        for process in [(root := psutil.Process(pid)), *root.children(recursive=True)]:
-            with process.oneshot():
-                memory = process.memory_info()
-                total += memory.rss - getattr(memory, "shared", 0)
-    except psutil.Error:
-        pass  # it is ending
-    return total
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder; links are not followed."""
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(where, name)).st_size
-            except OSError:
-                continue
-    return total

@@ -12,7 +12,7 @@ from labkit.crash.preload import preload
 from labkit.crash.zygote.__main__ import serve
 from labkit.grading.sandbox import guarantees
 from labkit.isolation.confine import Confinement
-from labkit.isolation.forkserver import ForkServer
+from labkit.isolation.forkserver import ForkServerClient
 from labkit.isolation.namespaces import SYSTEM, Plan
 from labkit.isolation.work import Work
 
@@ -44,17 +44,17 @@ class Room:
 
     def plan(self, folder: Path) -> Plan:
         """The enclosure, with a folder that it may change."""
-        return Plan(self.user, (*guarantees.keep(), *self.loan.reach), (str(folder),), self.apart)
+        return Plan(self.user, (*guarantees.readable(), *self.loan.reach), (str(folder),), self.apart)
 
     def confinement(self, *write: str) -> Confinement:
         """What a process there is left with."""
-        return Confinement((*guarantees.keep(), *SYSTEM, *self.loan.reach), write, network=self.apart)
+        return Confinement((*guarantees.readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
-    def enclosure(self, server: ForkServer) -> Enclosure:
+    def enclosure(self, server: ForkServerClient) -> Enclosure:
         """For the crash lab of a judge. `server` has loaded what a zygote needs."""
         return Enclosure(partial(self._start, server), self.confinement())
 
-    def _start(self, server: ForkServer, channel: int, log: int, folder: Path) -> Work:
+    def _start(self, server: ForkServerClient, channel: int, log: int, folder: Path) -> Work:
         return server.work(
             self.plan(folder), _lab, folder, self.loan.environment, channels=(channel, log), folder=folder
         )

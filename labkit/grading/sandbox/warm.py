@@ -19,7 +19,8 @@ from labkit.grading.judge.request import Request
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.errand import Errand
 from labkit.grading.sandbox.room import Room, load_lab
-from labkit.isolation.forkserver import ForkServer
+from labkit.isolation import limits
+from labkit.isolation.forkserver import ForkServerClient
 from labkit.isolation.work import ForkServerError, Work
 from labkit.repository import UsageError
 
@@ -37,8 +38,8 @@ class Servers:
     def __init__(self, criteria: Path | None = None) -> None:
         self._criteria = criteria
         self._turn = threading.Lock()
-        self._judges: dict[str, tuple[ForkServer, ForkServer]] = {}
-        self._notebooks: ForkServer | None = None
+        self._judges: dict[str, tuple[ForkServerClient, ForkServerClient]] = {}
+        self._notebooks: ForkServerClient | None = None
         self._begun: WeakSet[Work] | None = WeakSet()
 
     def judge(self, request: Request, room: Room) -> tuple[int, bytes]:
@@ -67,7 +68,7 @@ class Servers:
         """Run notebooks, enclosed. ForkServerError if they could not be begun."""
         with self._turn:
             if self._notebooks is None or not self._notebooks.alive:
-                self._notebooks = ForkServer.start(guarantees.environment(), _load_notebooks)
+                self._notebooks, _ = ForkServerClient.start(guarantees.environment(), _load_notebooks)
         box = Path(errand.box)
         return self._going_on(self._notebooks.work(room.plan(box), _run, errand, folder=box))
 
@@ -92,15 +93,15 @@ class Servers:
                 self._begun.add(work)
         return work
 
-    def _judge(self, stem: str) -> tuple[ForkServer, ForkServer]:
+    def _judge(self, stem: str) -> tuple[ForkServerClient, ForkServerClient]:
         with self._turn:
             if stem not in self._judges or not all(server.alive for server in self._judges[stem]):
                 try:
-                    judge = ForkServer.start(os.environ, _load_judge, stem, self._criteria)
+                    judge, needed = ForkServerClient.start(os.environ, _load_judge, stem, self._criteria)
                 except ForkServerError as error:
                     raise UsageError(f"the judge of {stem} does not load: {error}") from None
                 known = {**guarantees.environment(), **ENVIRONMENT}
-                self._judges[stem] = judge, ForkServer.start(known, load_lab, judge.prepared)
+                self._judges[stem] = judge, ForkServerClient.start(known, load_lab, needed)[0]
             return self._judges[stem]
 
 
@@ -129,10 +130,10 @@ def _run(errand: Errand) -> None:
 
 def _answer(out: Connection, lab: Connection, request: Request, room: Room, folder: Path) -> None:
     CLIENT.folder = folder
-    CLIENT.enclosure = room.enclosure(ForkServer(socket.socket(fileno=os.dup(lab.fileno()))))
+    CLIENT.enclosure = room.enclosure(ForkServerClient(socket.socket(fileno=os.dup(lab.fileno()))))
     os.environ.update(room.loan.environment)
     _use_one_processor(room.slot)
-    guarantees.watch(lambda: CLIENT.pid, CLIENT.folder, CLIENT.end_for)
+    limits.watch(lambda: CLIENT.pid, CLIENT.folder, CLIENT.end_for)
     try:
         out.send_bytes(request.answer())
     finally:

@@ -1,33 +1,13 @@
-"""Finding a student's answers. An answer cell begins with the line `# answer: <name>`; all else is theirs to change."""
+"""The answers among a student's cells, and what names and imports a cell has, by Python's parser. Nothing is run."""
 
 import ast
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from labkit.repository import UsageError
+from labkit.grading.notebook.cells import Cell
 
 NOT_PARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""What Python's parser makes of a source that is none, or is nested too deeply."""
-MARKER = re.compile(r"\s*# answer: *(\w+) *(?:\n|$)")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A code cell of a notebook."""
-
-    source: str
-    id: str = ""
-    tags: tuple[str, ...] = ()
-
-    @property
-    def answer(self) -> str | None:
-        """The name of the answer in this cell, if it is an answer cell."""
-        match = MARKER.match(self.source)
-        return match[1] if match else None
+"""What `ast.parse` raises for a source that is not Python, or is nested too deeply."""
 
 
 @dataclass
@@ -47,24 +27,6 @@ class Submission:
             self.answers[name] = source
         else:
             self.elsewhere |= names_defined(source)
-
-
-def read_notebook(path: Path) -> list[Cell]:
-    """The code cells of a notebook. UsageError if it is none."""
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return [_cell(cell) for cell in cells if cell["cell_type"] == "code"]
-    except FileNotFoundError:
-        raise UsageError(f"there is no notebook {path}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is not a notebook that can be read ({type(error).__name__}: {error})") from None
-
-
-def _cell(cell: dict[str, Any]) -> Cell:
-    metadata = cell.get("metadata", {})
-    source = cell["source"]
-    tags = tuple(metadata.get("tags", ()))
-    return Cell(source if isinstance(source, str) else "".join(source), cell.get("id") or metadata.get("id", ""), tags)
 
 
 def submission_from(cells: Iterable[Cell], answer_ids: dict[str, str]) -> Submission:

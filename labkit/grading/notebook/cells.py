@@ -1,38 +1,45 @@
-"""The answers in a notebook that may be damaged, of any age and origin.
+"""The code cells in a notebook file that may be damaged, of any age and origin: read as JSON, with no library.
 
-Only the sources of answer cells are taken. Whatever else a notebook holds is theirs, and is never run by the judge.
+An answer cell begins with the line `# answer: <name>`. Reading follows no link, waits for no pipe, and runs nothing.
 """
 
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labkit.grading.judge.criteria import Exercise
-from labkit.grading.notebook.answers import Cell, Submission, labkit_imports
 from labkit.repository import UsageError
 
+MARKER = re.compile(r"\s*# answer: *(\w+) *(?:\n|$)")
 MOST_BYTES = 20 * 2**20
 """Bytes of a notebook that is read at all."""
 CONFLICT = re.compile(r"^<<<<<<<.*\n((?:.*\n)*?)=======\n(?:.*\n)*?>>>>>>>.*\n?", re.MULTILINE)
 """What git leaves where two versions met. The first one is kept."""
 
 
-def read_submission(exercise: Exercise, path: Path) -> Submission:
-    """The answers in the notebook at `path`, and notes about what was odd. UsageError if nothing can be read."""
-    cells, notes = read_cells(path)
-    submission = exercise.submission(cells)
-    submission.notes = notes + submission.notes + _leaning(exercise, submission)
-    return submission
+@dataclass(frozen=True)
+class Cell:
+    """A code cell of a notebook."""
+
+    source: str
+    id: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str | None:
+        """The name of the answer in this cell, if it is an answer cell."""
+        match = MARKER.match(self.source)
+        return match[1] if match else None
 
 
-def _leaning(exercise: Exercise, submission: Submission) -> list[str]:
-    """Whether an answer may be labkit's rather than the student's. That is for people to say: it costs no marks."""
-    usual = set().union(*(labkit_imports(cell.source) for cell in exercise.cells))
-    leaning = {name: labkit_imports(source) - usual for name, source in submission.answers.items()}
-    meaning = "which its exercise does not: it costs no marks, and your instructor sees it"
-    return [f"the answer {name} imports {', '.join(sorted(more))}, {meaning}" for name, more in leaning.items() if more]
+def read_notebook(path: Path) -> list[Cell]:
+    """The code cells of a notebook of ours. UsageError if it is none, or had to be repaired."""
+    cells, notes = read_cells(path.resolve())
+    if notes:
+        raise UsageError(f"{path} is not a notebook that can be used: {notes[0]}")
+    return cells
 
 
 def read_cells(path: Path) -> tuple[list[Cell], list[str]]:
@@ -83,7 +90,10 @@ def _cell(cell: Any, number: int, notes: list[str]) -> Cell | None:
         source = source if isinstance(source, str) else "".join(source)
         source = source.encode(errors="replace").decode()  # JSON can hold halves of characters, which nothing else can
         metadata = cell.get("metadata") or {}
-        made = Cell(source, str(cell.get("id") or metadata.get("id", "")), ())
+        tags = metadata.get("tags")
+        made = Cell(
+            source, str(cell.get("id") or metadata.get("id", "")), tuple(tags) if isinstance(tags, list) else ()
+        )
         kind = cell["cell_type"]
     except (AttributeError, KeyError, TypeError):
         notes.append(f"cell {number} is damaged and was left out")
