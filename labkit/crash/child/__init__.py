@@ -2,7 +2,8 @@
 
 main          its process: set everything up, load the pickled function, call it, tell how it went
 trace         tell each effect, and stop at the crash point
-sources       where effects come from: files and os_shims (file system), the world's tools, sql (psycopg)
+files         the file system as a source of effects: os_shims and fileio stand for `os` and `open`, stamps sets times
+sources       the other sources: the world's tools, sql (psycopg), sqlite
 remote_world  the world, over a socket
 virtual       time, chance and process id as the world has them; asyncio_time for asyncio's loops
 follow        tell each line, too
