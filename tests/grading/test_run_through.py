@@ -12,6 +12,7 @@ from labkit.grading.judge.judge import Result, Status, Verdict
 from labkit.grading.notebook.submission import Submission
 from labkit.grading.run_through import attempt
 from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
+from labkit.grading.run_through.errand import CheckCell
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 
@@ -90,10 +91,10 @@ def test_a_cell_that_never_ends_is_interrupted_and_one_that_does_not_mind_is_end
 
 def test_notebooks_that_together_take_too_long_are_stopped(run, monkeypatch):
     """The reason is told."""
-    monkeypatch.setattr(attempt, "SECONDS", 4)
+    monkeypatch.setattr(attempt, "SECONDS", 12)
     told = run(RIGHT.replace("\n", "\nimport time; time.sleep(60)\n", 1), PASS, PASS)
     missing = "90_double: 4 of its 6 code cells did not come to an end"
-    assert told == [missing, "the notebooks were stopped: they had not ended after 4 seconds"]
+    assert told == [missing, "the notebooks were stopped: they had not ended after 12 seconds"]
 
 
 def test_the_notebook_that_is_run_is_the_instructors(exercise):
@@ -109,8 +110,8 @@ def test_a_check_of_a_whole_exercise_passes_if_all_its_cases_do(exercise):
     """And names the first that does not."""
     found = checks(exercise, result(exercise, PASS, FAIL))
     assert found == {
-        "check-doubles": ["90.doubles", "PASS", ""],
-        "check-all": ["90_double", "FAIL", "doubles_none: because"],
+        "check-doubles": CheckCell("90.doubles", "PASS"),
+        "check-all": CheckCell("90_double", "FAIL", "doubles_none: because"),
     }
 
 

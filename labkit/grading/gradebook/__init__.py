@@ -1,1 +1,11 @@
-"""TODO."""
+"""Who gets what: a class graded, kept and exported. All of it runs in the grader; none of it runs students' code.
+
+command     `labkit grade`
+handed_in   which notebooks are whose
+student     one student, and the steps of grading them
+book        the class: a task per student in a state store, so that a killed grading goes on
+results     marks and grade, as they are written
+exports     files for people, spreadsheets and course systems
+pages       HTML for students and instructor
+similar     answers that are too alike
+"""

@@ -1,1 +1,10 @@
-"""TODO."""
+"""Whether the answers are right.
+
+request     the judge as a process: a submission in, a result out, as JSON
+criteria    exercises, cases and hints, as criteria.toml has them; the answers in a notebook
+program     the judged program, which only a child runs
+rebuild     that program, made of given cells and answers
+judge       a verdict for each case
+as_text     the verdict as a learner reads it
+printable   text that a student's code made, without control characters
+"""

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import Result, Status
 from labkit.grading.judge.printable import printable
 from labkit.grading.notebook.cells import Cell, read_notebook
 from labkit.grading.notebook.submission import Submission
+from labkit.grading.run_through import forked
+from labkit.grading.run_through.errand import OUTCOMES, CheckCell, Errand, Outcome
 from labkit.grading.sandbox import guarantees
-from labkit.grading.sandbox.errand import OUTCOMES, Errand
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.isolation import limits
@@ -36,18 +37,6 @@ MOST_TOLD = 2**20
 """Bytes of outcomes that are read."""
 
 
-class Outcome(BaseModel):
-    """What became of a cell, as the sandbox tells it."""
-
-    notebook: str
-    cell: int
-    """Counted from 1 among the code cells."""
-    name: str
-    outcome: str
-    reason: str
-    judged: bool
-
-
 def rebuilt(exercise: Exercise, submission: Submission) -> dict[str, Any]:
     """The instructor's notebook with the student's answers in it, and nothing else of theirs."""
     notebook = json.loads(exercise.notebook.read_text(encoding="utf-8"))
@@ -60,8 +49,8 @@ def rebuilt(exercise: Exercise, submission: Submission) -> dict[str, Any]:
     return notebook
 
 
-def checks(exercise: Exercise, result: Result) -> dict[str, list[str]]:
-    """Check cells by id, with what the judge found: [name, status, what]."""
+def checks(exercise: Exercise, result: Result) -> dict[str, CheckCell]:
+    """Check cells by id, with what the judge found."""
     found = {}
     for cell in read_notebook(exercise.notebook):
         for name in _checked(cell.source):
@@ -69,7 +58,7 @@ def checks(exercise: Exercise, result: Result) -> dict[str, list[str]]:
             verdicts = [verdict for verdict in result.verdicts if case in {"", verdict.case}]
             unmet = [verdict for verdict in verdicts if verdict.status is not Status.PASS]
             status, what = (unmet[0].status, f"{unmet[0].case}: {unmet[0].what}") if unmet else (Status.PASS, "")
-            found[cell.id] = [name, status.value, what]
+            found[cell.id] = CheckCell(name, status.value, what)
     return found
 
 
@@ -86,7 +75,7 @@ class Attempt:
 
     rebuilt: Mapping[str, dict[str, Any]]
     """Exercise stem → notebook."""
-    checks: Mapping[str, dict[str, list[str]]]
+    checks: Mapping[str, dict[str, CheckCell]]
 
     def run(self, room: Room, servers: Servers | None) -> list[str]:
         """Run them; a line for each cell that should have run and did not. Without servers they are trusted."""
@@ -96,7 +85,7 @@ class Attempt:
             confinement = room.confinement(*(FRESH if room.apart else ())) if servers else None
             errand = Errand(str(box), _known(box, room), confinement, TIMEOUT, dict(self.checks))
             try:
-                work = servers.run(errand, room) if servers else _start(errand)
+                work = servers.run(forked.load, forked.run, errand, room, box) if servers else _start(errand)
             except ForkServerError as error:
                 return [f"the notebooks could not be run: {error}"]
             return _told(

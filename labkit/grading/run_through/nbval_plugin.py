@@ -14,6 +14,8 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, NbCellError
 
+from labkit.grading.run_through.errand import CheckCell, Outcome
+
 PATIENCE = 1.0
 """Seconds between two looks at the kernel."""
 LONGEST = 400
@@ -21,9 +23,9 @@ LONGEST = 400
 
 
 class JudgedCells:
-    """Given `checks`: notebook stem → cell id → [name, status, what was found]."""
+    """Given an errand's `checks`, and the file to which outcomes are appended."""
 
-    def __init__(self, checks: dict[str, dict[str, list[str]]], outcomes: Path) -> None:
+    def __init__(self, checks: dict[str, dict[str, CheckCell]], outcomes: Path) -> None:
         self._checks, self._outcomes = checks, outcomes
         self._look_at_kernels()
 
@@ -31,10 +33,9 @@ class JudgedCells:
         """Name check cells after their case, and take their outcome from the judge."""
         for item in items:
             if isinstance(item, IPyNbCell):
-                judged = self._checks[item.path.stem].get(item.cell.get("id", ""))
-                if judged:
-                    item.name = judged[0]
-                    item.setup, item.runtest = lambda: None, partial(_as_judged, *judged[1:])
+                if check := self._check(item):
+                    item.name = check.name
+                    item.setup, item.runtest = lambda: None, partial(_as_judged, check)
                 else:
                     item.setup = partial(_refuse_without_kernel, item)
 
@@ -43,11 +44,16 @@ class JudgedCells:
         """Write down what became of each cell, at once: the next one may end us."""
         report = yield
         if isinstance(item, IPyNbCell) and (call.when == "call" or call.excinfo):
-            told = {"notebook": item.path.stem, "cell": item.cell_num + 1, "name": item.name, "outcome": report.outcome}
-            reason = _reason(call.excinfo.value) if call.excinfo else ""
+            told = Outcome(
+                notebook=item.path.stem, cell=item.cell_num + 1, name=item.name, outcome=report.outcome,
+                reason=_reason(call.excinfo.value) if call.excinfo else "", judged=self._check(item) is not None,
+            )  # fmt: skip
             with self._outcomes.open("a") as file:
-                file.write(json.dumps({**told, "reason": reason, "judged": hasattr(item.runtest, "func")}) + "\n")
+                file.write(json.dumps(told.model_dump()) + "\n")  # in ASCII: a reason may hold halves of characters
         return report
+
+    def _check(self, item: IPyNbCell) -> CheckCell | None:
+        return self._checks[item.path.stem].get(item.cell.get("id", ""))
 
     def _look_at_kernels(self) -> None:
         """Let nbval wait in short turns, between which we look whether there is somebody to wait for."""
@@ -74,9 +80,9 @@ class KernelDiedError(Exception):
         return "the kernel died in this cell"
 
 
-def _as_judged(status: str, what: str) -> None:
-    if status != "PASS":
-        pytest.fail(f"{status}: {what}", pytrace=False)
+def _as_judged(check: CheckCell) -> None:
+    if check.status != "PASS":
+        pytest.fail(f"{check.status}: {check.what}", pytrace=False)
 
 
 def _refuse_without_kernel(item: IPyNbCell) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from labkit.grading.run_through.errand import OUTCOMES, Errand
 from labkit.grading.run_through.kernels import fork_kernels
 from labkit.grading.run_through.nbval_plugin import JudgedCells
-from labkit.grading.sandbox.errand import OUTCOMES, Errand
 from labkit.isolation.confine import confine
 
 PROCESSES, MEMORY = 256, 4 * 2**30

@@ -1,15 +1,15 @@
 """The fork servers of a grading: for each exercise a judge and a crash lab, and one that runs notebooks. Linux."""
 
-import importlib
 import os
 import shutil
 import signal
 import socket
-import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 from labkit.crash.client import CLIENT, ENVIRONMENT, scratch
@@ -17,19 +17,11 @@ from labkit.crash.preload import shipped
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.request import Request
 from labkit.grading.sandbox import guarantees
-from labkit.grading.sandbox.errand import Errand
 from labkit.grading.sandbox.room import Room, load_lab
 from labkit.isolation import limits
 from labkit.isolation.forkserver import ForkServerClient
-from labkit.isolation.work import ForkServerError, Work
+from labkit.isolation.work import Entry, ForkServerError, Work
 from labkit.repository import UsageError
-
-NOTEBOOKS = (
-    *("labkit.grading.run_through.runner", "labkit.grading.session"),
-    *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.core.oinspect"),
-    *("IPython.extensions.storemagic", "tornado.platform.asyncio", "psutil"),
-)
-"""What runs notebooks, what they import first, and what a kernel loads before the first cell."""
 
 
 class Servers:
@@ -43,7 +35,7 @@ class Servers:
         self._begun: WeakSet[Work] | None = WeakSet()
 
     def judge(self, request: Request, room: Room) -> tuple[int, bytes]:
-        """What `python -m labkit.grading` would do, with the student's code enclosed: exit status and answer."""
+        """As `python -m labkit.grading.judge.request`, with the student's code enclosed: exit status and answer."""
         ours, theirs = Pipe()
         folder = scratch(room.user)
         try:
@@ -64,13 +56,12 @@ class Servers:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def run(self, errand: Errand, room: Room) -> Work:
-        """Run notebooks, enclosed. ForkServerError if they could not be begun."""
+    def run(self, load: Callable[[], None], entry: Entry, errand: Any, room: Room, box: Path) -> Work:
+        """`entry(errand)`, enclosed with `box`, in a fork of a server that has called `load`. Else ForkServerError."""
         with self._turn:
             if self._notebooks is None or not self._notebooks.alive:
-                self._notebooks, _ = ForkServerClient.start(guarantees.environment(), _load_notebooks)
-        box = Path(errand.box)
-        return self._going_on(self._notebooks.work(room.plan(box), _run, errand, folder=box))
+                self._notebooks, _ = ForkServerClient.start(guarantees.environment(), load)
+        return self._going_on(self._notebooks.work(room.plan(box), entry, errand, folder=box))
 
     def stop(self) -> None:
         """From any thread: end all work, now and from now on. StoppedError for whoever waits for it."""
@@ -109,23 +100,6 @@ def _load_judge(stem: str, criteria: Path | None) -> list[str]:
     """Returns what the children of its crash lab will need."""
     find(stem, criteria)[0].judges()
     return shipped()
-
-
-def _load_notebooks() -> None:
-    """Load what else would be loaded for every notebook: only this server has it."""
-    sys.modules["rfc3987_syntax"] = None  # a second of jsonschema's import, for formats that no notebook has
-    from nbformat.validator import get_validator  # noqa: PLC0415
-
-    del sys.modules["rfc3987_syntax"]
-    get_validator(4, 5)
-    for module in NOTEBOOKS:
-        importlib.import_module(module)
-
-
-def _run(errand: Errand) -> None:
-    from labkit.grading.run_through.runner import run  # noqa: PLC0415 - see above
-
-    run(errand)
 
 
 def _answer(out: Connection, lab: Connection, request: Request, room: Room, folder: Path) -> None:
