@@ -11,6 +11,9 @@ from typing import Any
 
 from labkit import world
 
+APPLICATION = "labkit-child"
+"""The application name of a child's connections to PostgreSQL."""
+
 
 class CrashLabError(RuntimeError):
     """The crash lab itself failed, not the code under test."""

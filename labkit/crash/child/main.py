@@ -16,12 +16,15 @@ from labkit.crash.child import os_shims, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
+<<<<<<< HEAD
 from labkit.crash.jobs import Job, Observation, Stop
 from labkit.crash.metadata import TMP
+=======
+from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
+>>>>>>> crash
 from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import shipped
 from labkit.crash.under_test import lines_under_test, without_addresses
-from labkit.crash.world_process.database import CHILD
 from labkit.isolation.confine import Confinement, confine
 
 PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "recover": 4343, "invariant": 4444}
@@ -44,7 +47,7 @@ def main(
         if confinement:
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = PIDS[job.role] + job.life
-        os.environ["PGAPPNAME"] = CHILD
+        os.environ["PGAPPNAME"] = APPLICATION
         world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
         os_shims.install(trace, tmp)
         for install in SOURCES if job.stop else ():

@@ -8,10 +8,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from labkit.crash.jobs import Memory
+from labkit.crash.jobs import APPLICATION, Memory
 
-CHILD = "labkit-child"
-"""The application name of a child's connections."""
 PATIENCE = 10.0
 """Seconds until a dead child's connection must be gone."""
 
@@ -66,7 +64,7 @@ def _wait_until_gone(url: str) -> None:
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
     deadline = time.monotonic() + PATIENCE
     with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(query, [CHILD]).fetchone()[0]:
+        while connection.execute(query, [APPLICATION]).fetchone()[0]:
             if time.monotonic() > deadline:
                 raise TimeoutError("a killed process's connection to the database is still open")
             time.sleep(0.001)
