@@ -16,12 +16,8 @@ from labkit.crash.child import os_shims, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
-<<<<<<< HEAD
-from labkit.crash.jobs import Job, Observation, Stop
-from labkit.crash.metadata import TMP
-=======
 from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
->>>>>>> crash
+from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import shipped
 from labkit.crash.under_test import lines_under_test, without_addresses
