@@ -216,7 +216,7 @@ def test_check_cells_say_what_plain_nbval_says(own):
     exercise = exercises(own / "criteria")["90_double"]
     submission = read_submission(exercise, path)
     found = checks(exercise, judge(exercise, submission, exercise.cases))
-    assert {name: status for name, status, _ in found.values()} == {"90.doubles": "PASS", "90_double": "FAIL"}
+    assert {check.name: check.status for check in found.values()} == {"90.doubles": "PASS", "90_double": "FAIL"}
     solution = root() / "solutions" / "03_backoff.ipynb"
     command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "--noconftest"]
     wrong = json.loads(solution.read_text())
@@ -231,7 +231,8 @@ def test_check_cells_say_what_plain_nbval_says(own):
     submission = read_submission(chapter, own / "03_backoff.ipynb")
     judged = checks(chapter, judge(chapter, submission, chapter.cases))
     code = [each for each in wrong["cells"] if each["cell_type"] == "code"]
-    expected = {f"Cell {code.index(each)}" for each in code if judged.get(each["id"], ["", "PASS"])[1] != "PASS"}
+    unmet = [each for each in code if each["id"] in judged and judged[each["id"]].status != "PASS"]
+    expected = {f"Cell {code.index(each)}" for each in unmet}
     failed = {line.split("::")[1].split(" - ")[0] for line in plain.splitlines() if line.startswith("FAILED")}
     assert failed == expected
     assert len(expected) == 2
