@@ -25,21 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labkit.crash.asked import Failure, Sweep, Swept, TrialRun, Tried
 from labkit.crash.client import CLIENT
-from labkit.crash.jobs import (
-    CrashLabError,
-    Failure,
-    Job,
-    Limits,
-    Memory,
-    Observation,
-    Programs,
-    Stop,
-    Sweep,
-    Swept,
-    TrialRun,
-    Tried,
-)
+from labkit.crash.jobs import CrashLabError, Job, Limits, Memory, Observation, Programs, Stop
 from labkit.crash.pickling import pickled, unwrapped
 from labkit.crash.report.findings import KILLED, POWER_CUT, DidNotSurviveError, Effect, Outcome, Point, outcome
 from labkit.crash.report.lines import Line
@@ -104,6 +92,7 @@ def sweep(
         Line.first(swept.lines),
         swept.processes,
         swept.spawned,
+        swept.native,
         programs,
         limits,
     )

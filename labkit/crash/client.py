@@ -16,8 +16,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from labkit.crash.asked import Request
 from labkit.crash.channel import hear, made
-from labkit.crash.jobs import CrashLabError, Limits, Request
+from labkit.crash.jobs import CrashLabError, Limits
 from labkit.crash.preload import shipped
 from labkit.isolation.confine import Confinement
 

@@ -37,7 +37,8 @@ def metadata(where: str | Path | int) -> Meta | None:
     attributes = []
     if hasattr(os, "listxattr") and not stat.S_ISLNK(status.st_mode):
         with suppress(OSError):
-            attributes = [(name, os.getxattr(where, name).hex()) for name in sorted(os.listxattr(where))]
+            names = sorted(name for name in os.listxattr(where) if name.startswith("user."))  # others are the system's
+            attributes = [(name, os.getxattr(where, name).hex()) for name in names]
     owner = status.st_uid, status.st_gid
     # By a function of the library's: the code that a NamedTuple generates for itself would look like code under test.
     return Meta._make((stat.S_IMODE(status.st_mode), status.st_mtime_ns, *owner, tuple(attributes)))

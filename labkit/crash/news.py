@@ -61,6 +61,7 @@ class Outside:
     """Something outside the sandbox is about to change."""
 
     path: str
+    lines: list[Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,9 @@ import pytest
 
 from labkit import crash
 from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
+from labkit.crash.asked import Sweep, Swept
 from labkit.crash.client import CLIENT, Client
-from labkit.crash.jobs import Limits, Programs, Sweep, Swept
+from labkit.crash.jobs import Limits, Programs
 from labkit.crash.pickling import pickled
 from labkit.files import write_atomically
 from labkit.world import ack, tool
@@ -364,6 +365,24 @@ def never_end() -> None:
 def write_outside() -> None:
     Path("inside").touch()
     Path("../outside").write_text("x")
+
+
+@pytest.mark.parametrize("role", ["setup", "run", "recover", "invariant"])
+def test_what_is_written_outside_is_told_whoever_does_it(role):
+    """Nobody puts it back between the crash points, so that nothing is proved."""
+    roles = dict.fromkeys(("run", "recover", "invariant", "setup"), lambda *_: Path("inside").touch())
+    report = sweep(**{**roles, role: lambda *_: Path("../outside").write_text("x")})
+    assert report.problem == f"{role} wrote to ../outside, outside its folder, where no crash was explored"
+    assert "write_text" in str(report.problem_line)
+
+
+@pytest.mark.parametrize("role", ["setup", "run", "recover", "invariant"])
+def test_a_database_of_sqlite_outside_is_told_whoever_opens_it(role, tmp_path):
+    """Its file is written by C code, which no shim sees."""
+    roles = dict.fromkeys(("run", "recover", "invariant", "setup"), lambda *_: Path("inside").touch())
+    path = str(tmp_path / "data.db")
+    report = sweep(**{**roles, role: lambda *_: __import__("sqlite3").connect(path).close()})
+    assert report.problem == f"{role} wrote to {path}, outside its folder, where no crash was explored"
 
 
 def write_by_mmap() -> None:

@@ -19,6 +19,7 @@ from labkit.crash import sweep, trial
 from labkit.crash.child.fileio import traced_file, traced_open
 from labkit.crash.child.files import Files
 from labkit.crash.child.trace import Trace
+from labkit.crash.zygote.trees import read_tree, write_tree
 from labkit.world import ack
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b"])
@@ -376,3 +377,30 @@ def traced():
 def test_the_traced_open_accepts_and_refuses_what_pythons_does(asked):
     """The same file, or the same error in the same words, and the same left in the folder."""
     assert opened(traced, asked) == opened(lambda: open, asked)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be somebody else for a while"
+)
+def test_what_a_program_closes_to_everybody_is_read_and_put_back(tmp_path):
+    """By a user without rights: a file and a folder that nobody may read are no less state."""
+    sandbox, tmp = tmp_path / "sandbox", tmp_path / "tmp"
+    tmp_path.chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        write_tree(sandbox, tmp, {})
+        (sandbox / "folder").mkdir()
+        (sandbox / "folder" / "file").write_text("closed")
+        (sandbox / "folder" / "file").chmod(0)
+        (sandbox / "folder").chmod(0)
+        tree = read_tree(sandbox, tmp)
+        write_tree(sandbox, tmp, tree)
+        again = read_tree(sandbox, tmp)
+        write_tree(sandbox, tmp, {})
+    finally:
+        os.seteuid(0)
+    assert tree["folder/file"].content == b"closed"
+    assert [tree[name].meta.mode for name in ("folder", "folder/file")] == [0, 0]
+    assert again == tree

@@ -198,3 +198,17 @@ def test_a_script_falls_apart_where_sqlite_says_so():
         " SELECT 1",
     ]
     assert list(statements("".join(parts))) == parts
+
+
+def test_a_power_cut_inside_sqlite_is_said_to_be_unexplored():
+    """What is beside the database is cut all the same; without a power cut there is nothing to say."""
+    said = "Not explored: a power cut while SQLite writes bank.db"
+    assert said in str(sweep(in_one_transaction, amounts, kept, setup, power=True))
+    assert said not in str(sweep(in_one_transaction, amounts, kept, setup))
+
+
+def test_a_database_is_no_text_to_look_at():
+    """Its bytes say nothing to a reader, and some are drawn by chance."""
+    shown = str(sweep(in_one_transaction, amounts, kept, setup_wal).replay(2))
+    assert "bank.db  (SQLite)" in shown
+    assert "bank.db-wal  (SQLite)" in shown

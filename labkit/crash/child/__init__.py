@@ -3,7 +3,8 @@
 main          its process: set everything up, load the pickled function, call it, tell how it went
 trace         tell each effect, and stop at the crash point
 files         the file system as a source of effects: os_shims and fileio stand for `os` and `open`, stamps sets times
-sources       the other sources: the world's tools, sql (psycopg), sqlite
+sqlite        SQLite's statements and COMMITs as effects
+sources       the other sources: the world's tools, sql (psycopg)
 remote_world  the world, over a socket
 virtual       time, chance and process id as the world has them; asyncio_time for asyncio's loops
 follow        tell each line, too

@@ -17,7 +17,7 @@ from typing import Any
 from labkit.crash.child.stamps import stamp
 from labkit.crash.child.trace import Trace
 from labkit.crash.metadata import TMP, metadata
-from labkit.crash.news import Opened, Outside
+from labkit.crash.news import Opened
 
 WRITING = os.O_CREAT | os.O_WRONLY | os.O_RDWR | os.O_TRUNC
 O_TMPFILE = getattr(os, "O_TMPFILE", 1 << 62)
@@ -111,7 +111,7 @@ class Files:
     def outside(self, path: Any) -> None:
         """Something outside the sandbox is about to change. Devices are nobody's state; what lies in memory is."""
         if not os.fsdecode(path).startswith("/dev/") or os.fsdecode(path).startswith("/dev/shm"):  # noqa: S108
-            self.trace.note(Outside(path=os.fsdecode(path)))
+            self.trace.outside(os.fsdecode(path))
 
     def close(self, fd: int) -> None:
         """Forget a descriptor: the system will use its number again."""
@@ -130,7 +130,7 @@ class Files:
         if fd not in self.opened:
             return perform()
         handle, path = self.opened[fd].handle, self.opened[fd].path
-        if op == "fsync" and os.path.isdir(self.real(path)):
+        if op == "fsync" and path and os.path.isdir(self.real(path)):
             op = "fsync dir"
         changed = [] if op.startswith("fsync") else [fd]
         return self.effect(op, path, perform, changed, at=at, handle=handle, path=path, **details)
@@ -158,11 +158,11 @@ class Files:
         changed = [to, os.path.dirname(to)]
         return self.effect("link", to, perform, changed, handle=self.opened[fd].handle, path=to, to=to)
 
-    def on_metadata(self, op: str, where: Any, perform: Callable[[], Any], *, follow: bool = True) -> Any:
+    def on_metadata(self, op: str, where: Any, perform: Callable[[], Any], dir_fd: int | None, *, follow: bool) -> Any:
         """A call that changes what a file is besides its content; its time stays, or is what the call makes it."""
         if isinstance(where, int):
             return self.on_descriptor(op, where, perform, at=False)
-        inside = self.inside(where, follow=follow)
+        inside = self.inside(where, dir_fd, follow=follow)
         if inside is None:
             self.outside(where)
             return perform()

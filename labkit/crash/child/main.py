@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import os_shims, virtual
+from labkit.crash.child import os_shims, sqlite, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
@@ -46,6 +46,7 @@ def main(
         os.environ["PGAPPNAME"] = APPLICATION
         world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
         os_shims.install(trace, tmp)
+        sqlite.install(trace)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path

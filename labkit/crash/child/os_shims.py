@@ -150,7 +150,7 @@ def _mkdir(files: Files, name: str, real: Real, path: Any, mode: int = 0o777, *,
 def _metadata(files: Files, name: str, real: Real, where: Any, *args: Any, **options: Any) -> None:
     follow = options.get("follow_symlinks", not name.startswith("l"))
     op = name.removeprefix("l").removeprefix("f")
-    files.on_metadata(op, where, partial(real, where, *args, **options), follow=follow)
+    files.on_metadata(op, where, partial(real, where, *args, **options), options.get("dir_fd"), follow=follow)
 
 
 @shim("mkfifo", "mknod")

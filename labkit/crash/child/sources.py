@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from labkit import world
-from labkit.crash.child import sqlite
 from labkit.crash.child.trace import Trace
 
 T = TypeVar("T")
@@ -95,4 +94,4 @@ def _trace_sql(trace: Trace) -> None:
         sql.install(trace, lambda: world.current().database)
 
 
-SOURCES = (trace_world, trace_sql, sqlite.install)
+SOURCES = (trace_world, trace_sql)

@@ -17,7 +17,6 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import Composable
 
 from labkit.crash.child.trace import Trace
-from labkit.crash.news import Outside
 
 HOOKS = {
     BaseCursor: (
@@ -55,7 +54,7 @@ def _traced(trace: Trace, real: Callable[..., Any], ours: Callable[[], str | Non
         if named is None:
             return (yield from real(self, query, *args, **kwargs))
         if not _is_ours(connection, ours()):
-            trace.note(Outside(path=f"the database {connection.info.dbname}"))
+            trace.outside(f"the database {connection.info.dbname}")
         trace.begin(*named)
         result = yield from real(self, query, *args, **kwargs)
         trace.done(*named)

@@ -14,7 +14,7 @@ from typing import Any
 
 from labkit.crash.child.patch import replace
 from labkit.crash.child.trace import Trace
-from labkit.crash.news import Native, Outside
+from labkit.crash.news import Native
 
 CHANGES = re.compile(
     r"\s*(?:WITH\b.*?\b)?(INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|VACUUM|REINDEX|ANALYZE)\b",
@@ -139,7 +139,7 @@ def _tell_files(connection: sqlite3.Connection, trace: Trace, root: str) -> list
             inside.append(full.removeprefix(root + os.sep))
             trace.note(Native(path=inside[-1]))
         elif path:
-            trace.note(Outside(path=path))
+            trace.outside(path)
     return inside
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from labkit.crash.channel import hear, tell
 from labkit.crash.jobs import Stop
-from labkit.crash.news import FINAL, Done, News, Opened, Stopped, plain
+from labkit.crash.news import FINAL, Done, News, Opened, Outside, Stopped, plain
 from labkit.crash.under_test import lines_under_test
 
 T = TypeVar("T")
@@ -58,13 +58,17 @@ class Trace:
         if self.stop.after and self.stop.after in f"{op} {target}".strip():
             self.wait_for_death()
 
+    def outside(self, what: str) -> None:
+        """Something that the lab does not put back is about to change: whatever comes of this, it was not explored."""
+        self.note(Outside(path=what, lines=lines_under_test(_frames())))
+
     def note(self, news: News) -> None:
         """Tell the parent something; small news travel together."""
         with self.turn:
             if self.silent and isinstance(news, Opened):
                 return
             self.news.append(plain(news))
-            if isinstance(news, FINAL) or len(self.news) == BATCH:
+            if isinstance(news, (*FINAL, Outside)) or len(self.news) == BATCH:
                 tell(self.channel, self.news)
                 self.news.clear()
 

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labkit.crash.jobs import Left
+from labkit.crash.asked import Left
 from labkit.crash.report.lines import Line
 
 
@@ -102,6 +102,8 @@ class Findings:
     """How many processes the sweep ran."""
     spawned: bool = False
     """Whether each was a fresh interpreter, because fork is not known to be safe here."""
+    native: Sequence[str] = ()
+    """SQLite's databases: what a power cut leaves of them is in no model."""
 
     @property
     def models(self) -> list[str]:

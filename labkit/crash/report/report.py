@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from labkit.crash import jobs
+from labkit.crash import asked
 from labkit.crash.client import CLIENT
+from labkit.crash.jobs import Limits, Programs
 from labkit.crash.news import parse
 from labkit.crash.report import margin, picture
 from labkit.crash.report.findings import KILLED, Findings, Outcome, outcome
@@ -17,9 +18,9 @@ from labkit.world import Call
 class Report(Findings):
     """The result of a sweep. It shows itself as text and, in a notebook, as a picture."""
 
-    programs: jobs.Programs | None = field(default=None, repr=False, compare=False)
+    programs: Programs | None = field(default=None, repr=False, compare=False)
     """What was swept, to be run again."""
-    limits: jobs.Limits = field(default_factory=jobs.Limits, repr=False, compare=False)
+    limits: Limits = field(default_factory=Limits, repr=False, compare=False)
 
     def replay(self, k: int, model: str = "") -> Replay:
         """Do crash point k again, and show the first outcome that breaks the program, else the first.
@@ -27,7 +28,7 @@ class Report(Findings):
         `model` chooses "process killed" or "power cut". ValueError if there is no such crash point or outcome.
         """
         self._check(k)
-        point = CLIENT.ask(jobs.Replay(self.programs, k), jobs.PointLeft, self.limits)
+        point = CLIENT.ask(asked.Replay(self.programs, k), asked.PointLeft, self.limits)
         outcomes = [left for left in point.outcomes if model in ("", left.model)]
         if not outcomes:
             raise ValueError(f"there is no outcome of {model!r} at crash point {k}")
@@ -41,7 +42,7 @@ class Report(Findings):
     def step(self, k: int) -> Steps:
         """Run up to crash point k again, and show every line and what it changed. ValueError if there is none."""
         self._check(k)
-        stepped = CLIENT.ask(jobs.Step(self.programs, k), jobs.Stepped, self.limits)
+        stepped = CLIENT.ask(asked.Step(self.programs, k), asked.Stepped, self.limits)
         title = f"crash point {k}. {self.words(k, Outcome(KILLED, survives=True))}"
         return Steps(title, parse(stepped.news), stepped.files)
 
@@ -76,9 +77,15 @@ class Report(Findings):
             return ""
         return "\n".join(filter(None, [failed.what, failed.where, "" if self.problem else self.source()]))
 
+    def unexplored(self) -> str:
+        """What the verdict says nothing about; empty if there is no such thing."""
+        if not (self.power and self.native):
+            return ""
+        return f"Not explored: a power cut while SQLite writes {', '.join(self.native)}"
+
     def __str__(self) -> str:
         spawned = "Each process was a fresh interpreter: fork is not known to be safe here." if self.spawned else ""
-        return "\n".join(filter(None, [self.verdict, self.table(), self.explanation(), spawned]))
+        return "\n".join(filter(None, [self.verdict, self.table(), self.explanation(), self.unexplored(), spawned]))
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data  # noqa: PLC0415 - only IPython calls this
@@ -87,8 +94,8 @@ class Report(Findings):
         publish_display_data(
             {"image/png": picture.timeline(self), "text/plain": text}, {"image/png": {"alt": self.verdict}}
         )
-        if explanation := self.explanation():
-            print(explanation)
+        for text in filter(None, [self.explanation(), self.unexplored()]):
+            print(text)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""

@@ -6,92 +6,24 @@ killed process leaves; the other states are what POSIX allows after a power cut 
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 from labkit.crash.metadata import TMP, Meta
 from labkit.crash.news import Done
-from labkit.crash.zygote.trees import Content, Tree, tree_of
-
-
-@dataclass(eq=False)
-class Change:
-    """A change of a file's content that is not yet durable: a write at an offset, or (data is None) a new size."""
-
-    offset: int
-    data: bytes | None = None
-
-    def apply(self, content: bytearray) -> None:
-        """Make the change; a gap becomes zeros, as on a real disk."""
-        content.extend(bytes(max(0, self.offset - len(content))))
-        if self.data is None:
-            del content[self.offset :]
-        else:
-            content[self.offset : self.offset + len(self.data)] = self.data
-
-    def half(self) -> "Change":
-        """A torn write: its first half."""
-        return Change(self.offset, self.data and self.data[: len(self.data) // 2])
-
-    def zeros(self) -> "Change":
-        """The size is there, the data is not."""
-        return Change(self.offset, self.data and bytes(len(self.data)))
-
-
-Fate = Callable[[Change], Change | None]
-"""What a power cut makes of a change: the change itself, another one, or nothing."""
-
-
-def unchanged(change: Change) -> Change:
-    """Nothing is lost."""
-    return change
-
-
-@dataclass(eq=False)
-class File:
-    """An inode: what is durable of it, and the changes since."""
-
-    durable: bytes = b""
-    pending: list[Change] = field(default_factory=list)
-    meta: Meta | None = None
-
-    def content(self, fate: Fate = unchanged) -> bytes:
-        """What is read from it, if a power cut left this of the pending changes."""
-        content = bytearray(self.durable)
-        for change in filter(None, map(fate, self.pending)):
-            change.apply(content)
-        return bytes(content)
-
-    def sync(self) -> None:
-        """fsync: everything is durable."""
-        self.durable, self.pending = self.content(), []
-
-
-@dataclass(eq=False)
-class Folder:
-    """A directory: the names in it, and those that are durable."""
-
-    names: dict[str, "Node"] = field(default_factory=dict)
-    durable: dict[str, "Node"] = field(default_factory=dict)
-    meta: Meta | None = None
-
-    def sync(self) -> None:
-        """fsync of the directory: its names are durable."""
-        self.durable = dict(self.names)
-
-
-@dataclass(eq=False)
-class Link:
-    """A symbolic link."""
-
-    target: str
-    meta: Meta | None = None
-
-
-Node = File | Folder | Link
-CURRENT: Callable[[Folder], dict[str, Node]] = attrgetter("names")
-DURABLE: Callable[[Folder], dict[str, Node]] = attrgetter("durable")
+from labkit.crash.zygote.inodes import (
+    CURRENT,
+    DURABLE,
+    Change,
+    Fate,
+    File,
+    Folder,
+    Link,
+    Node,
+    node_of,
+    unchanged,
+    walk,
+)
+from labkit.crash.zygote.trees import Tree, tree_of
 
 
 class Disk:
@@ -106,7 +38,7 @@ class Disk:
         self._ext4 = ext4
         self._handles: dict[int, Node] = {}
         for path, entry in sorted(tree.items()):
-            node = self._node(entry.same_as) if entry.same_as else _node(entry.content)
+            node = self._node(entry.same_as) if entry.same_as else node_of(entry.content)
             node.meta = entry.meta
             self._put(path, node)
         for folder in self._folders():
@@ -114,7 +46,7 @@ class Disk:
 
     def tree(self) -> Tree:
         """What lies where when everything is applied."""
-        return tree_of({**_walk(self.root, CURRENT, unchanged), **_walk(self.tmp, CURRENT, unchanged, f"{TMP}/")})
+        return tree_of({**walk(self.root, CURRENT, unchanged), **walk(self.tmp, CURRENT, unchanged, f"{TMP}/")})
 
     def power_cuts(self) -> Iterator[tuple[str, Tree]]:
         """What a power cut may leave instead: the name of each kind of loss, and the tree. TMP is empty then."""
@@ -128,7 +60,7 @@ class Disk:
         yield "zero-filled tail", self._left(CURRENT, lambda change: change.zeros())
 
     def _left(self, names: Callable[[Folder], dict[str, Node]], fate: Fate) -> Tree:
-        return tree_of(_walk(self.root, names, fate))
+        return tree_of(walk(self.root, names, fate))
 
     def bind(self, handle: int, path: str) -> None:
         """A descriptor was opened at `path`, or without a name; it stays with that node whatever its name becomes."""
@@ -219,20 +151,3 @@ class Disk:
 
     def _folders(self) -> list[Folder]:
         return [node for node in self._nodes(self.root) if isinstance(node, Folder)]
-
-
-def _node(content: Content) -> Node:
-    return Folder() if content is None else File(content) if isinstance(content, bytes) else Link(content)
-
-
-def _walk(
-    folder: Folder, names: Callable[[Folder], dict[str, Node]], fate: Fate, prefix: str = ""
-) -> dict[str, tuple[Content, Meta | None, int]]:
-    """See `tree_of`."""
-    found: dict[str, tuple[Content, Meta | None, int]] = {}
-    for name, node in names(folder).items():
-        content = node.content(fate) if isinstance(node, File) else node.target if isinstance(node, Link) else None
-        found[prefix + name] = content, node.meta, id(node)
-        if isinstance(node, Folder):
-            found |= _walk(node, names, fate, f"{prefix}{name}{os.sep}")
-    return found

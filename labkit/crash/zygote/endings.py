@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from labkit.crash.jobs import Failure, Memory
+from labkit.crash.asked import Failure
+from labkit.crash.jobs import Memory
 from labkit.crash.news import Done, Native, News, Raised, Returned
+from labkit.crash.zygote.trees import sqlite_files
 
 
 class How(StrEnum):
@@ -55,7 +57,7 @@ class Ending:
     def native(self) -> set[str]:
         """The files of the sandbox that C code changes past the shim: SQLite's databases and what it keeps beside."""
         paths = {news.path for news in self.news if isinstance(news, Native)}
-        return {f"{path}{end}" for path in paths for end in ("", "-journal", "-wal", "-shm")}
+        return {each for path in paths for each in sqlite_files(path)}
 
     @property
     def labels(self) -> list[str]:

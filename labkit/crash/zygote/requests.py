@@ -2,8 +2,9 @@
 
 from functools import partial
 
-from labkit.crash.jobs import PointLeft, Replay, Request, Step, Stepped, Stop, Sweep, Swept, TrialRun, Tried
-from labkit.crash.news import plain
+from labkit.crash.asked import PointLeft, Replay, Request, Step, Stepped, Sweep, Swept, TrialRun, Tried
+from labkit.crash.jobs import Stop
+from labkit.crash.news import Native, plain
 from labkit.crash.zygote.endings import How, NotExploredError
 from labkit.crash.zygote.explore import Explorer
 from labkit.crash.zygote.trees import read_tree, shown, write_tree
@@ -38,6 +39,7 @@ def _sweep(zygote: Zygote, request: Sweep) -> Swept:
         swept.problem, swept.lines, swept.processes = str(problem), problem.lines, zygote.processes - before
         return swept
     swept.effects = [(effect.op, effect.target, effect.lines) for effect in explorer.recording.effects]
+    swept.native = sorted({news.path for news in explorer.recording.news if isinstance(news, Native)})
     swept.processes = zygote.processes - before
     parts = shares(len(swept.effects) + 1, zygote.width)
     for explored in zygote.in_parallel([partial(explorer.points, part) for part in parts]):

@@ -4,8 +4,8 @@ import marshal
 import os
 import shutil
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,11 +41,19 @@ def read_tree(sandbox: Path, tmp: Path) -> Tree:
     """What lies in both folders."""
     found = {}
     for folder, prefix in ((sandbox, ""), (tmp, f"{TMP}/")):
-        for path in folder.rglob("*"):
-            status = os.lstat(path)
+        for path, status in _below(folder):
             name = f"{prefix}{path.relative_to(folder)}"
             found[name] = _content(path, status.st_mode), metadata(path), status.st_ino
     return tree_of(found)
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in folder.iterdir():
+        status = os.lstat(path)
+        yield path, status
+        if stat.S_ISDIR(status.st_mode):
+            with _let_in(path, status.st_mode, stat.S_IRWXU):
+                yield from _below(path)
 
 
 def _content(path: Path, mode: int) -> Content:
@@ -53,13 +61,38 @@ def _content(path: Path, mode: int) -> Content:
         return os.readlink(path)
     if stat.S_ISDIR(mode):
         return None
-    return path.read_bytes() if stat.S_ISREG(mode) else b"(no regular file)"
+    if not stat.S_ISREG(mode):
+        return b"(no regular file)"
+    with _let_in(path, mode, stat.S_IRUSR):
+        return path.read_bytes()
+
+
+@contextmanager
+def _let_in(path: Path, mode: int, needed: int) -> Iterator[None]:
+    """For a moment, give ourselves the rights that the program has taken from everybody."""
+    closed = mode & needed != needed
+    if closed:
+        path.chmod(stat.S_IMODE(mode) | needed)
+    try:
+        yield
+    finally:
+        if closed:
+            path.chmod(stat.S_IMODE(mode))
+
+
+def _clear(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for where, names, _ in os.walk(folder):
+            for name in names:
+                os.chmod(os.path.join(where, name), stat.S_IRWXU)
+        shutil.rmtree(folder)
 
 
 def write_tree(sandbox: Path, tmp: Path, tree: Tree) -> None:
     """Make both folders hold `tree` and nothing else."""
     for folder in (sandbox, tmp):
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
         folder.mkdir(parents=True)
     inside = f"{TMP}/"
     paths = {name: tmp / name.removeprefix(inside) if name.startswith(inside) else sandbox / name for name in tree}
@@ -101,8 +134,15 @@ def digest(tree: Tree) -> bytes:
 
 
 def shown(tree: Tree) -> dict[str, str | None]:
-    """A tree as text."""
-    return {
+    """A tree as text. What SQLite has written is no text, and differs from run to run."""
+    text = {
         name: entry.content.decode(errors="replace") if isinstance(entry.content, bytes) else entry.content
         for name, entry in sorted(tree.items())
     }
+    databases = [name for name, content in text.items() if content and content.startswith("SQLite format 3\0")]
+    return text | {each: "(SQLite)" for name in databases for each in sqlite_files(name) & text.keys()}
+
+
+def sqlite_files(database: str) -> set[str]:
+    """The files that SQLite keeps for a database."""
+    return {f"{database}{end}" for end in ("", "-journal", "-wal", "-shm")}

@@ -9,19 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import TypeVar
 
+from labkit.crash.asked import Explored
 from labkit.crash.channel import hear, made, tell
 from labkit.crash.child import main
-from labkit.crash.jobs import Explored, Job, Limits, Memory
+from labkit.crash.jobs import Job, Limits, Memory
 from labkit.crash.metadata import TMP
 from labkit.crash.news import FINAL, Done, parse
 from labkit.crash.world_process.control import WorldProcess, WorldUnreadableError
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
 from labkit.isolation import process
 from labkit.isolation.confine import Confinement
-
-Answer = TypeVar("Answer")
 
 
 @dataclass
