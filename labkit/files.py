@@ -17,15 +17,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from labkit.clock import Clock, SystemClock
-from labkit.store import (
-    AlreadyExistsError,
-    CorruptState,
-    NotFoundError,
-    R,
-    Record,
-    UnsupportedSchemaError,
-    VersionConflictError,
-)
+from labkit.store import AlreadyExistsError, CorruptState, R, Record, UnsupportedSchemaError, check_replaces
 
 SCHEMA = 1
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -99,13 +91,7 @@ class FileStateStore:
         """See StateStore.save."""
         with self._writing():
             stored = self.get(type(record), record.id)
-            if stored is None:
-                raise NotFoundError(f"{record.kind} {record.id} was never inserted")
-            if stored.version != record.version:
-                raise VersionConflictError(
-                    f"{record.kind} {record.id}: version {record.version} was read, {stored.version} is stored"
-                )
-            record.check_follows(stored)
+            check_replaces(record, stored)
             return self._write(record, version=stored.version + 1)
 
     def get(self, kind: type[R], record_id: str) -> R | None:

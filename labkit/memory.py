@@ -7,7 +7,7 @@ elsewhere, so that what could not be stored cannot be stored here either.
 import threading
 
 from labkit.clock import Clock, SystemClock
-from labkit.store import AlreadyExistsError, NotFoundError, R, Record, VersionConflictError
+from labkit.store import AlreadyExistsError, R, Record, check_replaces
 
 
 class MemoryStateStore:
@@ -30,13 +30,7 @@ class MemoryStateStore:
         """See StateStore.save."""
         with self._writing:
             stored = self.get(type(record), record.id)
-            if stored is None:
-                raise NotFoundError(f"{record.kind} {record.id} was never inserted")
-            if stored.version != record.version:
-                raise VersionConflictError(
-                    f"{record.kind} {record.id}: version {record.version} was read, {stored.version} is stored"
-                )
-            record.check_follows(stored)
+            check_replaces(record, stored)
             return self._write(record, version=stored.version + 1)
 
     def get(self, kind: type[R], record_id: str) -> R | None:

@@ -17,15 +17,7 @@ from typing import Any, Never
 from pydantic import ValidationError
 
 from labkit.clock import Clock, SystemClock
-from labkit.store import (
-    AlreadyExistsError,
-    CorruptState,
-    NotFoundError,
-    R,
-    Record,
-    StoreError,
-    VersionConflictError,
-)
+from labkit.store import AlreadyExistsError, CorruptState, R, Record, StoreError, VersionConflictError, check_replaces
 
 PATIENCE = 30.0
 """Seconds that a statement waits for other writers."""
@@ -134,12 +126,8 @@ class SqliteStateStore:
             raise CorruptState(f"{self._path.name} cannot be read: {error}") from error
 
     def _say_why_not(self, record: R) -> Never:
-        stored, name = self.get(type(record), record.id), f"{record.kind} {record.id}"
-        if stored is None:
-            raise NotFoundError(f"{name} was never inserted")
-        if stored.version == record.version:
-            record.check_follows(stored)
-        raise VersionConflictError(f"{name}: version {record.version} was read, {stored.version} is stored")
+        check_replaces(record, self.get(type(record), record.id))
+        raise VersionConflictError(f"{record.kind} {record.id}: another writer was at it")
 
 
 def _parse(kind: type[R], record_id: str, body: str) -> R:

@@ -56,6 +56,16 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
+def check_replaces(record: R, stored: R | None) -> None:
+    """Raise what `StateStore.save` promises unless `record` may replace what is stored under its id."""
+    name = f"{record.kind} {record.id}"
+    if stored is None:
+        raise NotFoundError(f"{name} was never inserted")
+    if stored.version != record.version:
+        raise VersionConflictError(f"{name}: version {record.version} was read, {stored.version} is stored")
+    record.check_follows(stored)
+
+
 class StateStore(Protocol):
     """Versioned records of several kinds, named by (kind, id)."""
 

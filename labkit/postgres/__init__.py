@@ -15,7 +15,7 @@ from labkit.postgres.errors import in_plain_words
 from labkit.postgres.statements import DELETE, GET, INSERT, LIST_IDS, list_in, save_over
 from labkit.postgres.tables import RECORDS, SCHEMA_VERSION, create_schema, metadata
 from labkit.postgres.transaction import in_transaction
-from labkit.store import AlreadyExistsError, CorruptState, NotFoundError, R, Record, VersionConflictError
+from labkit.store import AlreadyExistsError, CorruptState, R, Record, VersionConflictError, check_replaces
 
 __all__ = [
     "RECORDS", "SCHEMA_VERSION", "PostgresStateStore", "connect", "create_schema", "in_autocommit",
@@ -88,12 +88,8 @@ class PostgresStateStore:
             return connection.cursor(row_factory=dict_row).execute(statement, values).fetchall()
 
     def _say_why_not(self, record: R) -> Never:
-        stored, name = self.get(type(record), record.id), f"{record.kind} {record.id}"
-        if stored is None:
-            raise NotFoundError(f"{name} was never inserted")
-        if stored.version == record.version:
-            record.check_follows(stored)
-        raise VersionConflictError(f"{name}: version {record.version} was read, {stored.version} is stored")
+        check_replaces(record, self.get(type(record), record.id))
+        raise VersionConflictError(f"{record.kind} {record.id}: another writer was at it")
 
 
 def _named(kind: type[Record], record_id: str) -> dict[str, str]:
