@@ -3,11 +3,13 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import cache
 from multiprocessing.connection import Connection
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+HINTS = cache(get_type_hints)
 
 
 def tell(channel: Connection, message: Any, form: Callable[[Any], Any] | None = None) -> None:
@@ -26,7 +28,7 @@ def hear(channel: Connection, longest: int | None = None) -> Any:
 def made(kind: type[T], data: Any) -> T:
     """A dataclass, a list of them, or plain data, from what `hear` returned. From a process of ours only: no checks."""
     if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = HINTS(kind)
         return kind(**{name: made(hints[name], value) for name, value in data.items()})
     if get_origin(kind) in {list, tuple} and get_args(kind):
         return get_origin(kind)(made(get_args(kind)[0], each) for each in data)

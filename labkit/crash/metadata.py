@@ -2,13 +2,13 @@
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 TMP = "/tmp"  # noqa: S108 - a name; the folder itself lies beside the sandbox
 """What the folder for temporary files is called, in labels and trees."""
-LSTAT, FSTAT = os.lstat, os.fstat
+LSTAT, FSTAT, LISTXATTR = os.lstat, os.fstat, getattr(os, "listxattr", lambda _: ())
 
 
 class Meta(NamedTuple):
@@ -32,13 +32,14 @@ def metadata(where: str | Path | int) -> Meta | None:
     """Of a path, not followed if it is a link, or of an open descriptor. None if nothing is there."""
     try:
         status = FSTAT(where) if isinstance(where, int) else LSTAT(where)
+        attributes = () if stat.S_ISLNK(status.st_mode) else tuple(_attributes(where))
     except OSError:
         return None
-    attributes = []
-    if hasattr(os, "listxattr") and not stat.S_ISLNK(status.st_mode):
-        with suppress(OSError):
-            names = sorted(name for name in os.listxattr(where) if name.startswith("user."))  # others are the system's
-            attributes = [(name, os.getxattr(where, name).hex()) for name in names]
-    owner = status.st_uid, status.st_gid
     # By a function of the library's: the code that a NamedTuple generates for itself would look like code under test.
-    return Meta._make((stat.S_IMODE(status.st_mode), status.st_mtime_ns, *owner, tuple(attributes)))
+    return Meta._make((stat.S_IMODE(status.st_mode), status.st_mtime_ns, status.st_uid, status.st_gid, attributes))
+
+
+def _attributes(where: str | Path | int) -> Iterator[tuple[str, str]]:
+    for name in LISTXATTR(where):
+        if name.startswith("user."):  # all others are the system's
+            yield name, os.getxattr(where, name).hex()

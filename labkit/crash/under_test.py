@@ -4,6 +4,7 @@ import itertools
 import re
 import sysconfig
 from collections.abc import Iterable
+from functools import cache
 from types import FrameType
 
 LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
@@ -24,10 +25,14 @@ def lines_under_test(frames: Iterable[tuple[FrameType, int]]) -> list[FrameLine]
 
 def is_under_test(frame: FrameType) -> bool:
     """Whether a frame belongs to the code under test."""
-    module = frame.f_globals.get("__name__") or ""
+    return _is_under_test(frame.f_globals.get("__name__") or "", frame.f_code.co_filename)
+
+
+@cache  # asked for each frame at each effect
+def _is_under_test(module: str, file: str) -> bool:
     if module.startswith("labkit."):
         return not module.startswith(NOT_UNDER_TEST)
-    return not frame.f_code.co_filename.startswith((*LIBRARY, GIVEN))
+    return not file.startswith((*LIBRARY, GIVEN))
 
 
 def without_addresses(text: str) -> str:

@@ -3,10 +3,10 @@
 import io
 import os
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from labkit.crash.child.files import Files
+from labkit.crash.child.files import ACTIVE
 
 BUFFER = 8192
 """Bytes that `open` buffers. Python's own choice differs by version and file system; a verdict may not."""
@@ -15,34 +15,36 @@ FLAGS = {"r": 0, "w": CREATING | os.O_TRUNC, "a": CREATING | os.O_APPEND, "x": C
 REAL_OPEN, RealFileIO = io.open, io.FileIO
 
 
-def traced_file(files: Files) -> type[io.FileIO]:
-    """A class to stand for io.FileIO: each call that reaches the system is an effect."""
+class FileIO(RealFileIO):
+    """A raw file each of whose calls that reach the system is an effect, in a child."""
 
-    class FileIO(RealFileIO):
-        def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:  # noqa: FBT001, FBT002
-            def perform() -> int:
-                super(FileIO, self).__init__(file, mode, closefd, opener)
-                return self.fileno()
+    def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:  # noqa: FBT001, FBT002
+        def perform() -> int:
+            super(FileIO, self).__init__(file, mode, closefd, opener)
+            return self.fileno()
 
-            kind = mode.replace("+", "").replace("b", "")
-            if isinstance(file, int) or opener is not None or kind not in FLAGS:  # opened by os.open, or refused
-                perform()
-            else:
-                files.open(file, FLAGS[kind] | (os.O_RDWR if "+" in mode else 0), perform)
+        kind = mode.replace("+", "").replace("b", "")
+        if not ACTIVE or isinstance(file, int) or opener is not None or kind not in FLAGS:  # os.open is traced as well
+            perform()
+        else:
+            ACTIVE[0].open(file, FLAGS[kind] | (os.O_RDWR if "+" in mode else 0), perform)
 
-        def write(self, data: Any) -> int:
-            return files.write(self.fileno(), bytes(data), partial(super().write, data))
+    def write(self, data: Any) -> int:
+        """An effect, unless it is empty."""
+        perform = partial(super().write, data)
+        return ACTIVE[0].write(self.fileno(), bytes(data), perform) if ACTIVE else perform()
 
-        def truncate(self, size: int | None = None) -> int:
-            size = self.tell() if size is None else size
-            return files.on_descriptor("truncate", self.fileno(), partial(super().truncate, size), size=size)
+    def truncate(self, size: int | None = None) -> int:
+        """A new size, and an effect."""
+        size = self.tell() if size is None else size
+        perform = partial(super().truncate, size)
+        return ACTIVE[0].on_descriptor("truncate", self.fileno(), perform, size=size) if ACTIVE else perform()
 
-        def close(self) -> None:
-            if not self.closed:
-                files.close(self.fileno())
-            super().close()
-
-    return FileIO
+    def close(self) -> None:
+        """No effect: what is written is written."""
+        if ACTIVE and not self.closed:
+            ACTIVE[0].close(self.fileno())
+        super().close()
 
 
 class _Accepted(Exception):  # noqa: N818 - no error
@@ -53,8 +55,16 @@ def _accept(*_: Any) -> int:
     raise _Accepted
 
 
-def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
-    kind: type[io.FileIO],
+def _check(file: Any, *arguments: Any) -> None:
+    """Raise what Python's own `open` raises for these arguments before it opens a file."""
+    with suppress(_Accepted):
+        REAL_OPEN(file, *arguments, opener=_accept)
+
+
+_check_once = cache(_check)
+
+
+def traced_open(  # noqa: PLR0917 - the signature of open
     file: Any,
     mode: str = "r",
     buffering: int = -1,
@@ -64,11 +74,13 @@ def traced_open(  # noqa: PLR0913, PLR0917 - the signature of open
     closefd: bool = True,  # noqa: FBT001, FBT002
     opener: Any = None,
 ) -> Any:
-    """`open` over a FileIO of that kind. What Python refuses before it opens a file, Python itself refuses here."""
-    name, lines = "" if isinstance(file, int) else file, buffering == 1
-    with suppress(_Accepted):
-        REAL_OPEN(name, mode, -1 if lines else buffering, encoding, errors, newline, opener=_accept)
-    raw = kind(file, mode.replace("b", "").replace("t", ""), closefd, opener)
+    """`open` over a FileIO of ours. What Python refuses before it opens a file, Python itself refuses here."""
+    lines = buffering == 1
+    name = "" if isinstance(file, int) else os.fspath(file) if isinstance(file, os.PathLike) else file
+    known = isinstance(name, str) and "\0" not in name
+    check, name = (_check_once, "") if known else (_check, name)
+    check(name, mode, -1 if lines else buffering, encoding, errors, newline)
+    raw = FileIO(file, mode.replace("b", "").replace("t", ""), closefd, opener)
     try:
         opened = _buffered(raw, mode, buffering)
         if "b" in mode:

@@ -175,3 +175,7 @@ class Files:
         if offset is None:
             offset = os.fstat(fd).st_size if self.opened[fd].append else os.lseek(fd, 0, os.SEEK_CUR)
         return self.on_descriptor("write", fd, perform, offset=offset, data=data.decode("latin-1"))
+
+
+ACTIVE: list[Files] = []
+"""The Files of this process, once it is a child."""

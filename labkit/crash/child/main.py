@@ -45,7 +45,7 @@ def main(
         pid = PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
         world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
-        os_shims.install(trace, tmp)
+        os_shims.activate(trace, tmp)
         sqlite.install(trace)
         for install in SOURCES if job.stop else ():
             install(trace)
