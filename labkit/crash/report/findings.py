@@ -145,8 +145,9 @@ class Findings:
         if not self.broken:
             return None
         point = self.broken[0]
-        outcome, effect = point.broken()[0], self.effects[max(0, point.k - 1)]
-        return DidNotSurviveError(self.words(point.k, outcome), str(effect.line or ""), self.score(), self.timeline())
+        outcome = point.broken()[0]
+        line = self.effects[point.k - 1].line if point.k else None  # at the start, no line has done anything yet
+        return DidNotSurviveError(self.words(point.k, outcome), str(line or ""), self.score(), self.timeline())
 
     def timeline(self) -> Timeline:
         """The crash points as plain data."""

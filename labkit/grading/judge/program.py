@@ -46,8 +46,15 @@ class Program:
         module.__file__ = whole.file
         for source in (*self.sources, whole):
             source.show()
+        first, classes = 0, []
         for source in self.sources:
             exec(compile(source.text, source.file, "exec"), vars(module))  # noqa: S102 - in a child, to be judged
+            for each in vars(module).values():  # since Python 3.13 a class knows its line, and its module the file
+                mine = isinstance(each, type) and each.__module__ == self.name and "__firstlineno__" in vars(each)
+                if mine and all(each is not known for known in classes):
+                    each.__firstlineno__ += first
+                    classes.append(each)
+            first += source.text.count("\n") + 1
         return module
 
     def errors(self) -> dict[str, str]:
