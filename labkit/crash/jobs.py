@@ -1,9 +1,11 @@
 """What a child is asked to do, with which programs, against which world, within which limits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit import world
+from labkit.crash.news import News
 
 APPLICATION = "labkit-child"
 """The application name of a child's connections to PostgreSQL."""
@@ -39,6 +41,8 @@ class Job:
     """Tell every line, too."""
     path: tuple[str, ...] = ()
     """The module search path of the code under test."""
+    expected: Sequence[News] = ()
+    """What the recording told, if this is its repetition."""
 
 
 @dataclass(frozen=True)

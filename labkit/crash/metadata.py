@@ -22,6 +22,10 @@ class Meta(NamedTuple):
     attributes: tuple[tuple[str, str], ...] = ()
     """Names, and values in hexadecimal digits."""
 
+    def plain(self) -> list[Any]:
+        """As JSON has it."""
+        return [*self[:4], [[*each] for each in self.attributes]]
+
     @classmethod
     def made(cls, told: list[Any]) -> "Meta":
         """From plain data."""

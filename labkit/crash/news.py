@@ -4,6 +4,7 @@ Code under test may write to the same socket: `parse` takes nothing that is not 
 frozen: there is one for each effect, and a frozen one takes three times as long to make.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -66,6 +67,13 @@ class Outside:
 
 
 @dataclass(kw_only=True)
+class Repeated:
+    """So many news as the recording had them at this place: a run that is repeated tells the others alone."""
+
+    count: int
+
+
+@dataclass(kw_only=True)
 class Stopped:
     """The crash point is here: the child waits for SIGKILL."""
 
@@ -91,7 +99,7 @@ class Raised:
     lines: list[Any]
 
 
-News = Done | Opened | Reached | Native | Outside | Stopped | Returned | Raised
+News = Done | Opened | Reached | Native | Outside | Repeated | Stopped | Returned | Raised
 FINAL = (Stopped, Returned, Raised)
 """The news that are the last."""
 KINDS = {kind.__name__: kind for kind in News.__args__}
@@ -107,12 +115,21 @@ def plain(news: News) -> dict[str, Any]:
     return {"news": type(news).__name__, **told}
 
 
-def parse(told: Any) -> list[News]:
-    """News from what was heard. ValueError if it is anything else."""
+def parse(told: Any, expected: Sequence[News] = ()) -> list[News]:
+    """News from what was heard, with what was only counted taken from `expected`. ValueError if it is anything else."""
+    heard: list[News] = []
     try:
-        return [_parse(**each) for each in told]
+        for each in told:
+            news = _parse(**each)
+            if not isinstance(news, Repeated):
+                heard.append(news)
+            elif 0 < news.count <= len(expected) - len(heard):
+                heard += expected[len(heard) : len(heard) + news.count]
+            else:
+                raise ValueError("no news: more is repeated than there was")
     except (TypeError, KeyError) as error:
         raise ValueError(f"no news: {error}") from None
+    return heard
 
 
 def _parse(news: str, **details: Any) -> News:

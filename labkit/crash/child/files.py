@@ -41,7 +41,7 @@ class Files:
 
     def __init__(self, trace: Trace, tmp: Path) -> None:
         self.trace = trace
-        self.root, self.tmp = os.path.realpath(os.getcwd()), os.path.realpath(tmp)
+        self.root, self.tmp = os.getcwd(), os.path.realpath(tmp)  # the kernel's name for it follows no link
         self.opened: dict[int, OpenFile] = {}
         self._handles = itertools.count()
 
@@ -106,7 +106,7 @@ class Files:
             stamp(place)
         known = self.opened[where].handle if isinstance(where, int) else where
         meta = metadata(place)
-        return [known, meta] if meta and known not in {"", os.curdir, TMP} else None
+        return [known, meta.plain()] if meta and known not in {"", os.curdir, TMP} else None
 
     def outside(self, path: Any) -> None:
         """Something outside the sandbox is about to change. Devices are nobody's state; what lies in memory is."""

@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import os_shims, sqlite, virtual
+from labkit.crash.child import os_shims, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
@@ -37,7 +37,7 @@ def main(
     confinement: Confinement | None,
 ) -> None:
     """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
-    trace = Trace(channel, job.stop or Stop(), silent=job.stop is None)
+    trace = Trace(channel, job.stop or Stop(), job.stop is None, job.expected)
     try:
         os.chdir(sandbox)
         if confinement:
@@ -46,7 +46,6 @@ def main(
         os.environ["PGAPPNAME"] = APPLICATION
         world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
         os_shims.activate(trace, tmp)
-        sqlite.install(trace)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path

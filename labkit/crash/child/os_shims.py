@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from labkit.crash.child import sqlite
 from labkit.crash.child.fileio import REAL_OPEN, FileIO, RealFileIO, traced_open
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.patch import Real, replace
@@ -45,6 +46,7 @@ def install() -> None:
     for name in ("open", "FileIO"):
         replace(name, stand_ins[getattr(_io, name)], io, _io)  # _io: where a pickled `open` is looked up
     replace("open", io.open, builtins)
+    sqlite.install()
     for module in list(sys.modules.values()):
         if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones
             _search(module, stand_ins)

@@ -9,9 +9,10 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from functools import cache, partial, wraps
 from typing import Any
 
+from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.patch import replace
 from labkit.crash.child.trace import Trace
 from labkit.crash.news import Native
@@ -32,22 +33,25 @@ TABLE = re.compile(
 Label = tuple[str, str]
 
 
-def install(trace: Trace) -> None:
-    """Trace every connection that this process makes from here on, of whatever class."""
-    real, root = sqlite3.connect, os.path.realpath(os.getcwd())
-    traced = cache(partial(_connection, trace, root))
+def install() -> None:
+    """Trace every connection that a child makes, of whatever class: once, in the zygote."""
+    real = sqlite3.connect
 
+    @wraps(real)
     def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
         """As `sqlite3.connect`; its sixth argument is the class of the connection."""
+        if not ACTIVE:
+            return real(*args, **kwargs)
         if len(args) > 5:
-            return real(*args[:5], traced(args[5]), *args[6:], **kwargs)
-        return real(*args, **{**kwargs, "factory": traced(kwargs.get("factory", sqlite3.Connection))})
+            return real(*args[:5], _connection(args[5]), *args[6:], **kwargs)
+        return real(*args, **{**kwargs, "factory": _connection(kwargs.get("factory", sqlite3.Connection))})
 
     replace("connect", connect, sqlite3, sqlite3.dbapi2)
 
 
-def _connection(trace: Trace, root: str, kind: type[sqlite3.Connection]) -> type[sqlite3.Connection]:  # noqa: C901 - a class, not a function
-    cursors = cache(partial(_cursor, trace))
+@cache
+def _connection(kind: type[sqlite3.Connection]) -> type[sqlite3.Connection]:  # noqa: C901 - a class, not a function
+    trace = ACTIVE[0].trace
 
     class Traced(kind):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,10 +59,10 @@ def _connection(trace: Trace, root: str, kind: type[sqlite3.Connection]) -> type
             self.labkit_look()
 
         def labkit_look(self) -> None:
-            self.labkit_files = _tell_files(self, trace, root)
+            self.labkit_files = _tell_files(self, ACTIVE[0])
 
         def cursor(self, factory: Any = sqlite3.Cursor) -> sqlite3.Cursor:
-            return super().cursor(cursors(factory))
+            return super().cursor(_cursor(factory))
 
         def execute(self, *arguments: Any) -> sqlite3.Cursor:
             return self.cursor().execute(*arguments)
@@ -91,7 +95,10 @@ def _connection(trace: Trace, root: str, kind: type[sqlite3.Connection]) -> type
     return Traced
 
 
-def _cursor(trace: Trace, kind: type[sqlite3.Cursor]) -> type[sqlite3.Cursor]:
+@cache
+def _cursor(kind: type[sqlite3.Cursor]) -> type[sqlite3.Cursor]:
+    trace = ACTIVE[0].trace
+
     class Traced(kind):
         def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
             _perform(trace, self.connection, statement, partial(super().execute, statement, *parameters))
@@ -130,16 +137,16 @@ def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[]
         connection.labkit_look()
 
 
-def _tell_files(connection: sqlite3.Connection, trace: Trace, root: str) -> list[str]:
+def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
     """The files of the sandbox that this connection may change, told to the parent; one elsewhere is told as such."""
     inside = []
     for _, _, path in sqlite3.Cursor(connection).execute("PRAGMA database_list").fetchall():
         full = os.path.realpath(path) if path else ""
-        if full.startswith(root + os.sep):
-            inside.append(full.removeprefix(root + os.sep))
-            trace.note(Native(path=inside[-1]))
+        if full.startswith(files.root + os.sep):
+            inside.append(full.removeprefix(files.root + os.sep))
+            files.trace.note(Native(path=inside[-1]))
         elif path:
-            trace.outside(path)
+            files.trace.outside(path)
     return inside
 
 

@@ -7,7 +7,7 @@ acknowledgement, the return. A crash point is the gap before an effect. The chil
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from labkit.crash.channel import hear, tell
 from labkit.crash.jobs import Stop
-from labkit.crash.news import FINAL, Done, News, Opened, Outside, Stopped, plain
+from labkit.crash.news import FINAL, Done, News, Opened, Outside, Repeated, Stopped, plain
 from labkit.crash.under_test import lines_under_test
 
 T = TypeVar("T")
@@ -31,7 +31,12 @@ class Trace:
     stop: Stop = field(default_factory=Stop)
     silent: bool = False
     """Whether nobody wants to know of effects."""
+    expected: Sequence[News] = ()
+    """What the recording told, if this is its repetition."""
     count: int = 0
+    noted: int = 0
+    repeated: int = 0
+    """How many of the last news are as expected, and not told yet."""
     news: list[dict[str, Any]] = field(default_factory=list)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,24 +58,39 @@ class Trace:
         """An effect has been performed."""
         if self.silent:
             return
-        self.note(Done(op=op, target=target, lines=lines_under_test(_frames()), **details))
+        self.note(Done(op=op, target=target, lines=[], **details))
         self.count += 1
         if self.stop.after and self.stop.after in f"{op} {target}".strip():
             self.wait_for_death()
 
     def outside(self, what: str) -> None:
         """Something that the lab does not put back is about to change: whatever comes of this, it was not explored."""
-        self.note(Outside(path=what, lines=lines_under_test(_frames())))
+        self.note(Outside(path=what, lines=[]))
 
     def note(self, news: News) -> None:
         """Tell the parent something; small news travel together."""
         with self.turn:
             if self.silent and isinstance(news, Opened):
                 return
+            if self._is_expected(news):
+                self.repeated += 1
+                return
+            if isinstance(news, Done | Outside):
+                news.lines = lines_under_test(_frames())
+            if self.repeated:
+                self.news.append(plain(Repeated(count=self.repeated)))
+                self.repeated = 0
             self.news.append(plain(news))
             if isinstance(news, (*FINAL, Outside)) or len(self.news) == BATCH:
                 tell(self.channel, self.news)
                 self.news.clear()
+
+    def _is_expected(self, news: News) -> bool:
+        expected = self.expected[self.noted] if self.noted < len(self.expected) else None
+        self.noted += 1
+        if type(news) is type(expected) and hasattr(news, "lines"):
+            news.lines = expected.lines  # which were found once, and are not looked for again
+        return news == expected
 
     def end(self) -> None:
         """Nothing follows: the last crash point is here."""

@@ -60,13 +60,13 @@ class Explorer:
     def point(self, k: int) -> PointLeft:
         """Crash at point k in every way asked for, recover in a fresh process, and ask the invariant in a third."""
         job = self.programs.job("run", stop=Stop(k))
-        ending, tree, memory = self._kill(job, self.tree, self.memory, self.recording.labels)
+        ending, disk, tree, memory = self._kill(job, self.tree, self.memory, self.recording)
         outcomes = [replace(left, model=KILLED) for left in self._restart(tree, memory, self.programs.depth)]
         if self.programs.power:
             native = {name: content for name, content in tree.items() if name in ending.native}
             on_ext4 = self._power_cuts(replayed(self.tree, ending, ext4=True), native, memory)
             fails_on_ext4 = {left.loss for left in on_ext4 if left.failure}
-            cuts = self._power_cuts(replayed(self.tree, ending), native, memory)
+            cuts = self._power_cuts(disk, native, memory)
             outcomes += [replace(left, ext4=left.loss in fails_on_ext4) for left in cuts]
         return PointLeft(k, outcomes, ending.output)
 
@@ -87,24 +87,24 @@ class Explorer:
         write_tree(self.sandbox, self.tmp, tree)
         return self.zygote.perform(job, memory, self.sandbox)
 
-    def _kill(self, job: Job, tree: Tree, memory: Memory, labels: list[str]) -> tuple[Ending, Tree, Memory]:
+    def _kill(self, job: Job, tree: Tree, memory: Memory, recording: Ending) -> tuple[Ending, Disk, Tree, Memory]:
         """Kill a run that was recorded, and return what it left: that must be what its effects explain."""
-        ending, k = self._perform(job, tree, memory), job.stop.at
+        ending, k = self._perform(replace(job, expected=recording.news), tree, memory), job.stop.at
         if ending.how is not How.STOPPED or ending.status != -9:
             raise NotExploredError(f"crash point {k} was not reached: the {job.role} {ending.words}")
-        if ending.labels != labels[:k]:
+        if ending.labels != (labels := recording.labels[:k]):
             raise NotExploredError(
                 f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {ending.labels} "
-                f"where it had done {labels[:k]}: threads, or chance and time from outside Python?"
+                f"where it had done {labels}: threads, or chance and time from outside Python?"
             )
         _check_requests(ending, memory)
-        left = read_tree(self.sandbox, self.tmp)
-        if names := sorted(differing(replayed(tree, ending).tree(), left) - ending.native):
+        left, disk = read_tree(self.sandbox, self.tmp), replayed(tree, ending)
+        if names := sorted(differing(disk.tree(), left) - ending.native):
             raise NotExploredError(
                 f"something changed {', '.join(names)} that the crash lab did not see (seen before crash point {k}: "
                 f"{', '.join(ending.labels) or 'nothing'}), so not every crash point was explored"
             )
-        return ending, left, ending.memory.later(DOWNTIME)
+        return ending, disk, left, ending.memory.later(DOWNTIME)
 
     def _restart(self, tree: Tree, memory: Memory, depth: int, life: int = 0) -> list[Left]:
         """Recover from what was left; with depth 2, also kill that recovery at each of its crash points."""
@@ -132,7 +132,7 @@ class Explorer:
         outcomes = []
         for j in range(len(recording.effects) + 1 if recording.how is How.RETURNED else 0):
             job = self.programs.job("recover", stop=Stop(j))
-            _, left, later = self._kill(job, tree, memory, recording.labels)
+            *_, left, later = self._kill(job, tree, memory, recording)
             again = ["the start", *recording.labels][j]
             outcomes += [replace(each, again=again) for each in self._restart(left, later, 1, life=1)]
         return outcomes

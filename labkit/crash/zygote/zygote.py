@@ -15,7 +15,7 @@ from labkit.crash.channel import hear, made, tell
 from labkit.crash.child import main
 from labkit.crash.jobs import Job, Limits, Memory
 from labkit.crash.metadata import TMP
-from labkit.crash.news import FINAL, Done, parse
+from labkit.crash.news import FINAL, Done, News, parse
 from labkit.crash.world_process.control import WorldProcess, WorldUnreadableError
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
 from labkit.isolation import process
@@ -71,13 +71,12 @@ class Zygote:
         output = self.folder / "output"
         client = self.world.begin(memory, may_arrange=job.role == "setup")
         channel, theirs = Pipe()
-        pid = process.start(
-            main.main, [theirs, client], (job, sandbox, self.tmp, memory.elapsed, self.confinement), output
-        )
+        arguments = (job, sandbox, self.tmp, memory.elapsed, self.confinement)
+        pid = process.start(main.main, [theirs, client], arguments, output)
         theirs.close()
         client.close()
         try:
-            ending = self._listen(channel, memory)
+            ending = self._listen(channel, memory, job.expected)
             if ending.how in {How.RETURNED, How.RAISED}:
                 channel.poll(1.0)  # it is about to leave by itself
         finally:
@@ -92,7 +91,7 @@ class Zygote:
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "").replace(str(self.tmp), TMP)
         return ending
 
-    def _listen(self, channel: Connection, memory: Memory) -> Ending:
+    def _listen(self, channel: Connection, memory: Memory, expected: Sequence[News]) -> Ending:
         deadline = time.monotonic() + self.limits.seconds
         ending = Ending(How.DIED, memory, limit=self.limits.effects)
         effects = 0
@@ -105,7 +104,7 @@ class Zygote:
             except (EOFError, ValueError):
                 break
             try:
-                news = parse(told)
+                news = parse(told, expected[len(ending.news) :])
             except ValueError:
                 ending.how = How.GARBLED
                 break
