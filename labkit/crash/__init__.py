@@ -20,7 +20,7 @@ In several of them:
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ LIMIT = 2000
 """Effects that a run may have."""
 
 
-def sweep(
+def sweep(  # noqa: PLR0913 - each is named by whoever calls it
     run: Callable[[], Any],
     recover: Callable[[], Any],
     invariant: Callable[[Observation], None],
@@ -68,6 +68,7 @@ def sweep(
     power: bool = False,
     depth: int = 1,
     limit: int = LIMIT,
+    ignore: Sequence[str] = (),
     name: str = "",
 ) -> Report:
     """Kill `run` at every crash point; each time `recover` in a fresh process, then ask `invariant` in a third.
@@ -75,12 +76,14 @@ def sweep(
     All four work in an empty folder of their own, in which `setup` has run, and against a world of their own.
     `invariant` gets an Observation and fails by raising. With `power`, the power is cut there as well, in a model of
     the disk. With depth 2, the recovery is killed too. More than `limit` effects are not explored, and the report says
-    so. `name` is for the report.
+    so. What the lab cannot put back (files elsewhere, other processes, other servers) is refused by name; what is no
+    part of the program's state may be named in `ignore`: folders, files, addresses such as "localhost:6379". `name` is
+    for the report.
     CrashLabError if the instrument itself fails.
     """
     pickles = {"run": run, "recover": recover, "invariant": invariant, **({"setup": setup} if setup else {})}
     pickles = {role: pickled(function) for role, function in pickles.items()}
-    programs = Programs(**pickles, path=tuple(sys.path), power=power, depth=depth)
+    programs = Programs(**pickles, path=tuple(sys.path), power=power, ignore=tuple(ignore), depth=depth)
     limits = Limits(SECONDS, limit)
     swept = CLIENT.ask(Sweep(programs), Swept, limits)
     return Report(
@@ -92,6 +95,7 @@ def sweep(
         Line.first(swept.lines),
         swept.processes,
         swept.spawned,
+        programs.ignore,
         swept.native,
         programs,
         limits,

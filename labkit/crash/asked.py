@@ -75,6 +75,8 @@ class Left:
     """Whether default ext4 can lose that, too."""
     again: str = ""
     """After which effect of its own the recovery was killed as well."""
+    stranger: int = 0
+    """The process id of an earlier life, where another process has it now."""
 
 
 @dataclass(frozen=True)

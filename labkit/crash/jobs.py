@@ -41,6 +41,10 @@ class Job:
     """Tell every line, too."""
     path: tuple[str, ...] = ()
     """The module search path of the code under test."""
+    ignore: tuple[str, ...] = ()
+    """Folders and addresses that are no part of the program's state."""
+    stranger: bool = False
+    """Whether another process has the ids of the lives before this one."""
     expected: Sequence[News] = ()
     """What the recording told, if this is its repetition."""
 
@@ -70,12 +74,14 @@ class Programs:
     path: tuple[str, ...] = ()
     power: bool = False
     """Cut the power as well, in the model, wherever something is not yet durable."""
+    ignore: tuple[str, ...] = ()
+    """Folders and addresses that are no part of their state."""
     depth: int = 1
     """2: kill the recovery, too, at every crash point of its own."""
 
     def job(self, role: str, **options: Any) -> Job:
         """What a child in this role is to do."""
-        return Job(role, getattr(self, role), path=self.path, **options)
+        return Job(role, getattr(self, role), path=self.path, ignore=self.ignore, **options)
 
 
 @dataclass(frozen=True)

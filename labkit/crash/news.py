@@ -59,10 +59,27 @@ class Native:
 
 
 @dataclass(kw_only=True)
-class Outside:
-    """Something outside the sandbox is about to change."""
+class Refused:
+    """The child was going to do what the lab can neither see nor put back, and was not let."""
 
-    path: str
+    what: str
+    """To stand behind "was going to"."""
+    todo: str
+    """What the program may do instead."""
+    lines: list[Any]
+
+
+@dataclass(kw_only=True)
+class Asked:
+    """The child wanted to know whether there is a process with the id of an earlier life."""
+
+    pid: int
+
+
+@dataclass(kw_only=True)
+class Waiting:
+    """The child waits for what nobody will do, at this line."""
+
     lines: list[Any]
 
 
@@ -99,8 +116,8 @@ class Raised:
     lines: list[Any]
 
 
-News = Done | Opened | Reached | Native | Outside | Repeated | Stopped | Returned | Raised
-FINAL = (Stopped, Returned, Raised)
+News = Done | Opened | Reached | Native | Refused | Asked | Repeated | Waiting | Stopped | Returned | Raised
+FINAL = (Waiting, Stopped, Returned, Raised)
 """The news that are the last."""
 KINDS = {kind.__name__: kind for kind in News.__args__}
 FORMS = {

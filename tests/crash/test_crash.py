@@ -367,12 +367,15 @@ def write_outside() -> None:
     Path("../outside").write_text("x")
 
 
+TODO = "keep state in the current folder; what is no part of the program's state may be named in ignore="
+
+
 @pytest.mark.parametrize("role", ["setup", "run", "recover", "invariant"])
 def test_what_is_written_outside_is_told_whoever_does_it(role):
     """Nobody puts it back between the crash points, so that nothing is proved."""
     roles = dict.fromkeys(("run", "recover", "invariant", "setup"), lambda *_: Path("inside").touch())
     report = sweep(**{**roles, role: lambda *_: Path("../outside").write_text("x")})
-    assert report.problem == f"{role} wrote to ../outside, outside its folder, where no crash was explored"
+    assert report.problem == f"{role} was going to write to ../outside, outside its folder: {TODO}"
     assert "write_text" in str(report.problem_line)
 
 
@@ -382,7 +385,8 @@ def test_a_database_of_sqlite_outside_is_told_whoever_opens_it(role, tmp_path):
     roles = dict.fromkeys(("run", "recover", "invariant", "setup"), lambda *_: Path("inside").touch())
     path = str(tmp_path / "data.db")
     report = sweep(**{**roles, role: lambda *_: __import__("sqlite3").connect(path).close()})
-    assert report.problem == f"{role} wrote to {path}, outside its folder, where no crash was explored"
+    assert report.problem == f"{role} was going to write to {path}, outside its folder: {TODO}"
+    assert not Path(path).exists()
 
 
 def write_by_mmap() -> None:
@@ -404,15 +408,15 @@ def fork() -> None:
 
 
 REFUSED = [
-    (write_outside, "run wrote to ../outside, outside its folder, where no crash was explored"),
-    (fork, "run raised RuntimeError: the crash lab explores one process: it cannot follow os.fork"),
+    (write_outside, "run was going to write to ../outside, outside its folder: keep state in the current folder"),
+    (fork, "run was going to start another process: the crash lab explores one"),
     (lambda: 1 / 0, "run raised ZeroDivisionError: division by zero"),
     (leave, "run ended by itself, with exit status 3"),
     (kill_itself, "run ended by itself, with exit status -9"),
     (never_end, "run did not end in time"),
-    (write_from_c, "something changed by-another-process that the crash lab did not see"),
-    (write_by_mmap, "something changed mapped that the crash lab did not see"),
-    (make_fifo, "run raised RuntimeError: the crash lab explores files and folders: it cannot follow os.mkfifo"),
+    (write_from_c, "run was going to start another process (sh): the crash lab explores one process"),
+    (write_by_mmap, "run was going to map mapped into its memory and write there: write to the file, and call fsync"),
+    (make_fifo, "run was going to call os.mkfifo: the crash lab explores files and folders"),
     (write_by_chance, "NONDETERMINISTIC: the run, repeated with the same seed, did"),
     (write_much, "run had more effects than the limit of 20 allows"),
 ]
@@ -464,28 +468,6 @@ def test_what_a_program_leaves_running_is_ended():
     assert not Path(f"/proc/{int(seen.files['pid'])}/cwd").exists()
 
 
-def leave_group() -> None:
-    os.setpgid(0, os.getpgid(os.getppid()))
-
-
-def leave_session() -> None:
-    leave_group()
-    os.setsid()
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("leave", [leave_group, leave_session])
-def test_a_program_that_leaves_its_process_group_is_killed_like_any_other(leave):
-    """`os.setpgid`, and `os.setsid` after it, take a child out of its group; SIGKILL still ends it at each point."""
-
-    def run() -> None:
-        leave()
-        Path("note").write_text("x")
-
-    report = sweep(run, lambda: None, lambda seen: None)
-    assert (report.problem, len(report.points)) == (None, 4)
-
-
 def test_a_zygote_that_does_not_run_yet_is_ended_without_ado():
     """Whoever watches the crash lab may be sooner than its first request, which then works as ever."""
     client = Client()
@@ -501,13 +483,6 @@ def test_a_tool_takes_plain_data_only():
     """An object of a class of one's own is refused as an argument, and nothing has happened."""
     seen = trial(lambda: tool("notify", service=SimpleNamespace(name="shop")))
     assert (seen.error, seen.world.calls) == ("TypeError", [])
-
-
-def test_a_program_that_kills_its_parent_costs_one_verdict():
-    """The next sweep works as if nothing had happened."""
-    with pytest.raises(CrashLabError, match="the crash lab's own process ended"):
-        sweep(lambda: os.kill(os.getppid(), signal.SIGKILL), lambda: None, lambda seen: None)
-    assert sweep(correct, load, whole_and_kept, write_old).broken == []
 
 
 def test_a_trial_runs_once_and_tells_everything():

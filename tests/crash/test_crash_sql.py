@@ -239,7 +239,7 @@ def test_another_database_is_outside():
                 connection.execute("CREATE TABLE elsewhere (id int)")
 
         report = sweep(pay_elsewhere, balances, nothing_is_lost, make_accounts)
-    assert "run wrote to the database labkit_scratch" in report.problem
+    assert "run was going to use the database labkit_scratch" in report.problem
     with pytest.raises(AssertionError):
         report.assert_survives()
 

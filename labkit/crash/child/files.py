@@ -9,7 +9,7 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ WRITING = os.O_CREAT | os.O_WRONLY | os.O_RDWR | os.O_TRUNC
 O_TMPFILE = getattr(os, "O_TMPFILE", 1 << 62)
 NAMELESS = re.compile(r"/proc/(?:self|\d+)/fd/(\d+)")
 """How a file without a name is given one."""
+ELSEWHERE = "what is no part of the program's state may be named in ignore="
 Where = str | int
 """A name in the sandbox, or a descriptor."""
 
@@ -39,8 +40,8 @@ class OpenFile:
 class Files:
     """What the shim knows: the two folders, and what each open file descriptor stands for."""
 
-    def __init__(self, trace: Trace, tmp: Path) -> None:
-        self.trace = trace
+    def __init__(self, trace: Trace, tmp: Path, ignore: Collection[str] = ()) -> None:
+        self.trace, self.ignore, self.performing = trace, ignore, False
         self.root, self.tmp = os.getcwd(), os.path.realpath(tmp)  # the kernel's name for it follows no link
         self.opened: dict[int, OpenFile] = {}
         self._handles = itertools.count()
@@ -95,7 +96,11 @@ class Files:
     ) -> Any:
         """An effect that has `changed` something there: it gets the virtual time, unless not `at` this time."""
         self.trace.begin(op, target)
-        result = perform()
+        self.performing = True
+        try:
+            result = perform()
+        finally:
+            self.performing = False
         told = [told for where in changed if (told := self._touched(where, at=at))]
         self.trace.done(op, target, result=result if isinstance(result, int) else None, meta=told or None, **more)
         return result
@@ -110,8 +115,12 @@ class Files:
 
     def outside(self, path: Any) -> None:
         """Something outside the sandbox is about to change. Devices are nobody's state; what lies in memory is."""
-        if not os.fsdecode(path).startswith("/dev/") or os.fsdecode(path).startswith("/dev/shm"):  # noqa: S108
-            self.trace.outside(os.fsdecode(path))
+        name = os.fsdecode(path)
+        full = os.path.realpath(name) + os.sep
+        device = name.startswith("/dev/") and not name.startswith("/dev/shm")  # noqa: S108
+        ignored = any(full.startswith(os.path.join(os.path.realpath(each), "")) for each in self.ignore)
+        if not (device or ignored or self.trace.lenient):
+            self.trace.refuse(f"write to {name}, outside its folder", f"keep state in the current folder; {ELSEWHERE}")
 
     def close(self, fd: int) -> None:
         """Forget a descriptor: the system will use its number again."""

@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import os_shims, virtual
+from labkit.crash.child import os_shims, pids, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
@@ -22,9 +22,6 @@ from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import shipped
 from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.isolation.confine import Confinement, confine
-
-PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "recover": 4343, "invariant": 4444}
-"""The process ids that the code under test sees: another one after a restart."""
 
 
 def main(
@@ -37,15 +34,16 @@ def main(
     confinement: Confinement | None,
 ) -> None:
     """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
-    trace = Trace(channel, job.stop or Stop(), job.stop is None, job.expected)
+    trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
     try:
         os.chdir(sandbox)
         if confinement:
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
-        pid = PIDS[job.role] + job.life
+        pid = pids.PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
-        world.attach(virtual.install(world_channel, elapsed, seed=pid, pid=pid))
-        os_shims.activate(trace, tmp)
+        world.attach(virtual.install(world_channel, elapsed, pid, trace))
+        pids.install(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
+        os_shims.activate(trace, tmp, job.ignore)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path

@@ -13,13 +13,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial, wraps
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from labkit.crash.child import sqlite
+from labkit.crash.child import guard, sqlite
 from labkit.crash.child.fileio import REAL_OPEN, FileIO, RealFileIO, traced_open
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.patch import Real, replace
@@ -47,16 +47,17 @@ def install() -> None:
         replace(name, stand_ins[getattr(_io, name)], io, _io)  # _io: where a pickled `open` is looked up
     replace("open", io.open, builtins)
     sqlite.install()
+    guard.install()
     for module in list(sys.modules.values()):
         if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones
             _search(module, stand_ins)
 
 
-def activate(trace: Trace, tmp: Path) -> None:
+def activate(trace: Trace, tmp: Path, ignore: Collection[str]) -> None:
     """From here on, this process's calls are traced. There is no way back: the process is about to die."""
     install()
     os.environ["TMPDIR"] = tempfile.tempdir = str(tmp)
-    ACTIVE.append(Files(trace, tmp))
+    ACTIVE.append(Files(trace, tmp, ignore))
 
 
 def _standing_in(real: Real, function: Real) -> Real:
@@ -206,7 +207,8 @@ def _metadata(files: Files, name: str, real: Real, where: Any, *args: Any, **opt
 def _special(files: Files, name: str, real: Real, path: Any, *args: Any, **options: Any) -> None:
     if files.inside(path) is None:
         return real(path, *args, **options)
-    raise RuntimeError(f"the crash lab explores files and folders: it cannot follow os.{name}")
+    files.trace.refuse(f"call os.{name}", "the crash lab explores files and folders")
+    return None
 
 
 @shim("rename", "replace", "link")

@@ -89,7 +89,7 @@ def _connection(kind: type[sqlite3.Connection]) -> type[sqlite3.Connection]:  # 
             trace.effect("backup", files[0], perform) if files else perform()
 
         def blobopen(self, *_: object, **__: object) -> None:
-            raise RuntimeError("the crash lab cannot follow what is written to a blob of SQLite: use UPDATE")
+            trace.refuse("write into a blob of SQLite", "use UPDATE")
 
     Traced.__name__, Traced.__qualname__ = kind.__name__, kind.__qualname__
     return Traced
@@ -146,7 +146,7 @@ def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
             inside.append(full.removeprefix(files.root + os.sep))
             files.trace.note(Native(path=inside[-1]))
         elif path:
-            files.trace.outside(path)
+            files.outside(path)
     return inside
 
 

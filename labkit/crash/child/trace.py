@@ -11,14 +11,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from labkit.crash.channel import hear, tell
 from labkit.crash.jobs import Stop
-from labkit.crash.news import FINAL, Done, News, Opened, Outside, Repeated, Stopped, plain
+from labkit.crash.news import FINAL, Done, News, Opened, Refused, Repeated, Stopped, Waiting, plain
 from labkit.crash.under_test import lines_under_test
 
 T = TypeVar("T")
+
+
+class NotLetError(RuntimeError):
+    """The program was going to do what the crash lab cannot explore."""
+
+
 BATCH = 64
 """News in one message: each message costs a context switch."""
 
@@ -31,10 +37,17 @@ class Trace:
     stop: Stop = field(default_factory=Stop)
     silent: bool = False
     """Whether nobody wants to know of effects."""
+    pid: int = 0
+    """The real one."""
+    lenient: bool = False
+    """Whether what the lab cannot explore is let happen: in a trial, which proves nothing."""
     expected: Sequence[News] = ()
     """What the recording told, if this is its repetition."""
     count: int = 0
     noted: int = 0
+    sleeps: int = 0
+    reads: int = 0
+    """How often it slept, and looked at the clock, since its last effect."""
     repeated: int = 0
     """How many of the last news are as expected, and not told yet."""
     news: list[dict[str, Any]] = field(default_factory=list)
@@ -56,6 +69,7 @@ class Trace:
 
     def done(self, op: str, target: str, **details: Any) -> None:
         """An effect has been performed."""
+        self.sleeps = self.reads = 0
         if self.silent:
             return
         self.note(Done(op=op, target=target, lines=[], **details))
@@ -63,9 +77,10 @@ class Trace:
         if self.stop.after and self.stop.after in f"{op} {target}".strip():
             self.wait_for_death()
 
-    def outside(self, what: str) -> None:
-        """Something that the lab does not put back is about to change: whatever comes of this, it was not explored."""
-        self.note(Outside(path=what, lines=[]))
+    def refuse(self, what: str, todo: str) -> NoReturn:
+        """Raise, and tell the parent, even if the program catches it: what it was going to do was not explored."""
+        self.note(Refused(what=what, todo=todo, lines=[]))
+        raise NotLetError(f"the crash lab does not let a program {what}: {todo}")
 
     def note(self, news: News) -> None:
         """Tell the parent something; small news travel together."""
@@ -75,13 +90,13 @@ class Trace:
             if self._is_expected(news):
                 self.repeated += 1
                 return
-            if isinstance(news, Done | Outside):
+            if isinstance(news, Done | Refused | Waiting):
                 news.lines = lines_under_test(_frames())
             if self.repeated:
                 self.news.append(plain(Repeated(count=self.repeated)))
                 self.repeated = 0
             self.news.append(plain(news))
-            if isinstance(news, (*FINAL, Outside)) or len(self.news) == BATCH:
+            if isinstance(news, (*FINAL, Refused)) or len(self.news) == BATCH:
                 tell(self.channel, self.news)
                 self.news.clear()
 
@@ -97,9 +112,16 @@ class Trace:
         if self.count == self.stop.at:
             self.wait_for_death()
 
-    def wait_for_death(self) -> None:
+    def wait_for_death(self) -> NoReturn:
         """Tell that the crash point is reached, and block on the socket until SIGKILL."""
-        self.note(Stopped(count=self.count))
+        self._end(Stopped(count=self.count))
+
+    def wait_for_ever(self) -> NoReturn:
+        """Tell that nothing will end this wait."""
+        self._end(Waiting(lines=[]))
+
+    def _end(self, news: News) -> NoReturn:
+        self.note(news)
         while True:
             hear(self.channel)
 

@@ -1,4 +1,4 @@
-"""Time, chance and process id of a child: the same at every run, so that a verdict is, too.
+"""Time and chance of a child: the same at every run, so that a verdict is, too.
 
 Time is the world's and survives the child. Chance comes from a seed, and recovery gets another one than the run:
 a process that starts again draws other numbers. What hangs on os.urandom (secrets, uuid4, temporary names) follows.
@@ -14,9 +14,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from labkit.clock import FakeClock
-from labkit.crash.child import asyncio_time
+from labkit.crash.child import asyncio_time, waits
 from labkit.crash.child.patch import replace
 from labkit.crash.child.remote_world import RemoteWorld
+from labkit.crash.child.trace import Trace
 
 
 @contextmanager
@@ -38,16 +39,15 @@ BOOT = 1000.0
 """What time.monotonic shows when the world begins."""
 
 
-def install(channel: Connection, elapsed: float, seed: int, pid: int) -> RemoteWorld:
-    """Make this process live in the world at the other end of `channel`: its time, its chance, its process id."""
+def install(channel: Connection, elapsed: float, seed: int, trace: Trace) -> RemoteWorld:
+    """Make this process live in the world at the other end of `channel`: its time, its chance."""
     world = RemoteWorld(channel)
-    _install_time(world, elapsed)
+    _install_time(world, elapsed, trace)
     _install_chance(seed)
-    _install_pid(pid)
     return world
 
 
-def _install_time(world: RemoteWorld, elapsed: float) -> None:
+def _install_time(world: RemoteWorld, elapsed: float, trace: Trace) -> None:
     start = FakeClock().now().timestamp()
     traveller = time_machine.travel(start + elapsed, tick=False).start()
 
@@ -57,11 +57,23 @@ def _install_time(world: RemoteWorld, elapsed: float) -> None:
         traveller.move_to(start + now)
 
     world.on_time = move
-    replace("sleep", world.sleep, time)
-    asyncio_time.install(world.sleep)
+    waiting = waits.Waits(trace, world.sleep)
+    asyncio_time.install(waiting.sleep)
+    wall = time.time
+
+    def clock() -> float:
+        waiting.read()
+        return BOOT + elapsed
+
+    def wall_clock() -> float:
+        waiting.read()
+        return wall()
+
     for name in ("monotonic", "perf_counter"):
-        replace(name, lambda: BOOT + elapsed, time)
-        replace(f"{name}_ns", lambda: int((BOOT + elapsed) * 1e9), time)
+        replace(name, clock, time)
+        replace(f"{name}_ns", lambda: int(clock() * 1e9), time)
+    replace("time", wall_clock, time)
+    waits.install(waiting)
 
 
 def _install_chance(seed: int) -> None:
@@ -75,14 +87,3 @@ def _install_chance(seed: int) -> None:
     replace("urandom", source.randbytes, os, __import__(os.name))
     replace("_urandom", source.randbytes, random)
     random.seed()
-
-
-def _refuse_fork() -> int:
-    raise RuntimeError("the crash lab explores one process: it cannot follow os.fork")
-
-
-def _install_pid(number: int) -> None:
-    replace("fork", _refuse_fork, os, __import__(os.name))
-    real, real_kill = os.getpid(), os.kill
-    replace("getpid", lambda: number, os, __import__(os.name))
-    replace("kill", lambda pid, sig: real_kill(real if pid == number else pid, sig), os, __import__(os.name))

@@ -35,6 +35,8 @@ class Outcome:
     """Whether ext4 with its default options can lose that, too."""
     again: str = ""
     """After which effect of its own the recovery was killed as well; empty if it was not."""
+    stranger: int = 0
+    """The process id of an earlier life, where another process has it now (modelled); 0 if nobody has."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Point:
 
 def outcome(left: Left) -> Outcome:
     """An Outcome from what the zygote told."""
-    details = {"model": left.model, "loss": left.loss, "ext4": left.ext4, "again": left.again}
+    details = {name: getattr(left, name) for name in ("model", "loss", "ext4", "again", "stranger")}
     if left.failure is None:
         return Outcome(survives=True, **details)
     line = Line.first(left.failure.lines)
@@ -64,7 +66,8 @@ def outcome(left: Left) -> Outcome:
     if error == "NotPlainDataError":
         reason = text
     elif left.role == "recover":
-        reason = f"on restart, recovery raised {error}: {text}" if error else f"recovery {text}"
+        ended = f"recovery {text}{f' ({line})' if line else ''}"
+        reason = f"on restart, recovery raised {error}: {text}" if error else ended
     elif error == "AssertionError":
         reason = text or f"the invariant does not hold: {line.text if line else ''}"
     else:
@@ -102,6 +105,8 @@ class Findings:
     """How many processes the sweep ran."""
     spawned: bool = False
     """Whether each was a fresh interpreter, because fork is not known to be safe here."""
+    ignored: Sequence[str] = ()
+    """Folders and addresses that the lab was told not to look at."""
     native: Sequence[str] = ()
     """SQLite's databases: what a power cut leaves of them is in no model."""
 
@@ -159,7 +164,8 @@ class Findings:
         fault = "Killed" if outcome.model == KILLED else "Power cut"
         again = f"; the recovery was killed as well, after {outcome.again}" if outcome.again else ""
         loss = f" (modelled: {outcome.loss}{'' if outcome.ext4 else f'. {EXT4_SAVES}'})" if outcome.loss else ""
-        return f"{fault} {self.moment(k)}{again}{loss}{f': {outcome.reason}' if outcome.reason else ''}"
+        other = f" (modelled: another process has the id {outcome.stranger} now)" if outcome.stranger else ""
+        return f"{fault} {self.moment(k)}{again}{loss}{other}{f': {outcome.reason}' if outcome.reason else ''}"
 
     def assert_survives(self, effects: int = 1) -> None:
         """Raise DidNotSurviveError unless every crash point was explored and survives.

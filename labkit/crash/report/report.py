@@ -79,9 +79,9 @@ class Report(Findings):
 
     def unexplored(self) -> str:
         """What the verdict says nothing about; empty if there is no such thing."""
-        if not (self.power and self.native):
-            return ""
-        return f"Not explored: a power cut while SQLite writes {', '.join(self.native)}"
+        writing = f"Not explored: a power cut while SQLite writes {', '.join(self.native)}"
+        ignored = f"Ignored, as asked: {', '.join(self.ignored)}"
+        return "\n".join([*[writing] * bool(self.power and self.native), *[ignored] * bool(self.ignored)])
 
     def __str__(self) -> str:
         spawned = "Each process was a fresh interpreter: fork is not known to be safe here." if self.spawned else ""

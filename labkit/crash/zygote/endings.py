@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.crash.asked import Failure
 from labkit.crash.jobs import Memory
-from labkit.crash.news import Done, Native, News, Raised, Returned
+from labkit.crash.news import Asked, Done, Native, News, Raised, Returned
 from labkit.crash.zygote.trees import sqlite_files
 
 
@@ -21,6 +21,8 @@ class How(StrEnum):
     """By itself, before it had told its end."""
     HUNG = "hung"
     """It had not ended in time."""
+    WAITING = "waiting"
+    """It waited for what nobody would do."""
     GARBLED = "garbled"
     """What it told was no news."""
     FLOODED = "flooded"
@@ -60,6 +62,11 @@ class Ending:
         return {each for path in paths for each in sqlite_files(path)}
 
     @property
+    def asked(self) -> list[int]:
+        """The process ids of earlier lives that it asked about."""
+        return [news.pid for news in self.news if isinstance(news, Asked)]
+
+    @property
     def labels(self) -> list[str]:
         """The effects by name."""
         return [effect.label for effect in self.effects]
@@ -76,7 +83,7 @@ class Ending:
         last = self.news[-1] if self.news else None
         if isinstance(last, Raised):
             return Failure(last.text, last.error, last.lines)
-        return Failure(self.words, lines=getattr(last, "lines", []) if self.how is How.FLOODED else [])
+        return Failure(self.words, lines=getattr(last, "lines", []) if self.how in {How.FLOODED, How.WAITING} else [])
 
     @property
     def words(self) -> str:
@@ -84,7 +91,7 @@ class Ending:
         match self.how:
             case How.RAISED:
                 return f"raised {self.failure.error}: {self.failure.text}"
-            case How.HUNG:
+            case How.HUNG | How.WAITING:
                 return "did not end in time"
             case How.FLOODED:
                 return f"had more effects than the limit of {self.limit} allows"

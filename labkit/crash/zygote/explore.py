@@ -4,11 +4,12 @@ It handles plain data only: the code under test stays pickled until a child load
 """
 
 import json
+import operator
 from dataclasses import replace
 
 from labkit.crash.asked import Explored, Left, PointLeft
 from labkit.crash.jobs import Job, Memory, Programs, Stop
-from labkit.crash.news import Done, Opened, Outside
+from labkit.crash.news import Done, Opened, Refused
 from labkit.crash.preload import preload
 from labkit.crash.report.findings import KILLED, POWER_CUT
 from labkit.crash.world_process.database import tables
@@ -33,16 +34,16 @@ class Explorer:
         self.restarts: dict[tuple[bytes, str], list[Left]] = {}
         if programs.setup is not None:
             ending = self._perform(programs.job("setup"), {}, self.memory)
+            _check_let("setup", ending)
             if ending.how is not How.RETURNED:
                 raise NotExploredError(f"setup {ending.words}", ending.failure.lines)
-            _check_inside("setup", ending)
             self.tree, self.memory = read_tree(self.sandbox, self.tmp), ending.memory
         self.recording = self._record()
         if preload(self.recording.returned.loaded):
             self.recording = self._record()  # to import a module may draw numbers, and the others will not import it
+        _check_let("run", self.recording)
         if self.recording.how is not How.RETURNED:
             raise NotExploredError(f"run {self.recording.words}", self.recording.failure.lines)
-        _check_inside("run", self.recording)
         _check_requests(self.recording, self.memory)
 
     def points(self, part: range, zygote: Zygote) -> Explored:
@@ -80,7 +81,7 @@ class Explorer:
             tree = {**cut, **native}
             if tree not in seen:
                 seen.append(tree)
-                outcomes.append(replace(self._restart(tree, memory, 1)[0], model=POWER_CUT, loss=loss))
+                outcomes += [replace(left, model=POWER_CUT, loss=loss) for left in self._restart(tree, memory, 1)]
         return outcomes
 
     def _perform(self, job: Job, tree: Tree, memory: Memory) -> Ending:
@@ -93,16 +94,18 @@ class Explorer:
         if ending.how is not How.STOPPED or ending.status != -9:
             raise NotExploredError(f"crash point {k} was not reached: the {job.role} {ending.words}")
         if ending.labels != (labels := recording.labels[:k]):
+            same = [*map(operator.eq, ending.labels, labels), False].index(False)
             raise NotExploredError(
-                f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {ending.labels} "
-                f"where it had done {labels}: threads, or chance and time from outside Python?"
+                f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {_few(ending.labels[same:])} "
+                f"where it had done {_few(labels[same:])}: threads, or chance and time from outside Python?"
             )
         _check_requests(ending, memory)
         left, disk = read_tree(self.sandbox, self.tmp), replayed(tree, ending)
         if names := sorted(differing(disk.tree(), left) - ending.native):
+            seen = f"after {ending.labels[-1]}" if ending.labels else "before the first effect"
             raise NotExploredError(
-                f"something changed {', '.join(names)} that the crash lab did not see (seen before crash point {k}: "
-                f"{', '.join(ending.labels) or 'nothing'}), so not every crash point was explored"
+                f"something changed {_few(names)} that the crash lab did not see ({seen}, before crash point {k}), so "
+                "not every crash point was explored: was it C code, or another process?"
             )
         return ending, disk, left, ending.memory.later(DOWNTIME)
 
@@ -110,22 +113,31 @@ class Explorer:
         """Recover from what was left; with depth 2, also kill that recovery at each of its crash points."""
         left = digest(tree), json.dumps([memory, depth, life], default=vars)
         if left not in self.restarts:  # recovery is deterministic: from the same, the same follows
-            self.restarts[left] = [self._recover(tree, memory, life)]
+            self.restarts[left] = self._recover(tree, memory, life)
             if depth > 1:
                 self.restarts[left] += self._kill_recovery(tree, memory)
         return self.restarts[left]
 
-    def _recover(self, tree: Tree, memory: Memory, life: int) -> Left:
-        recovered = self._perform(self.programs.job("recover", life=life), tree, memory)
-        _check_inside("recover", recovered)
+    def _recover(self, tree: Tree, memory: Memory, life: int) -> list[Left]:
+        """What the restart comes to; once more with a stranger's process, if it asks who has the id of the dead one."""
+        job = self.programs.job("recover", life=life)
+        recovered, left = self._ask(job, tree, memory)
+        if not recovered.asked:
+            return [left]
+        _, with_stranger = self._ask(replace(job, stranger=True), tree, memory)
+        return [left, replace(with_stranger, stranger=recovered.asked[0])]
+
+    def _ask(self, job: Job, tree: Tree, memory: Memory) -> tuple[Ending, Left]:
+        recovered = self._perform(job, tree, memory)
+        _check_let("recover", recovered)
         after, role, failure = read_tree(self.sandbox, self.tmp), "recover", recovered.failure
         if recovered.how is How.RETURNED:
             given = {"state": recovered.returned.value, **recovered.memory.world}
             asked = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)
-            _check_inside("invariant", asked)
+            _check_let("invariant", asked)
             role, failure = "invariant", None if asked.how is How.RETURNED else asked.failure
         before, after = {**shown(tree), **tables(memory)}, {**shown(after), **tables(recovered.memory)}
-        return Left(role, failure, before, after, recovered.memory.world["ledger"], recovered.output)
+        return recovered, Left(role, failure, before, after, recovered.memory.world["ledger"], recovered.output)
 
     def _kill_recovery(self, tree: Tree, memory: Memory) -> list[Left]:
         recording = self._perform(self.programs.job("recover", stop=Stop()), tree, memory)
@@ -138,12 +150,11 @@ class Explorer:
         return outcomes
 
 
-def _check_inside(role: str, ending: Ending) -> None:
-    """What a program keeps elsewhere is not put back between the crash points, and nobody looks at it after them."""
+def _check_let(role: str, ending: Ending) -> None:
+    """What the guard refused is no verdict, whatever the program made of the refusal."""
     for news in ending.news:
-        if isinstance(news, Outside):
-            text = f"{role} wrote to {news.path}, outside its folder, where no crash was explored"
-            raise NotExploredError(text, news.lines)
+        if isinstance(news, Refused):
+            raise NotExploredError(f"{role} was going to {news.what}: {news.todo}", news.lines)
 
 
 def _check_requests(ending: Ending, memory: Memory) -> None:
@@ -169,3 +180,9 @@ def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
     except (AttributeError, LookupError, TypeError, ValueError):  # code under test has told it, not the shim
         raise NotExploredError("a child told of effects that there cannot have been") from None
     return disk
+
+
+def _few(names: list[str]) -> str:
+    """Names for one line."""
+    shown = ", ".join(names[:3]) or "nothing"
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -1,0 +1,125 @@
+"""What a child must not do, because the lab could neither see it nor put it back: Python asks an audit hook first.
+
+The shims of `os` refuse the same by themselves; this is for what passes them by. What is only read stays allowed.
+"""
+
+import _posixsubprocess
+import fcntl
+import mmap
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from labkit import world
+from labkit.crash.child.files import ACTIVE, ELSEWHERE, WRITING, Files
+from labkit.crash.child.patch import replace
+from labkit.crash.under_test import LIBRARY, is_under_test
+
+ALONE = "the crash lab explores one process"
+NAMES = {
+    **dict.fromkeys(("os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.setxattr"), (0,)),
+    "os.removexattr": (0,),
+    "os.rename": (0, 1),
+    "os.link": (1,),
+    "os.symlink": (1,),
+}
+"""Audit events of calls that change a directory or a file by name, and which of their arguments are names."""
+PROCESSES = {
+    **dict.fromkeys(("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty"), 0),
+    "os.spawn": 1,
+    "pty.spawn": 0,
+}
+"""Audit events of calls that start a program, and which argument names it."""
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def _open(files: Files, _: str, path: Any, __: Any, flags: int) -> None:
+    if flags & WRITING and isinstance(path, str | bytes | os.PathLike) and files.inside(path, follow=True) is None:
+        files.outside(path)
+
+
+def _sqlite(files: Files, _: str, database: Any) -> None:
+    path = os.fsdecode(database)
+    path = unquote(urlsplit(path).path) if path.startswith("file:") else path
+    if path not in {"", ":memory:"} and files.inside(path, follow=True) is None:
+        files.outside(path)
+
+
+def _names(files: Files, event: str, *arguments: Any) -> None:
+    for path in (arguments[index] for index in NAMES[event]):
+        relative = isinstance(path, int) or any(isinstance(each, int) and each > 2 for each in arguments[1:])
+        if not relative and not files.performing and files.inside(path) is None:
+            files.outside(path)
+
+
+def _process(files: Files, event: str, *arguments: Any) -> None:
+    command = arguments[PROCESSES[event]] if arguments else ()
+    command = command if isinstance(command, str | bytes | os.PathLike) else next(iter(command), "")
+    name = os.path.basename(os.fsdecode(command).split(" ")[0])
+    files.trace.refuse(f"start another process{f' ({name})' if name else ''}", ALONE)
+
+
+def _socket(files: Files, event: str, _: Any, address: Any) -> None:
+    if address is None:
+        return
+    host, port = address[:2] if isinstance(address, tuple) else (os.fsdecode(address), "")
+    if host in LOOPBACK and event != "socket.bind" and port == world.current().port:
+        return
+    where = f"{host}:{port}" if port else host
+    if not {where, host} & {*files.ignore}:
+        verb = "listen at" if event == "socket.bind" else "connect to"
+        files.trace.refuse(f"{verb} {where}", f"no crash is explored there; {ELSEWHERE}")
+
+
+def _mmap(files: Files, _: str, fileno: int, __: int, access: int, ___: int) -> None:
+    writes = access in {0, mmap.ACCESS_WRITE} and fileno in files.opened
+    if writes and fcntl.fcntl(fileno, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+        name = files.opened[fileno].path
+        files.trace.refuse(f"map {name} into its memory and write there", "write to the file, and call fsync")
+
+
+def _ctypes(files: Files, _: str, *what: Any) -> None:
+    """Refused to the code under test alone: libraries load their own, and so does ctypes when it is imported."""
+    frame = sys._getframe(2)  # noqa: SLF001 - public in all but name
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARY):
+        if "importlib" in frame.f_code.co_filename or "site-packages" in frame.f_code.co_filename:
+            return
+        frame = frame.f_back
+    if frame is not None and is_under_test(frame):
+        files.trace.refuse(f"call C code by ctypes ({what[-1]})", "the crash lab cannot follow it: call it by Python")
+
+
+def _signal(files: Files, event: str, pid: int, *_: Any) -> None:
+    if pid not in {0, files.trace.pid}:
+        files.trace.refuse(f"reach process {pid} of this machine by {event}", ALONE)
+
+
+RULES: dict[str, Callable[..., None]] = {
+    **dict.fromkeys(PROCESSES, _process),
+    **dict.fromkeys(NAMES, _names),
+    **dict.fromkeys(("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"), _socket),
+    **dict.fromkeys(("ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle"), _ctypes),
+    **dict.fromkeys(("os.kill", "os.killpg", "resource.prlimit"), _signal),
+    "open": _open,
+    "sqlite3.connect": _sqlite,
+    "mmap.__new__": _mmap,
+}
+
+
+def install() -> None:
+    """Guard every child, from its activation to its end: once, in the zygote, as there is no way back."""
+    sys.addaudithook(_ask)
+    real = _posixsubprocess.fork_exec
+
+    def fork_exec(*arguments: Any) -> int:
+        _ask("os.fork", ())  # multiprocessing asks no hook
+        return real(*arguments)
+
+    replace("fork_exec", fork_exec, _posixsubprocess)
+
+
+def _ask(event: str, arguments: tuple[Any, ...]) -> None:
+    if ACTIVE and event in RULES and not ACTIVE[0].trace.lenient:
+        RULES[event](ACTIVE[0], event, *arguments)

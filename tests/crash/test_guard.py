@@ -1,0 +1,142 @@
+"""The guard: what the crash lab can neither see nor put back is refused by name, whoever was going to do it."""
+
+import ctypes
+import mmap
+import multiprocessing
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from labkit import sweep
+
+ROLES = ("setup", "run", "recover", "invariant")
+REAL_REPLACE, REAL_OPEN = os.replace, os.open
+
+
+def nothing(*_) -> None:
+    """A program of one effect."""
+    Path("inside").touch()
+
+
+def explored(role, what, **options):
+    """The report of a sweep in which somebody does that, and has nobody to tell of errors."""
+
+    def do(*_) -> None:
+        nothing()
+        with suppress(Exception):
+            what()
+
+    return sweep(**{**dict.fromkeys(ROLES, nothing), role: do}, **options)
+
+
+def connect() -> None:
+    with socket.socket() as one:
+        one.connect(("127.0.0.1", 9))
+
+
+def send() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as one:
+        one.sendto(b"x", ("192.0.2.1", 9))
+
+
+def listen() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+
+
+def write_a_map() -> None:
+    with open("inside", "w+b") as file:
+        file.write(bytes(10))
+        file.flush()
+        mmap.mmap(file.fileno(), 0)
+
+
+def go_by_ctypes() -> None:
+    ctypes.CDLL(None).getpid()
+
+
+def go_by_multiprocessing() -> None:
+    multiprocessing.get_context("spawn").Process(target=print).start()
+
+
+OUTSIDE = "/var/tmp/labkit-outside"
+WRITE, START = "write to", "start another process"
+WAYS = {
+    "a file": (WRITE, lambda: Path(OUTSIDE).write_text("x")),
+    "a folder": (WRITE, lambda: os.mkdir(OUTSIDE)),
+    "a copy": (WRITE, lambda: shutil.copy("inside", OUTSIDE)),
+    "a symbolic link": (WRITE, lambda: os.symlink("inside", OUTSIDE)),
+    "a link": (WRITE, lambda: os.link("inside", OUTSIDE)),
+    "open before the shim": (WRITE, lambda: os.close(REAL_OPEN(OUTSIDE, os.O_CREAT | os.O_WRONLY))),
+    "replace before the shim": (WRITE, lambda: REAL_REPLACE("inside", OUTSIDE)),
+    "a database": (WRITE, lambda: sqlite3.connect(OUTSIDE)),
+    "shared memory": (WRITE, lambda: Path("/dev/shm/labkit-outside").write_text("x")),
+    "run": (START, lambda: subprocess.run(["true"])),
+    "system": (START, lambda: os.system("true")),
+    "posix_spawn": (START, lambda: os.posix_spawn("/bin/true", ["true"], {})),
+    "spawnv": (START, lambda: os.spawnv(os.P_WAIT, "/bin/true", ["true"])),
+    "execv": (START, lambda: os.execv("/bin/true", ["true"])),
+    "fork": (START, lambda: os.fork()),
+    "multiprocessing": (START, go_by_multiprocessing),
+    "connect": ("connect to", connect),
+    "send": ("connect to", send),
+    "listen": ("listen at", listen),
+    "mmap": ("map inside into its memory", write_a_map),
+    "ctypes": ("call C code by ctypes", go_by_ctypes),
+    "alarm": ("set an alarm", lambda: __import__("signal").alarm(5)),
+}
+
+
+@pytest.mark.parametrize(("what", "way"), WAYS.values(), ids=WAYS)
+def test_what_cannot_be_explored_is_refused_even_if_the_program_hides_it(what, way):
+    """Nothing of it happens, and the report names it and the line."""
+    report = explored("run", way)
+    assert report.problem.startswith(f"run was going to {what}"), report.problem
+    assert report.problem_line.file == __file__
+    assert not any(Path(path).exists() or Path(path).is_symlink() for path in (OUTSIDE, "/dev/shm/labkit-outside"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", ["a file", "run", "connect", "ctypes"])
+def test_the_guard_stands_in_every_process(role, name):
+    """setup, recovery and invariant are code under test like any other."""
+    what, way = WAYS[name]
+    report = explored(role, way)
+    assert report.problem.startswith(f"{role} was going to {what}"), report.problem
+
+
+def test_what_is_only_read_stays_allowed():
+    """Files anywhere, a map of one, C code of libraries, a name that is looked up."""
+
+    def run() -> None:
+        nothing()
+        Path(__file__).read_text()
+        os.listdir("/")
+        with open(__file__, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            assert memory[:3]
+        with open(os.devnull, "w") as nowhere:
+            print("x", file=nowhere)
+        import decimal
+        import ssl
+
+        assert decimal.Decimal(1)
+        assert ssl.OPENSSL_VERSION
+        socket.gethostname()
+
+    assert sweep(run, nothing, nothing).problem is None
+
+
+def test_what_is_no_state_of_the_program_may_be_ignored(tmp_path):
+    """Folders and addresses by name, and the report says what it has not looked at."""
+    log = tmp_path / "app.log"
+    report = explored("run", lambda: log.write_text("x"), ignore=[str(tmp_path)])
+    assert (report.problem, log.read_text()) == (None, "x")
+    assert f"Ignored, as asked: {tmp_path}" in str(report)
+    assert explored("run", connect, ignore=["127.0.0.1:9"]).problem is None
+    assert "connect to" in explored("run", connect, ignore=["127.0.0.1:99"]).problem
