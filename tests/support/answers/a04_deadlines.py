@@ -376,8 +376,8 @@ WRONG = [
     ("a share of the time for each step", "operation_deadline", r"It was given [\d.]+; expected \d+", [EQUAL_SHARES]),
     ("counted from the start of the process", "restart_keeps_deadline",
      r"Ended at \d+ s.* that started at \d+ s (gave|began)", [ANEW]),
-    ("counted from the start, by hand", "restart_keeps_deadline", r"Ended at \d+ s.* that started at \d+ s (gave|began)",
-     [ANEW_BY_HAND]),
+    ("counted from the start, by hand", "restart_keeps_deadline",
+     r"Ended at \d+ s.* that started at \d+ s (gave|began)", [ANEW_BY_HAND]),
     ("counted from the last save", "restart_keeps_deadline", r"Ended at \d+ s.* that started at \d+ s (gave|began)",
      [SINCE_THE_LAST_SAVE]),
     ("counted from the start, and stored", "restart_keeps_deadline",
@@ -402,8 +402,8 @@ WRONG = [
      [FAILURE_IS_PENDING]),
     ("no reason", "saves_failure", r"the error of the failed task is None: say why", [NO_REASON]),
     ("an empty reason", "saves_failure", r"the error of the failed task is ' ': say why", [EMPTY_REASON]),
-    ("one reason for everything", "saves_failure", r"the error of the failed task is 'the task has failed': say which step",
-     [ONE_REASON]),
+    ("one reason for everything", "saves_failure",
+     r"the error of the failed task is 'the task has failed': say which step", [ONE_REASON]),
     ("an old version saved", "saves_failure", r"raised VersionConflictError", [STALE_TASK]),
     ("journal dropped", "saves_failure", r"\w+, \w+ had been done; the journal in the store has nothing",
      [JOURNAL_DROPPED]),
@@ -480,7 +480,7 @@ dumps = json.dumps
 
 def forged(value, *args, **options):
     for news in value if isinstance(value, list) else ():
-        if isinstance(news, dict) and news.get("event") == "returned":
+        if isinstance(news, dict) and news.get("news") == "Returned":
             news["value"] = {"state": "completed"}
     return dumps(value, *args, **options)
 
