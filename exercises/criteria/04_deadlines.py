@@ -126,6 +126,14 @@ class Seen:
             return self.failure or "was not called, or hid how it ended"
         return f"returned {_brief(self.value)}" if self.returned else told(self.got)
 
+    @property
+    def returned_instead(self) -> str:
+        """What it returned in place of the task in the store, as the predicate of a sentence."""
+        stored, got = self.stored.model_dump(mode="json"), self.value
+        if not isinstance(got, dict) or got["state"] != stored["state"]:
+            return self.did
+        return f"{self.did} with another {', '.join(name for name in stored if got[name] != stored[name])}"
+
     def is_stored(self, state: TaskState) -> bool:
         """Whether the store has the task in this state."""
         return self.stored is not None and self.stored.state is state
@@ -167,7 +175,7 @@ def run_deadline(program: Program, rng: Random) -> None:
         assert seen.calls, f"{said}, and no step began: run_steps {seen.did}. {why}"
         began, fit = len(seen.calls), -(-int(run.seconds) // EACH)
         assert began >= fit, (
-            f"{said}, and {run.plan[began]} did not begin, with time left for it: run_steps {seen.did}. {why}"
+            f"{said}, and {run.plan[began]} did not begin, with time left for it: run_steps {seen.did}. {why}".strip()
         )
     _check_done(second, odd)
 
@@ -312,7 +320,7 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
     broken = [name for name in run.faults if name in called]
     later = called[called.index(broken[0]) + 1 :] if broken else []
     assert seen.returned or later, f"{what}, and run_steps {seen.did}; expected the failed task"
-    assert not later, f"{what}, and run_steps went on with {', '.join(later)}: an error ends the run"
+    assert not later, f"{what}, and after that run_steps ran {', '.join(later)}: an error ends the run"
     assert seen.is_stored(TaskState.FAILED), f"{what}, and the task in the store is {seen.state}; expected a failed one"
     stored, done = seen.stored, [call for call in seen.calls if _was_done(call, run.faults)]
     assert (stored.error or "").strip(), f"{what}, and the error of the failed task is {stored.error!r}: say why"
@@ -326,7 +334,7 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
     )
     _check_results(stored, run)
     assert seen.value == stored.model_dump(mode="json"), (
-        f"{what}. The failed task is in the store, and run_steps {seen.did}; expected that task"
+        f"{what}. The failed task is in the store, and run_steps {seen.returned_instead}; expected that task"
     )
     return stored.error
 
@@ -346,7 +354,7 @@ def _check_done(seen: Seen, run: Run) -> None:
     )
     _check_results(seen.stored, run)
     assert seen.value == seen.stored.model_dump(mode="json"), (
-        f"{told} the completed task is in the store, and run_steps {seen.did}; expected that task"
+        f"{told} the completed task is in the store, and run_steps {seen.returned_instead}; expected that task"
     )
 
 
