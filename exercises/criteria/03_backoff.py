@@ -201,7 +201,10 @@ def permanent_once(program: Program, rng: Random) -> None:
     calls, whys = [], []
 
     def then(earlier: int, last: Error, why: str) -> None:
-        errors = [*_fails(rng, earlier), last, *_fails(rng, 2)]
+        before = _fails(rng, earlier)
+        if before and issubclass(last.kind, Exception):
+            before[-1] = Error(last.kind)  # of the same type, and is_retryable says yes to it
+        errors = [*before, last, *_fails(rng, 2)]
         calls.append(Call(earlier + 2 + rng.randint(1, 3), errors))
         whys.append((earlier + 1, why))
 
