@@ -1,261 +1,138 @@
 """Judges chapter 4: what a step may take, and a run that ends by its task's deadline. Answers run in children only.
 
 The steps are tools of two minutes. Each tells the world how many seconds it was given, and the world has the clock.
+A trial is one process that carries out several tasks, as workers do: what leaks from one to the next is seen.
 """
 
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from functools import partial
+from numbers import Real
 from random import Random
 from typing import Any
 
 from labkit import Deadline, DeadlineExceeded, FakeClock, FileStateStore, SystemClock, Task, TaskState, world
 from labkit.crash import DidNotSurviveError, Trial, sweep, trial
 from labkit.crash.zygote.explore import DOWNTIME
+from labkit.grading.judge.calls import called, shown, told
 from labkit.grading.judge.program import Program
 
 STEPS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
 EACH = 120
 """Seconds that each of them takes."""
+MOMENT = "check_disk"
+"""A tool that is given no time: so the world remembers when a run began, and when it ended."""
 STORE = "tasks"
 PLENTY = 4000
 """Seconds in which everything can be done."""
 MACHINE = SystemClock()
 GOES_ON = (TaskState.PENDING, TaskState.RUNNING)
+TEXTS = ["", "Error: none", '"quoted"\nand on a line of its own', "готово: 完成 ✓", "TimeoutError", " done "]
+"""What steps may return. It is text, whatever it looks like."""
 
 
-@dataclass(frozen=True)
+class RefusedError(Exception):
+    """An error of a step's own."""
+
+
+ERRORS = [RefusedError, RuntimeError, KeyError, ValueError, ConnectionError, TimeoutError, AssertionError]
+
+
+@dataclass
 class OddClock(SystemClock):
-    """A machine's clock whose wall time is `days` ahead, and set back by `hours` while the first step runs."""
+    """A machine's clock: wall time is `days` ahead, and moves by `hours` while the first step runs; it was booted once.
+
+    `start` is when the run began, in the world's seconds.
+    """
 
     days: int = 0
     hours: int = 0
+    boot: float = 0.0
+    start: float = 0.0
 
     def now(self) -> datetime:
         """Wall time, as somebody set it."""
-        hours = self.hours if world.WorldClock().monotonic() >= EACH else 0
-        return super().now() + timedelta(days=self.days, hours=-hours)
+        hours = self.hours if world.current().elapsed() - self.start >= EACH else 0
+        return super().now() + timedelta(days=self.days, hours=hours)
+
+    def monotonic(self) -> float:
+        """Seconds since the machine was booted."""
+        return super().monotonic() + self.boot
 
 
-def run_deadline(program: Program, rng: Random) -> None:
-    """With enough time all is done; with too little the run ends by its deadline, whatever happens to wall time."""
-    plan, task = rng.sample(STEPS, 3), _task(rng, PLENTY)
-    seen = _run(program, task, plan, _limit(rng))
-    ran = [call.tool for call in seen.calls]
-    plenty = f"With {PLENTY} s for {len(plan)} steps of {EACH} s,"
-    assert seen.how == "returned", f"{plenty} run_steps {seen.did}"
-    assert ran == plan, (
-        f"{plenty} run_steps ran {', '.join(ran) or 'nothing'}; expected {', '.join(plan)}. The task is {seen.state}"
-    )
-    assert seen.is_stored(TaskState.COMPLETED), (
-        f"{plenty} the task in the store is {seen.state}; expected a completed one"
-    )
-    other = "The clock that run_steps was given shows another day than the machine's: ask that clock, and no other."
-    back = f"Wall time was set back by an hour at {EACH} s, and run_steps went by it."
-    for clock, why in (OddClock(), ""), (OddClock(days=3), other), (OddClock(hours=1), back):
-        plan, seconds = rng.sample(STEPS, 4), rng.randint(250, 350)
-        seen = _run(program, _task(rng, seconds, days=clock.days), plan, _limit(rng), clock)
-        said = f"Ended at {seen.ended:g} s, deadline {seconds} s"
-        last = [
-            f"{call.tool} began at {_second(call):g} s, and was given {call.arguments.get('given')} s"
-            for call in seen.calls
-        ]
-        assert seen.ended <= seconds, f"{said}. {why or ''.join(last[-1:])}"
-        assert seen.calls, f"{said}, and no step began: run_steps {seen.did}. {why}"
+@dataclass(frozen=True)
+class Run:
+    """A task that is carried out: what its steps do, and how many seconds away its deadline is."""
 
+    plan: list[str]
+    seconds: float
+    limit: float
+    name: str
+    """Of the service that is deployed: it was drawn, so an answer cannot know it."""
+    journal: dict[str, str] = field(default_factory=dict)
+    """What was done before: then the task is running."""
+    waited: float = 0.0
+    """Seconds between the making of the task and run_steps."""
+    faults: Mapping[str, type[Exception] | None] = field(default_factory=dict)
+    """Step → the error that it raises at once; None: it acts, and no answer comes in its time."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Step → what it returns, if that is not what its tool says."""
+    clock: OddClock = field(default_factory=OddClock)
+    zone: float = 0.0
+    """The time zone of the deadline, in hours from UTC."""
 
-def operation_deadline(program: Program, rng: Random) -> None:
-    """Each step gets its limit, or what is left if that is less."""
-    pairs = [(rng.randint(1, 50), 60), (rng.randint(100, 500), rng.randint(60, 90)), (0.5, 60), (45, 45)]
-    for left, limit in pairs:
-        answer, expected = _answer(program, left, limit), min(left, limit)
-        assert _is_about(answer, expected), (
-            f"With {left:g} s left and a limit of {limit} s, step_timeout {_said(answer)}; expected {expected:g}"
-        )
-    plan, seconds, limit = rng.sample(STEPS, 4), rng.randint(250, 350), _limit(rng)
-    seen = _run(program, _task(rng, seconds), plan, limit)
-    for call in seen.calls:
-        left, given = seconds - _second(call), call.arguments.get("given")
-        assert _is_about(given, min(limit, left)), (
-            f"{call.tool} began with {left:g} s left and a limit of {limit} s. "
-            f"It was given {given}; expected {min(limit, left):g}"
-        )
-    began = len(seen.calls)
-    assert began > 2, (
-        f"{plan[began]} did not begin, with {seconds - seen.ended:g} s left and a limit of {limit} s: "
-        f"run_steps {seen.did}"
-    )
-
-
-def no_late_start(program: Program, rng: Random) -> None:
-    """At the deadline, and after it, no step begins."""
-    for left in 0, -rng.randint(1, 500):
-        answer = _answer(program, left, 60)
-        assert answer == "raised DeadlineExceeded", (
-            f"With {left} s left, step_timeout {_said(answer)}; expected DeadlineExceeded"
-        )
-    plan, fit = rng.sample(STEPS, 4), rng.randint(2, 3)
-    seen = _run(program, _task(rng, EACH * fit), plan, _limit(rng))
-    late = [call for call in seen.calls if _second(call) >= EACH * fit]
-    assert not late, f"{late[0].tool} began at {_second(late[0]):g} s, deadline {EACH * fit} s: then nothing may start"
-    assert seen.calls, f"With {EACH * fit} s to go, no step began: run_steps {seen.did}"
-    over = rng.randint(1, 500)
-    task = _task(rng, EACH, state=TaskState.RUNNING, journal={plan[0]: "done"})
-    calls = _run(program, task, plan, _limit(rng), waited=EACH + over).calls
-    assert not calls, f"The deadline had passed {over} s before run_steps was called, and it began {calls[0].tool}"
-
-
-def restart_keeps_deadline(program: Program, rng: Random) -> None:
-    """Killed anywhere, the run goes on where it was, and ends by the deadline in its task."""
-    plan, seconds, limit = rng.sample(STEPS, 4), rng.randint(370, 450), _limit(rng)
-    task = _task(rng, seconds)
-
-    def run() -> None:
-        with suppress(Exception):  # what an answer raises is for another case
-            _carry_out(program, task, plan, limit)
-
-    def recover() -> None:
-        found = FileStateStore(STORE).get(Task, task.id)
-        # Told to a process that the answer cannot reach, and before the answer is loaded.
-        world.ack(json.dumps([world.WorldClock().monotonic(), found.state, list(found.journal)]))
-        if found.state in GOES_ON:
-            run()
-
-    def invariant(seen) -> None:
-        assert len(seen.acknowledged) == 1, "run_steps acknowledged something: only its caller may"
-        (began, state, journal), ended = json.loads(seen.acknowledged[0]), world.WorldClock().monotonic()
-        ours = [call for call in seen.calls if call.arguments.get("service") == task.user_input]
-        before = [call for call in ours if _second(call) < began]
-        _no_step_twice([call.tool for call in before], [call.tool for call in ours[len(before) :]], journal)
-        stored = FileStateStore(STORE).get(Task, task.id)
-        assert stored.deadline == task.deadline, (
-            f"The deadline in the store was {seconds} s, and is {_after_start(stored.deadline)} now"
-        )
-        assert ended <= max(seconds, began), (
-            f"Ended at {ended:g} s, deadline {seconds} s: the process that started at {began:g} s restarted it"
-        )
-        rest, failed = seconds - began + DOWNTIME, bool(before) and not _was_done(before[-1])
-        assert state in GOES_ON or failed or rest <= limit, (
-            f"At that moment, {rest:g} s were left, and the task in the store was {state} already"
-        )
-        for idle, end in (ours == before and state in GOES_ON, began), (stored.state in GOES_ON, ended):
-            assert not idle or seconds - end <= limit, (
-                f"The process that started at {began:g} s had {seconds - end:g} s left, and began no further step"
-            )
-
-    report = sweep(run, recover, invariant, lambda: FileStateStore(STORE).insert(task), name="run_steps")
-    for point in report.broken:
-        done = [effect for effect in report.effects[: point.k] if effect.op == "tool"]
-        moment = f"after {done[-1].target} had run" if done else "before the first step"
-        what, where = f"Killed {moment}: {point.broken()[0].reason}", str(done[-1].line or "") if done else ""
-        raise DidNotSurviveError(what, where, report.score(), report.timeline())
-    report.assert_survives(effects=6)
-
-
-def _no_step_twice(before: list[str], after: list[str], journal: list[str]) -> None:
-    """Of the steps that ran before a crash, only the one in flight runs again; what is journalled has run."""
-    for step in journal:
-        assert step in before, f"{step} was journalled as finished, and had never run"
-    for step in after:
-        assert step not in journal, f"{step} was journalled as finished, and ran again after the restart"
-        assert step not in before[:-1], f"{step} had finished before the crash, and ran again"
-
-
-def saves_failure(program: Program, rng: Random) -> None:
-    """A run that fails is saved as failed, with the reason and the journal of what was done; and it is returned."""
-    plan = rng.sample(STEPS, 4)
-    broken = plan[rng.randint(1, 2)]
-    over, refused = "The deadline came between two steps", f"{broken} refused to work"
-    runs = {
-        "The deadline came while a step ran": (rng.randint(250, 350), {}),
-        over: (EACH * rng.randint(1, 2), {}),
-        f"No answer came from {broken} in its time": (PLENTY, {broken: ["ambiguous"]}),
-        refused: (PLENTY, {broken: ["permanent"]}),
-        f"{broken} could not be reached": (PLENTY, {broken: ["transient"]}),
-    }
-    reasons = {what: _reason_saved(program, rng, plan, what, *run) for what, run in runs.items()}
-    assert reasons[over] != reasons[refused], (
-        f"{over}; in another run, {refused}. Both times the error is {reasons[over]!r}: that does not say why"
-    )
-
-
-def _reason_saved(
-    program: Program, rng: Random, plan: list[str], what: str, seconds: int, faults: Mapping[str, Any]
-) -> str:
-    """The error of a task that cannot be completed, because of `what` happens."""
-    seen = _run(program, _task(rng, seconds), plan, _limit(rng), faults=faults)
-    assert seen.how == "returned", f"{what}, and run_steps {seen.did}; expected the failed task"
-    assert seen.is_stored(TaskState.FAILED), f"{what}, and the task in the store is {seen.state}; expected a failed one"
-    stored, done = seen.stored, [call for call in seen.calls if _was_done(call, faults)]
-    assert (stored.error or "").strip(), f"{what}, and the error of the failed task is {stored.error!r}: say why"
-    assert list(stored.journal) == [call.tool for call in done], (
-        f"{what}. {', '.join(call.tool for call in done) or 'No step'} had been done; "
-        f"the journal in the store has {', '.join(stored.journal) or 'nothing'}"
-    )
-    for call in done:
-        answer, kept = world.TOOLS[call.tool].answer.format(**call.arguments), stored.journal[call.tool]
-        assert kept == answer, f"{call.tool} returned {answer!r}; the journal has {kept!r}"
-    assert seen.value == stored.model_dump(mode="json"), (
-        f"{what}. The failed task is in the store, and run_steps {seen.did}; expected that task"
-    )
-    return stored.error
-
-
-def _was_done(call: world.Call, faults: Mapping[str, Any] = {}) -> bool:
-    """Whether a step had the time that it takes, and came to its end."""
-    given = call.arguments.get("given")
-    return call.tool not in faults and isinstance(given, int | float) and given >= EACH
-
-
-def _limit(rng: Random) -> int:
-    """More than a step takes."""
-    return rng.randint(130, 200)
-
-
-def _at(seconds: float, days: int = 0) -> datetime:
-    """Wall time, so many seconds after the world began."""
-    return FakeClock().now() + timedelta(days=days, seconds=seconds)
-
-
-def _task(rng: Random, seconds: int, days: int = 0, **fields: Any) -> Task:
-    """A task that must end so many seconds after the world began; what the user wants is a service's name."""
-    name = f"{rng.choice(['shop', 'blog', 'mail', 'wiki'])}-{rng.randrange(10**6)}"
-    return Task(
-        id=f"task-{rng.randrange(10**6)}",
-        user_input=name,
-        deadline=_at(seconds, days),
-        created_at=_at(0, days),
-        **fields,
-    )
-
-
-def _step(service: str, name: str, timeout: Any) -> str:
-    number = isinstance(timeout, int | float)
-    given = timeout if number else f"{timeout!r}, not a number"
-    return world.tool(name, timeout=timeout if number else 0, service=service, given=given)
-
-
-def _carry_out(program: Program, task: Task, plan: list[str], limit: int, clock: SystemClock = MACHINE) -> Any:
-    store = FileStateStore(STORE, clock)
-    steps = {name: partial(_step, task.user_input, name) for name in plan}
-    return program["run_steps"](store.get(Task, task.id), steps, store, clock, limit)
+    @property
+    def id(self) -> str:
+        """Of the task."""
+        return f"task-{self.name}"
 
 
 class Seen:
     """How run_steps did with a task: what the world remembers, and what is on the disk."""
 
-    def __init__(self, seen: Trial, task: Task) -> None:
-        self.how, self.value, self.ended, self.did = seen.how, seen.value, seen.world.elapsed(), _did(seen)
-        self.calls = [call for call in seen.world.calls if call.arguments.get("service") == task.user_input]
-        """Of the steps. Whatever else an answer calls has not this name, which was drawn."""
+    def __init__(self, seen: Trial, run: Run, got: dict[str, Any] | None) -> None:
+        ours = [call for call in seen.world.calls if call.arguments.get("service") == run.name]
+        moments = {call.arguments.get("moment"): call.minute * 60 for call in ours if call.tool == MOMENT}
+        self.start, self.got = moments.get("made", 0.0), got
+        self.ended = round(moments.get("ended", seen.world.elapsed()) - self.start, 6)
+        """Seconds after the task was made; all moments are."""
+        self.calls = [replace(call, minute=call.minute - self.start / 60) for call in ours if call.tool in STEPS]
+        """Of the steps. Whatever else an answer calls has not this name."""
+        self.failure = f"{seen.failure}{f' at {seen.line}' if seen.line else ''}" if seen.how != "returned" else ""
         try:
-            record = json.loads(seen.files[f"{STORE}/task/{task.id}.json"])["record"]
+            record = json.loads(seen.files[f"{STORE}/task/{run.id}.json"])["record"]
             self.stored = Task.model_validate(record)
         except (KeyError, TypeError, ValueError):
             self.stored = None
+
+    @property
+    def returned(self) -> bool:
+        """Whether run_steps raised nothing."""
+        return self.got is not None and "value" in self.got
+
+    @property
+    def value(self) -> Any:
+        """What it returned: a task as plain data, or something else in words."""
+        return self.got["value"] if self.returned else None
+
+    @property
+    def did(self) -> str:
+        """How it ended, as the predicate of a sentence."""
+        if self.got is None:
+            return self.failure or "was not called, or hid how it ended"
+        return f"returned {_brief(self.value)}" if self.returned else told(self.got)
+
+    @property
+    def returned_instead(self) -> str:
+        """What it returned in place of the task in the store, as the predicate of a sentence."""
+        stored, got = self.stored.model_dump(mode="json"), self.value
+        if not isinstance(got, dict) or got["state"] != stored["state"]:
+            return self.did
+        return f"{self.did} with another {', '.join(name for name in stored if got[name] != stored[name])}"
 
     def is_stored(self, state: TaskState) -> bool:
         """Whether the store has the task in this state."""
@@ -269,45 +146,387 @@ class Seen:
         return f"{self.stored.state} ({self.stored.error})" if self.stored.error else str(self.stored.state)
 
 
-def _run(
-    program: Program,
-    task: Task,
-    plan: list[str],
-    limit: int,
-    clock: SystemClock = MACHINE,
-    faults: Mapping[str, Any] = {},
-    waited: float = 0,
-) -> Seen:
-    """Store the task, and call run_steps, `waited` seconds after the world began."""
+def run_deadline(program: Program, rng: Random) -> None:
+    """With time enough all is done; with too little the run ends by its deadline, whatever clocks and zones say."""
+    texts = dict(zip(STEPS, rng.sample(TEXTS, len(STEPS)), strict=True))
+    plenty = _made(rng, 3, PLENTY)
+    odd = _made(rng, 5, PLENTY, texts=texts, clock=OddClock(days=-2, boot=rng.randint(1, 10**6)))
+    other = "The clock that run_steps was given shows another day than the machine's: ask that clock, and no other."
+    back, forward = (
+        f"Wall time was set {way} by an hour at {EACH} s, and run_steps went by it." for way in ("back", "forward")
+    )
+    east, west = rng.randint(3, 22) / 2, -rng.randint(3, 22) / 2
+    zones = [f"The deadline in the task is written in another time zone, UTC{hours:+g} h." for hours in (east, west)]
+    tight = {
+        "": _tight(rng),
+        other: _tight(rng, clock=OddClock(days=3)),
+        back: _tight(rng, clock=OddClock(hours=-1)),
+        forward: _tight(rng, clock=OddClock(hours=1)),
+        zones[0]: _tight(rng, zone=east),
+        zones[1]: _tight(rng, zone=west),
+        "In a later run of the same process.": _tight(rng, clock=OddClock(boot=rng.randint(1, 10**6))),
+    }
+    first, second, *others = _carry_out(program, plenty, odd, *tight.values())
+    _check_done(first, plenty)
+    for seen, (why, run) in zip(others, tight.items(), strict=True):
+        said = f"Ended at {seen.ended:g} s, deadline {run.seconds:g} s"
+        last = [f"{c.tool} began at {_second(c):g} s, and was given {_given(c)} s" for c in seen.calls]
+        assert seen.ended <= run.seconds + 1e-6, f"{said}. {why or ''.join(last[-1:])}"
+        assert seen.calls, f"{said}, and no step began: run_steps {seen.did}. {why}"
+        began, fit = len(seen.calls), -(-int(run.seconds) // EACH)
+        assert began >= fit, (
+            f"{said}, and {run.plan[began]} did not begin, with time left for it: run_steps {seen.did}. {why}".strip()
+        )
+    _check_done(second, odd)
 
-    def setup() -> None:
-        world.arrange(faults=faults)
-        FileStateStore(STORE, clock).insert(task)
-        world.WorldClock().sleep(waited)
 
-    def run() -> Any:
-        returned = _carry_out(program, task, plan, limit, clock)
-        return returned if isinstance(returned, Task) else repr(returned)
+def operation_deadline(program: Program, rng: Random) -> None:
+    """Each step gets its limit, or what is left if that is less: exactly, and at that moment."""
+    same, part = rng.randint(30, 90), rng.randint(1, 99) / 100
+    pairs = [(rng.randint(1, 50), 60), (rng.randint(100, 500), rng.randint(60, 90)), (0.5, 60), (45, 45)]
+    pairs += [(same + part, same), (same - part, same), (rng.randint(2, 50) + part, 60), (part / 100, 60)]
+    pairs += [(rng.randint(100, 500), rng.randint(10, 90) + part), (10**6, 10**5), (300, part), (2, 1)]
+    for (left, limit), answer in zip(pairs, _answers(program, pairs), strict=True):
+        expected = min(left, limit)
+        assert _is_about(answer, expected), (
+            f"With {left:g} s left and a limit of {limit:g} s, step_timeout {_said(answer)}; expected {expected:g}"
+        )
+    runs = [_tight(rng), _tight(rng), _tight(rng)]
+    for seen, run in zip(_carry_out(program, *runs), runs, strict=True):
+        for call in seen.calls:
+            left, given = run.seconds - _second(call), call.arguments.get("given")
+            assert _is_about(given, min(run.limit, left)), (
+                f"{call.tool} began with {left:g} s left and a limit of {run.limit:g} s. "
+                f"It was given {_given(call)}; expected {min(run.limit, left):g}"
+            )
+        began = len(seen.calls)
+        assert began > 2, (
+            f"{run.plan[began]} did not begin, with {run.seconds - seen.ended:g} s left and a limit of {run.limit:g} s:"
+            f" run_steps {seen.did}"
+        )
 
-    return Seen(trial(run, setup), task)
+
+def no_late_start(program: Program, rng: Random) -> None:
+    """At the deadline, and after it, no step begins."""
+    pairs = [(0, 60), (-rng.randint(1, 500), 60), (-rng.randint(1, 99) / 100, 60), (0, rng.randint(1, 9))]
+    for (left, _), answer in zip(pairs, _answers(program, pairs), strict=True):
+        assert answer == "raised DeadlineExceeded", (
+            f"With {left:g} s left, step_timeout {_said(answer)}; expected DeadlineExceeded"
+        )
+    fit, over = rng.randint(2, 3), rng.randint(1, 500)
+    first = _made(rng, 4, EACH * fit)
+    passed = [_made(rng, 4, EACH, waited=EACH + late) for late in (over, 0.25, 0)]
+    begun = [replace(_made(rng, 4, EACH, waited=EACH + over), journal=_journal(run.plan[:1])) for run in passed[:1]]
+    seen, *others = _carry_out(program, first, *passed, *begun)
+    late = [call for call in seen.calls if _second(call) >= EACH * fit]
+    assert not late, f"{late[0].tool} began at {_second(late[0]):g} s, deadline {EACH * fit} s: then nothing may start"
+    assert seen.calls, f"With {EACH * fit} s to go, no step began: run_steps {seen.did}"
+    for run, seen in zip([*passed, *begun], others, strict=True):
+        past = run.waited - run.seconds
+        when = f"had passed {past:g} s before run_steps was called" if past else "was the moment of the call"
+        assert not seen.calls, f"The deadline {when}, and it began {seen.calls[0].tool}"
 
 
-def _answer(program: Program, left: float, limit: float) -> Any:
+def restart_keeps_deadline(program: Program, rng: Random) -> None:
+    """What is journalled never runs again; killed anywhere, the run goes on, and ends by the deadline in its task."""
+    run = replace(_made(rng, 3, rng.randint(310, 350)), clock=OddClock(boot=rng.randint(1, 10**6)))
+    task = Task(id=run.id, user_input=run.name, deadline=_at(run.seconds), created_at=_at(0))
+
+    def live(run: Run) -> None:
+        with suppress(Exception):  # what an answer raises is for another case
+            _call(program, run)
+
+    def recover() -> None:
+        found = FileStateStore(STORE).get(Task, task.id)
+        # Told to a process that the answer cannot reach, and before the answer is loaded.
+        world.ack(json.dumps([world.WorldClock().monotonic(), found.state, list(found.journal)]))
+        if found.state in GOES_ON:
+            live(replace(run, clock=OddClock()))  # the machine was booted anew
+
+    def invariant(seen) -> None:
+        assert len(seen.acknowledged) == 1, "run_steps acknowledged something: only its caller may"
+        (began, state, journal), ended = json.loads(seen.acknowledged[0]), world.WorldClock().monotonic()
+        ours = [call for call in seen.calls if call.arguments.get("service") == run.name]
+        before = [call for call in ours if _second(call) < began]
+        after = ours[len(before) :]
+        _no_step_twice([call.tool for call in before], [call.tool for call in after], journal)
+        stored = FileStateStore(STORE).get(Task, task.id)
+        assert stored.deadline == task.deadline, (
+            f"The deadline in the store was {run.seconds} s, and is {_after_start(stored.deadline)} now"
+        )
+        assert ended <= max(run.seconds, began) + 1e-6, (
+            f"Ended at {ended:g} s, deadline {run.seconds} s: the process that started at {began:g} s "
+            f"{_gave(after[-1:], run.seconds)}"
+        )
+        rest, failed = run.seconds - began + DOWNTIME, bool(before) and not _was_done(before[-1])
+        assert state in GOES_ON or failed or rest <= run.limit, (
+            f"At that moment, {rest:g} s were left, and the task in the store was {state} already"
+        )
+        for idle, end in (ours == before and state in GOES_ON, began), (stored.state in GOES_ON, ended):
+            assert not idle or run.seconds - end <= run.limit, (
+                f"The process that started at {began:g} s had {run.seconds - end:g} s left, and began no further step"
+            )
+
+    report = sweep(partial(live, run), recover, invariant, lambda: FileStateStore(STORE).insert(task), name="run_steps")
+    for point in report.broken:
+        done = [effect for effect in report.effects[: point.k] if effect.op == "tool"]
+        moment = f"after {done[-1].target} had run" if done else "before the first step"
+        what, where = f"Killed {moment}: {point.broken()[0].reason}", str(done[-1].line or "") if done else ""
+        raise DidNotSurviveError(what, where, report.score(), report.timeline())
+    report.assert_survives(effects=6)
+    _check_journals(program, rng)
+
+
+def saves_failure(program: Program, rng: Random) -> None:
+    """A run that fails ends there; it is saved as failed, with a reason of its own and with what was done; returned."""
+    plan = rng.sample(STEPS, 4)
+    step = plan[rng.randint(1, 2)]
+    over, refused = "The deadline came between two steps", f"{step} refused to work"
+    kinds = rng.sample(ERRORS, len(ERRORS))
+    runs = {
+        "The deadline came while a step ran": _tight(rng),
+        over: _made(rng, 4, EACH * rng.randint(1, 2)),
+        f"No answer came from {step} in its time": _made(rng, 4, PLENTY, faults={step: None}),
+        refused: _made(rng, 4, PLENTY, faults={step: world.ToolError}),
+        f"{step} could not be reached": _made(rng, 4, PLENTY, faults={step: world.ToolUnavailableError}),
+    }
+    runs = {what: replace(run, plan=plan) for what, run in runs.items()}
+    for place, kind in zip([0, 3, 1, 2, 0, 3, 1], kinds, strict=True):
+        run = _made(rng, 4, PLENTY)
+        runs[f"{run.plan[place]} raised {kind.__name__}"] = replace(run, faults={run.plan[place]: kind})
+    half, late = _made(rng, 4, PLENTY), _made(rng, 4, EACH)
+    runs["A later step failed, and the journal was half full"] = replace(
+        half, journal=_journal(half.plan[1:2]), faults={half.plan[2]: RefusedError}
+    )
+    for waited in (EACH, EACH + rng.randint(1, 500)):
+        runs[f"The deadline had passed {waited - EACH} s before run_steps was called"] = replace(
+            _made(rng, 4, EACH), waited=waited
+        )
+    runs["The deadline had passed before the second process began"] = replace(
+        late, waited=EACH * 2, journal=_journal(late.plan[:1])
+    )
+    found = _carry_out(program, *runs.values())
+    reasons = {what: _reason_saved(what, runs[what], seen) for what, seen in zip(runs, found, strict=True)}
+    for one in list(runs)[2:5]:
+        for other in over, refused:
+            assert one == other or reasons[one] != reasons[other], (
+                f"{other}; in another run, {one}. Both times the error is {reasons[one]!r}: that does not say why"
+            )
+
+
+def _reason_saved(what: str, run: Run, seen: Seen) -> str:
+    """The error of a task that cannot be completed, because of `what` happens."""
+    called = [call.tool for call in seen.calls]
+    broken = [name for name in run.faults if name in called]
+    later = called[called.index(broken[0]) + 1 :] if broken else []
+    assert seen.returned or later, f"{what}, and run_steps {seen.did}; expected the failed task"
+    assert not later, f"{what}, and after that run_steps ran {', '.join(later)}: an error ends the run"
+    assert seen.is_stored(TaskState.FAILED), f"{what}, and the task in the store is {seen.state}; expected a failed one"
+    stored, done = seen.stored, [call for call in seen.calls if _was_done(call, run.faults)]
+    assert (stored.error or "").strip(), f"{what}, and the error of the failed task is {stored.error!r}: say why"
+    assert not broken or broken[0] in stored.error, (
+        f"{what}, and the error of the failed task is {stored.error!r}: say which step failed"
+    )
+    names = [*run.journal, *(call.tool for call in done)]
+    assert list(stored.journal) == names, (
+        f"{what}. {', '.join(names) or 'No step'} had been done; "
+        f"the journal in the store has {', '.join(stored.journal) or 'nothing'}"
+    )
+    _check_results(stored, run)
+    assert seen.value == stored.model_dump(mode="json"), (
+        f"{what}. The failed task is in the store, and run_steps {seen.returned_instead}; expected that task"
+    )
+    return stored.error
+
+
+def _check_done(seen: Seen, run: Run) -> None:
+    ran, lacking = [call.tool for call in seen.calls], [name for name in run.plan if name not in run.journal]
+    told = f"With {PLENTY} s for {len(run.plan)} steps of {EACH} s,"
+    if run.journal:
+        told = f"The task was running, with {', '.join(run.journal)} in its journal, and"
+    assert seen.returned, f"{told} run_steps {seen.did}"
+    assert ran == lacking, (
+        f"{told} run_steps ran {', '.join(ran) or 'nothing'}; expected {', '.join(lacking) or 'nothing'}. "
+        f"The task is {seen.state}"
+    )
+    assert seen.is_stored(TaskState.COMPLETED), (
+        f"{told} the task in the store is {seen.state}; expected a completed one"
+    )
+    _check_results(seen.stored, run)
+    assert seen.value == seen.stored.model_dump(mode="json"), (
+        f"{told} the completed task is in the store, and run_steps {seen.returned_instead}; expected that task"
+    )
+
+
+def _check_results(stored: Task, run: Run) -> None:
+    """The journal has what each step returned."""
+    for name, kept in stored.journal.items():
+        answer = run.journal.get(name, run.texts.get(name, world.TOOLS[name].answer.format(service=run.name)))
+        assert kept == answer, f"{name} returned {answer!r}; the journal has {kept!r}"
+
+
+def _check_journals(program: Program, rng: Random) -> None:
+    """A second process runs what the journal lacks, whatever it has: not always the first steps of this plan."""
+    runs = [_made(rng, 4, PLENTY) for _ in range(4)]
+    had = (
+        [run.plan[:2] for run in runs[:1]] + [run.plan[1:4:2] for run in runs[1:2]] + [[runs[2].plan[3]], runs[3].plan]
+    )
+    runs = [replace(run, journal=_journal(names)) for run, names in zip(runs, had, strict=True)]
+    for seen, run in zip(_carry_out(program, *runs), runs, strict=True):
+        _check_done(seen, run)
+
+
+def _no_step_twice(before: list[str], after: list[str], journal: list[str]) -> None:
+    """Of the steps that ran before a crash, only the one in flight runs again; what is journalled has run."""
+    for step in journal:
+        assert step in before, f"{step} was journalled as finished, and had never run"
+    for step in after:
+        assert step not in journal, f"{step} was journalled as finished, and ran again after the restart"
+        assert step not in before[:-1], f"{step} had finished before the crash, and ran again"
+
+
+def _gave(last: list[world.Call], seconds: float) -> str:
+    """What a process that ended too late gave to its last step, as the predicate of a sentence."""
+    if not last:
+        return "began no step"
+    left = seconds - _second(last[0])
+    if left <= 0:
+        return f"began {last[0].tool} {-left:g} s after the deadline"
+    return f"gave {last[0].tool} {_given(last[0])} s, and {left:g} s were left"
+
+
+def _given(call: world.Call) -> Any:
+    """How many seconds a step was given, as a message shows it."""
+    given = call.arguments.get("given")
+    return f"{given:g}" if isinstance(given, float) else given
+
+
+def _was_done(call: world.Call, faults: Mapping[str, Any] = {}) -> bool:
+    """Whether a step had the time that it takes, and came to its end."""
+    given = call.arguments.get("given")
+    return call.tool not in faults and isinstance(given, int | float) and given >= EACH
+
+
+def _made(rng: Random, steps: int, seconds: float, **more: Any) -> Run:
+    """A run of so many steps that must end in so many seconds. The limit is more than a step takes."""
+    name = f"{rng.choice(['shop', 'blog', 'mail', 'wiki'])}-{rng.randrange(10**6)}"
+    return Run(rng.sample(STEPS, steps), seconds, rng.randint(130, 200), name, **more)
+
+
+def _tight(rng: Random, **more: Any) -> Run:
+    """A run of four steps with time for two of them, and for a part of the third."""
+    return _made(rng, 4, rng.randint(250, 350), **more)
+
+
+def _journal(names: list[str]) -> dict[str, str]:
+    return {name: f"{name} was done before" for name in names}
+
+
+def _at(seconds: float) -> datetime:
+    """Wall time, so many seconds after the world began."""
+    return FakeClock().now() + timedelta(seconds=seconds)
+
+
+def _carry_out(program: Program, *runs: Run) -> list[Seen]:
+    """Make the tasks and carry them out, one after another in one child."""
+
+    def carry_out() -> list[dict[str, Any]]:
+        found = []
+        for run in runs:
+            run.clock.start = world.current().elapsed()
+            _moment(run, "made")
+            FileStateStore(STORE, run.clock).insert(_task(run))
+            world.current().sleep(run.waited)
+            found.append(_call(program, run))
+            _moment(run, "ended")
+            if found[-1].get("endless"):
+                break
+        return found
+
+    seen = trial(carry_out)
+    found = seen.value if isinstance(seen.value, list) else []
+    return [Seen(seen, run, got) for run, got in zip(runs, [*found, *[None] * (len(runs) - len(found))], strict=True)]
+
+
+def _task(run: Run) -> Task:
+    """In a child: the task of a run, made now."""
+    now = run.clock.now()
+    zone = timezone(timedelta(hours=run.zone))
+    return Task(
+        id=run.id,
+        user_input=run.name,
+        state=TaskState.RUNNING if run.journal else TaskState.PENDING,
+        journal=run.journal,
+        deadline=(now + timedelta(seconds=run.seconds)).astimezone(zone),
+        created_at=now,
+    )
+
+
+def _call(program: Program, run: Run) -> dict[str, Any]:
+    """In a child: call run_steps with what is stored; what it returned, or how it failed."""
+    store = FileStateStore(STORE, run.clock)
+    steps = {name: partial(_step, run, name) for name in run.plan}
+    run_steps = program["run_steps"]
+
+    def call() -> Any:
+        returned = run_steps(store.get(Task, run.id), steps, store, run.clock, run.limit)
+        return returned.model_dump(mode="json") if isinstance(returned, Task) else shown(returned)
+
+    return called(call)
+
+
+def _step(run: Run, name: str, timeout: Any) -> str:
+    """A step: it tells the world what it was given, and works as long as it takes."""
+    number = _number(timeout)
+    given = f"{timeout!r}, not a number" if number is None else number
+    fails = name in run.faults
+    error = run.faults.get(name)
+    wait = 0 if number is None or error else number
+    try:
+        answer = world.tool(name, timeout=wait, service=run.name, given=given)
+    except world.ToolTimeoutError:
+        if error:
+            raise error(f"{name} did not work: {error.__name__}") from None
+        raise
+    if fails:
+        raise world.ToolTimeoutError(f"no answer from {name} after {wait:g} s: it may have acted, or not")
+    return run.texts.get(name, answer)
+
+
+def _moment(run: Run, what: str) -> None:
+    """Have the world remember this moment."""
+    with suppress(world.ToolTimeoutError):
+        world.tool(MOMENT, timeout=0, service=run.name, moment=what)
+
+
+def _answers(program: Program, pairs: list[tuple[float, float]]) -> list[Any]:
     """What step_timeout answers with so many seconds left and such a limit: a number, or else what it did in words."""
 
-    def ask() -> Any:
+    def ask(left: float, limit: float) -> Any:
+        clock = FakeClock()
+        deadline = Deadline.after(left + 50, clock)  # it is asked, and then time passes
+        with suppress(Exception):
+            program["step_timeout"](deadline, limit)
+        clock.sleep(50)
         try:
-            given = program["step_timeout"](Deadline.after(left, FakeClock()), limit)
+            given = program["step_timeout"](deadline, limit)
         except DeadlineExceeded:
             return "raised DeadlineExceeded"
-        except Exception as error:  # noqa: BLE001 - what it means is for the case to say
-            own = " of its own, not that of the given cell" if type(error).__name__ == "DeadlineExceeded" else ""
-            return f"raised {type(error).__name__}{own}: {error}"
-        return given if isinstance(given, int | float) else f"returned {given!r}"
+        except Exception as error:
+            if type(error).__name__ == "DeadlineExceeded":
+                return f"raised DeadlineExceeded of its own, not that of the given cell: {error}"
+            raise
+        number = _number(given)
+        return f"returned {shown(given)}" if number is None else number
 
-    seen = trial(ask)
-    assert seen.how == "returned", f"With {left:g} s left and a limit of {limit} s, step_timeout {_did(seen)}"
-    return seen.value
+    seen = trial(lambda: [called(partial(ask, *pair)) for pair in pairs])
+    assert seen.how == "returned", f"step_timeout {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    return [got["value"] if "value" in got else told(got) for got in seen.value]
+
+
+def _number(value: Any) -> float | None:
+    """A number of any kind, as a float; None if it is none."""
+    return float(value) if isinstance(value, Real | Decimal) else None
 
 
 def _said(answer: Any) -> str:
@@ -315,7 +534,7 @@ def _said(answer: Any) -> str:
 
 
 def _is_about(given: Any, expected: float) -> bool:
-    return isinstance(given, int | float) and abs(given - expected) < 1e-6
+    return isinstance(given, int | float) and abs(given - expected) < 1e-5
 
 
 def _second(call: world.Call) -> float:
@@ -329,11 +548,3 @@ def _after_start(at: datetime | None) -> str:
 
 def _brief(value: Any) -> str:
     return f"a {value['state']} task" if isinstance(value, dict) and "state" in value else str(value)
-
-
-def _did(seen: Trial) -> str:
-    """How a trial went, as the predicate of a sentence."""
-    if seen.how == "returned":
-        return f"returned {_brief(seen.value)}"
-    at = f" at {seen.line}" if seen.line and seen.line.file.startswith("<answer") else ""
-    return f"{seen.failure}{at}"

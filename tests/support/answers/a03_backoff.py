@@ -503,13 +503,13 @@ WRONG = [
     ("no cap", "capped", r"1, 2, 4, 8, 16, 32, 64, 128: delay 7 is 64, the cap is 60", [NO_CAP]),
     ("the first delay passes the cap", "capped", r"delay 1 is \d+, the cap is \d+", [FIRST_PASSES_THE_CAP]),
     ("ends at the cap", "capped", r"delays\(\) ended after 6 delays: it must go on", [ENDS_AT_THE_CAP]),
-    ("starts again at the cap", "capped", r"delay 100 is .* and should be the cap, 60", [STARTS_AGAIN_AT_THE_CAP]),
-    ("stops below the cap", "capped", r"delay 100 is 32, and should be the cap, 60", [STOPS_BELOW_THE_CAP]),
+    ("starts again at the cap", "capped", r"delay 150 is .* and should be the cap, 60", [STARTS_AGAIN_AT_THE_CAP]),
+    ("stops below the cap", "capped", r"delay 150 is 32, and should be the cap, 60", [STOPS_BELOW_THE_CAP]),
     ("linear", "grows", r"Delays 1, 2, 3; expected 1, 2, 4: .* twice as long", [LINEAR]),
     ("begins with the second delay", "grows", r"Delays 2, 4, 8; expected 1, 2, 4: the first delay is 1",
      [STARTS_TOO_LATE]),
     ("constant", "grows", r"Delays 1, 1, 1; expected 1, 2, 4", [CONSTANT]),
-    ("base and factor ignored", "grows", r"delays\(base=.*gave 1, 2, 4, 8, 16, 32; expected", [SQUARES]),
+    ("base and factor ignored", "grows", r"delays\(base=.*gave 1, 2, 4, 8, 16, 32.*; expected", [SQUARES]),
     ("delays from the clock", "capped", r"should be the cap", [FROM_THE_CLOCK]),
     ("not Python", "capped", r"delays: line 2 is not Python: expected ':'", [NOT_PYTHON]),
     ("sleeps after the last attempt", "grows",
@@ -552,7 +552,7 @@ WRONG = [
     ("sleeps after success", "returns_value", r"slept 1 s more before it returned it", [SLEEPS_AFTER_SUCCESS]),
     ("tries once", "returns_value", r"Attempt 2 of at most 2 returned 0, but only 1 attempt came", [ONCE]),
     ("looks into fn", "returns_value", r"but only 0 attempts came", [LOOKS_INTO_FN]),
-    ("a coroutine", "returns_value", r"only 0 attempts came: execute_with_retry returned <coroutine",
+    ("a coroutine", "returns_value", r"only 0 attempts came: execute_with_retry returned a coroutine.*async def",
      [SYNCHRONOUS_IN_NAME_ONLY]),
     ("every error retried", "permanent_once", r"is_retryable says no to the \w+ of attempt 1, and \d attempts came",
      [RETRIES_EVERYTHING]),
@@ -563,7 +563,7 @@ WRONG = [
     ("sleeps before it asks", "permanent_once", r"slept 0.5 s before it raised it", [SLEEPS_BEFORE_IT_ASKS]),
     ("wraps what is permanent", "permanent_once", r"raised RuntimeError: permanent .*expected this error itself",
      [PERMANENT_IS_WRAPPED]),
-    ("catches KeyboardInterrupt", "permanent_once", r"KeyboardInterrupt came in attempt 1: .*and 3 attempts came",
+    ("catches KeyboardInterrupt", "permanent_once", r"KeyboardInterrupt came in attempt 1: .*and \d attempts came",
      [CATCHES_EVERYTHING]),
     ("jitter ignored", "spreads", r"jitter was called 0 times for the \d delays between them", [IGNORES_JITTER]),
     ("jitter added", "spreads", r"jitter made .* of delay 1, which was 1; execute_with_retry slept 1\.\d+ s",
@@ -819,4 +819,1140 @@ RIGHT = {
     "labkit's clock, errors as values": LABKITS_CLOCK,
     "sleeps in slices": IN_SLICES,
     "waits until a moment": UNTIL_THEN,
+}
+
+# Written without sight of the cases.
+
+WRONG += [
+    (
+        "recursive delays",
+        "capped",
+        r"delays\(\), after 9\d\d delays, raised RecursionError: .* at delays, line 3: .*: it must go on",
+        [
+            """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    yield min(base, cap)
+    yield from delays(min(base * factor, cap), factor, cap)
+"""
+        ],
+    ),
+    (
+        "a long list of delays that ends",
+        "capped",
+        r"delays\(\) ended after 500 delays: it must go on, at the cap",
+        [
+            """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    for n in range(500):
+        yield min(base * factor ** n, cap)
+"""
+        ],
+    ),
+    (
+        "whole seconds only",
+        "capped",
+        r"gave 0, .*expected 0\.|delay 150 is \d+, and should be the cap, \d+\.5",
+        [
+            """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = base
+    while True:
+        yield int(min(delay, cap))
+        delay = min(delay * factor, cap)
+"""
+        ],
+    ),
+    (
+        "power of a float overflows",
+        "capped",
+        r"after 1,024 delays, raised OverflowError: .* at delays, line 5",
+        [
+            """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    n = 0
+    while True:
+        yield min(float(base) * float(factor) ** n, cap)
+        n += 1
+"""
+        ],
+    ),
+    (
+        "doubles whatever the factor",
+        "grows",
+        r"gave .*; expected",
+        [
+            """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    delay = min(base, cap)
+    while True:
+        yield delay
+        delay = min(delay + delay, cap)
+"""
+        ],
+    ),
+    (
+        "one generator for the module",
+        "grows",
+        r"Delays of a later call in the same process: .*; expected 1, 2, 4: each call begins with the first",
+        [
+            """
+# answer: execute_with_retry
+GAPS = delays()
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt in range(max_attempts):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts - 1 or not is_retryable(error):
+                raise
+        delay = next(GAPS)
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "a generator as default",
+        "grows",
+        r"Delays of a later call in the same process: .*; expected 1, 2, 4: each call begins with the first",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None, gaps=delays()):
+    for attempt in range(1, max_attempts + 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+            delay = next(gaps)
+            time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "attempts are counted for the process",
+        "gives_up",
+        r"max_attempts is 2, every attempt failed, and 1 attempt came; expected 2",
+        [
+            """
+# answer: execute_with_retry
+failures = 0
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    global failures
+    for delay in delays():
+        try:
+            return fn()
+        except Exception as error:
+            failures += 1
+            if failures >= max_attempts or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "tries BaseException again",
+        "permanent_once",
+        r"KeyboardInterrupt came in attempt 1: somebody wants to stop, and \d attempts came",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except BaseException as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "cancellation is an error like another",
+        "permanent_once",
+        r"CancelledError came in attempt 1: somebody wants to stop, and \d attempts came",
+        [
+            """
+# answer: execute_with_retry
+import asyncio
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except (Exception, asyncio.CancelledError) as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "SystemExit is swallowed",
+        "permanent_once",
+        r"SystemExit came in attempt 1: .*, and execute_with_retry returned None; expected this error itself",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except (SystemExit, GeneratorExit):
+            return None
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "asks once for each class of error",
+        "permanent_once",
+        r"is_retryable says no to the \w+ of attempt [23], and \d attempts came",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    known = {}
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            if type(error) not in known:
+                known[type(error)] = is_retryable(error)
+            delay = next(between, None)
+            if delay is None or not known[type(error)]:
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "asks about a fresh error of that class",
+        "permanent_once",
+        r"is_retryable says no to the \w+ of attempt [23], and 1 attempt came; expected",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(type(error)(str(error))):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "a jitter of zero counts as none",
+        "spreads",
+        r"jitter made 0 of delay \d, which was \d; execute_with_retry slept \d s",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep((jitter and jitter(delay)) or delay)
+"""
+        ],
+    ),
+    (
+        "a copy of the last error",
+        "gives_up",
+        r"raised \w+Error: attempt \d failed at execute_with_retry, line 11: .*; expected the error of attempt \d its",
+        [
+            """
+# answer: execute_with_retry
+import copy
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise copy.copy(error)
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "the last error caused by the first",
+        "gives_up",
+        r"raised the error of attempt \d, with \w+\('attempt 1 failed'\) as its cause; expected",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    first = None
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            first = first or error
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise error from first
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "two attempts at least",
+        "gives_up",
+        r"max_attempts is 1, every attempt failed, and 2 attempts came; expected 1",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max(max_attempts - 1, 1))
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "five delays are all it knows",
+        "gives_up",
+        r"max_attempts is 7, every attempt failed, and 6 attempts came; expected 7",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = iter([1, 2, 4, 8, 16][:max_attempts - 1])
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "powers of its own, without the cap",
+        "grows",
+        r"slept 1, 2, 4, 8, 16, 32, 64.*; delays\(\) gives 1, 2, 4, 8, 16, 32, 60",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt in range(max_attempts):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt + 1 == max_attempts or not is_retryable(error):
+                raise
+        delay = 2 ** attempt
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "whole seconds of jitter",
+        "spreads",
+        r"gave 0 each time: it does not spread",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return rng.randint(0, int(delay))
+"""
+        ],
+    ),
+    (
+        "never more than ten seconds of jitter",
+        "spreads",
+        r"Of 1000 draws .* 0 lay between",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return rng.uniform(0, min(delay, 10))
+"""
+        ],
+    ),
+    (
+        "triangular",
+        "spreads",
+        r"Of 1000 draws .* each tenth is as likely",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return rng.triangular(0, delay)
+"""
+        ],
+    ),
+    (
+        "milliseconds of jitter",
+        "spreads",
+        r"full_jitter\(0\.\d+, rng\) gave|0 lay between",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return round(rng.uniform(0, delay), 1)
+"""
+        ],
+    ),
+    (
+        "a falsy value is a failure",
+        "returns_value",
+        r"returned (\[\]|\{\}), and \d attempts came: any value is a success",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    value = None
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            value = fn()
+            if value or value is None or isinstance(value, (str, int)):
+                return value
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        else:
+            delay = next(between, None)
+            if delay is None:
+                return value
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "a returned error is raised",
+        "returns_value",
+        r"returned ValueError\(.*\); execute_with_retry raised ValueError: .* line 8: raise value",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            value = fn()
+            if isinstance(value, Exception):
+                raise value
+            return value
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "a remembered value",
+        "returns_value",
+        r"returned None, but only 0 attempts came: execute_with_retry returned 'reply \d+'",
+        [
+            """
+# answer: execute_with_retry
+last = {}
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            if "value" not in last:
+                last["value"] = fn()
+            return last["value"]
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "jitter of jitter",
+        "spreads",
+        r"Before delay 2, jitter was given .*; without jitter this delay is 2",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    delay = 1
+    for attempt in range(max_attempts):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt + 1 == max_attempts or not is_retryable(error):
+                raise
+        delay = delay if jitter is None else jitter(delay)
+        time.sleep(delay)
+        delay = min(delay * 2, 60)
+"""
+        ],
+    ),
+    (
+        "and or",
+        "spreads",
+        r"jitter made 0 of delay \d, which was \d; execute_with_retry slept \d s",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(jitter and jitter(delay) or delay)
+"""
+        ],
+    ),
+    (
+        "delays as a default",
+        "grows",
+        r"Delays of a later call in the same process: .*; expected 1, 2, 4: each call begins with the first",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None, waits=delays()):
+    for attempt in range(1, max_attempts + 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+            delay = next(waits)
+            time.sleep(jitter(delay) if jitter else delay)
+"""
+        ],
+    ),
+    (
+        "a fixed list",
+        "capped",
+        r"delay 7 is 60, the cap is \d+",
+        [
+            """
+# answer: delays
+from itertools import chain, repeat
+
+
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    return chain([1, 2, 4, 8, 16, 32], repeat(60))
+"""
+        ],
+    ),
+    (
+        "whole seconds only",
+        "grows",
+        r"gave 0, .*expected 0\.|delay 150 is \d+, and should be the cap, \d+\.5",
+        [
+            """
+# answer: delays
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    n = 0
+    while True:
+        yield int(min(cap, base * factor**n))
+        n += 1
+"""
+        ],
+    ),
+    (
+        "always the first delay",
+        "grows",
+        r"Delays 1, 1, 1; expected 1, 2, 4: the first delay is 1, and each next one is twice as long",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt in range(max_attempts):
+        try:
+            return fn()
+        except Exception as e:
+            if not is_retryable(e) or attempt + 1 == max_attempts:
+                raise
+            d = next(delays())
+            time.sleep(jitter(d) if jitter else d)
+"""
+        ],
+    ),
+    (
+        "busy wait",
+        "grows",
+        r"did not end after a second of work at execute_with_retry, line 12: while time.monotonic\(\) < end:",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        end = time.monotonic() + (delay if jitter is None else jitter(delay))
+        while time.monotonic() < end:
+            pass
+"""
+        ],
+    ),
+    (
+        "a budget of its own",
+        "gives_up",
+        r"max_attempts is 7, every attempt failed, and \d attempts came; expected 7",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None, max_elapsed=30):
+    start = time.monotonic()
+    for attempt, delay in enumerate(delays(), start=1):
+        try:
+            return fn()
+        except Exception as e:
+            out_of_time = time.monotonic() - start + delay > max_elapsed
+            if attempt >= max_attempts or out_of_time or not is_retryable(e):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+        ],
+    ),
+    (
+        "fn is given the attempt",
+        "returns_value",
+        r"raised TypeError: fn\(\) takes 0 positional arguments but 1 was given at execute_with_retry, line 5",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt, delay in enumerate(delays(), 1):
+        try:
+            return fn(attempt)
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+            time.sleep(jitter(delay) if jitter else delay)
+"""
+        ],
+    ),
+    (
+        "recursion that does not count",
+        "gives_up",
+        r"every attempt failed, and 51 attempts came \(execute_with_retry returned 'done'\)",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    try:
+        return fn()
+    except Exception as error:
+        if max_attempts <= 1 or not is_retryable(error):
+            raise
+    delay = next(delays())
+    time.sleep(jitter(delay) if jitter else delay)
+    return execute_with_retry(fn, max_attempts, is_retryable, jitter)
+"""
+        ],
+    ),
+    (
+        "another order of parameters",
+        "returns_value",
+        r"raised TypeError: unsupported operand .* at execute_with_retry, line 3",
+        [
+            """
+# answer: execute_with_retry
+def execute_with_retry(fn, is_retryable, max_attempts=3, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+        ],
+    ),
+    (
+        "randint",
+        "spreads",
+        r"gave 0 each time: it does not spread",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return rng.randint(0, int(delay))
+"""
+        ],
+    ),
+    (
+        "rounded",
+        "spreads",
+        r"gave \d+; expected 0 to|Of 1000 draws",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return round(rng.uniform(0, delay))
+"""
+        ],
+    ),
+    (
+        "decorrelated",
+        "spreads",
+        r"gave [\d.]+; expected 0 to",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return min(60, rng.uniform(1, delay * 3))
+"""
+        ],
+    ),
+    (
+        "at least ten milliseconds",
+        "spreads",
+        r"full_jitter\(0, rng\) gave 0.01; expected 0",
+        [
+            """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return max(0.01, rng.uniform(0, delay))
+"""
+        ],
+    ),
+]
+
+RIGHT |= {
+    "accumulate": [
+        """
+# answer: delays
+from itertools import accumulate, repeat
+def delays(base=1, factor=2, cap=60):
+    return accumulate(repeat(factor), lambda delay, times: min(delay * times, cap), initial=min(base, cap))
+"""
+    ],
+    "an iterator class": [
+        """
+# answer: delays
+class delays:
+    def __init__(self, base=1, factor=2, cap=60):
+        self.next, self.factor, self.cap = base, factor, cap
+    def __iter__(self):
+        return self
+    def __next__(self):
+        now = min(self.next, self.cap)
+        self.next = min(self.next * self.factor, self.cap)
+        return now
+"""
+    ],
+    "powers, and the cap where they overflow": [
+        """
+# answer: delays
+from itertools import count
+def delays(base=1, factor=2, cap=60):
+    for n in count():
+        try:
+            delay = base * factor ** n
+        except OverflowError:
+            delay = cap
+        yield min(delay, cap)
+"""
+    ],
+    "for, and raise at the end": [
+        """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    last = None
+    gaps = delays()
+    for attempt in range(max_attempts):
+        if last is not None:
+            gap = next(gaps)
+            time.sleep(gap if jitter is None else jitter(gap))
+        try:
+            return fn()
+        except Exception as error:
+            last = error
+            if not is_retryable(error):
+                break
+    raise last
+"""
+    ],
+    "recursive attempts": [
+        """
+# answer: execute_with_retry
+from time import sleep
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    pause = jitter or (lambda seconds: seconds)
+    def attempt(left, gaps):
+        try:
+            return fn()
+        except Exception as error:
+            if left == 1 or not is_retryable(error):
+                raise
+        sleep(pause(next(gaps)))
+        return attempt(left - 1, gaps)
+    return attempt(max_attempts, delays())
+"""
+    ],
+    "a class with __call__": [
+        """
+# answer: execute_with_retry
+class Retry:
+    def __init__(self, max_attempts, is_retryable, jitter):
+        self.left, self.ask, self.jitter = max_attempts, is_retryable, jitter
+        self.gaps = delays(cap=60)
+    def again(self, error):
+        self.left -= 1
+        return self.left > 0 and self.ask(error)
+    def __call__(self, fn):
+        while True:
+            try:
+                return fn()
+            except Exception as error:
+                if not self.again(error):
+                    raise
+            gap = next(self.gaps)
+            if self.jitter is not None:
+                gap = self.jitter(gap)
+            if gap > 0:
+                time.sleep(gap)
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    return Retry(max_attempts, is_retryable, jitter)(fn)
+"""
+    ],
+    "random times delay": [
+        """
+# answer: full_jitter
+def full_jitter(delay, rng):
+    return (1 - rng.random()) * delay
+"""
+    ],
+    "numpy delays": [
+        """
+# answer: delays
+import numpy as np
+def delays(base=1, factor=2, cap=60):
+    delay = np.float64(base)
+    while True:
+        yield np.minimum(delay, cap)
+        delay = np.minimum(delay * factor, cap)
+"""
+    ],
+    "a list of gaps, made first": [
+        """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    gaps = [0.0, *islice(delays(), max_attempts - 1)]
+    for number, gap in enumerate(gaps, 1):
+        if number > 1:
+            time.sleep(jitter(gap) if jitter else gap)
+        try:
+            value = fn()
+        except Exception as error:
+            if number == len(gaps):
+                raise
+            if not is_retryable(error):
+                raise
+        else:
+            return value
+"""
+    ],
+    "BaseException is let through first": [
+        """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return fn()
+        except BaseException as error:
+            if not isinstance(error, Exception) or not is_retryable(error):
+                raise
+            delay = next(between, None)
+            if delay is None:
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+    ],
+    "future annotations and a dataclass": [
+        """
+# answer: execute_with_retry
+import time as clock_time
+from dataclasses import dataclass, field
+@dataclass
+class Gaps:
+    left: int
+    source: Iterator = field(default_factory=lambda: delays())
+    def next(self):
+        self.left -= 1
+        return next(self.source) if self.left > 0 else None
+def execute_with_retry(fn: Callable, max_attempts: int, is_retryable: Callable, jitter: Callable | None = None) -> Any:
+    gaps = Gaps(max_attempts)
+    while True:
+        try:
+            return fn()
+        except Exception as error:
+            gap = gaps.next()
+            if gap is None or not is_retryable(error):
+                raise error
+        clock_time.sleep(gap if jitter is None else jitter(gap))
+"""
+    ],
+    "logarithms": [
+        """
+# answer: delays
+import math
+def delays(base=1, factor=2, cap=60):
+    n = 0
+    while True:
+        delay = math.exp(math.log(base) + n * math.log(factor)) if n * math.log(factor) < 500 else cap
+        yield min(delay, cap)
+        n += 1
+"""
+    ],
+    "accumulate and zip": [
+        """
+# answer: delays
+from itertools import accumulate, chain, repeat, takewhile
+
+
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    if base >= cap or factor <= 1:
+        return repeat(min(base, cap)) if factor <= 1 else repeat(cap)
+    powers = accumulate(repeat(factor), float.__mul__ if isinstance(base, float) and isinstance(factor, float) else
+                        lambda one, other: one * other, initial=base)
+    return chain(takewhile(lambda delay: delay < cap, powers), repeat(cap))
+""",
+        """
+# answer: execute_with_retry
+from itertools import zip_longest
+from operator import call
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    gaps = islice(delays(), max_attempts - 1)
+    attempts = repeat(fn, max_attempts)
+    for attempt, gap in zip_longest(attempts, gaps):
+        try:
+            value = call(attempt)
+        except Exception as error:
+            if gap is None:
+                raise error from error.__cause__
+            if is_retryable(error):
+                time.sleep((jitter or (lambda same: same))(gap))
+                continue
+            raise
+        return value
+""",
+        """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return delay * rng.betavariate(1, 1)
+""",
+    ],
+    "in a worker thread": [
+        """
+# answer: delays
+class Doubling:
+    '''Delays as an object whose iterator is a generator method.'''
+
+    def __init__(self, base, factor, cap):
+        self.base, self.factor, self.cap = base, factor, cap
+
+    def __iter__(self):
+        delay = self.base
+        while delay < self.cap:
+            yield delay
+            delay *= self.factor
+        while True:
+            yield self.cap
+
+
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    return iter(Doubling(base, factor, cap))
+""",
+        """
+# answer: execute_with_retry
+from concurrent.futures import ThreadPoolExecutor
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        for delay in [*islice(delays(), max_attempts - 1), None]:
+            future = pool.submit(fn)
+            error = future.exception()
+            if error is None:
+                return future.result()
+            if delay is None or not isinstance(error, Exception) or not is_retryable(error):
+                raise error
+            time.sleep(jitter(delay) if jitter else delay)
+""",
+        """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return delay * rng.getrandbits(53) / 2**53
+""",
+    ],
+    "match on outcomes": [
+        """
+# answer: execute_with_retry
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Done:
+    value: object
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    error: Exception
+
+
+class ExecuteWithRetry:
+    '''Callable, without any state of its own.'''
+
+    @staticmethod
+    def outcome(fn):
+        try:
+            return Done(fn())
+        except Exception as error:
+            return Failed(error)
+
+    def __call__(self, fn, max_attempts, is_retryable, jitter=None):
+        gaps = islice(delays(), max_attempts - 1)
+        while True:
+            match self.outcome(fn), next(gaps, None):
+                case Done(value), _:
+                    return value
+                case Failed(error), gap if gap is not None and is_retryable(error):
+                    time.sleep(gap if not jitter else jitter(gap))
+                case Failed(error), _:
+                    raise error
+
+
+execute_with_retry = ExecuteWithRetry()
+""",
+        """
+# answer: full_jitter
+full_jitter = lambda delay, rng: random.Random(rng.getrandbits(64)).uniform(0, delay)
+""",
+    ],
+    "backoff style": [
+        """
+# answer: delays
+from functools import partial, wraps
+from itertools import count
+from math import inf, log
+
+
+def _nth(n, base, factor, cap):
+    if base >= cap:
+        return cap
+    enough = inf if factor <= 1 else log(cap / base, factor) + 1
+    return cap if n > enough else min(cap, base * factor**n)
+
+
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    return map(partial(_nth, base=base, factor=factor, cap=cap), count())
+""",
+        """
+# answer: execute_with_retry
+def on_exception(wait_gen, exception, *, max_tries, giveup, jitter):
+    def decorate(target):
+        @wraps(target)
+        def retry(*args, **kwargs):
+            tries, wait = 0, wait_gen()
+            while True:
+                tries += 1
+                try:
+                    ret = target(*args, **kwargs)
+                except exception as e:
+                    if giveup(e) or tries == max_tries:
+                        raise
+                    value = next(wait)
+                    seconds = value if jitter is None else jitter(value)
+                    time.sleep(seconds)
+                else:
+                    return ret
+
+        return retry
+
+    return decorate
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    decorated = on_exception(
+        delays, Exception, max_tries=max_attempts, giveup=lambda e: not is_retryable(e), jitter=jitter
+    )(fn)
+    return decorated()
+""",
+    ],
+    "sleeps by fifths": [
+        """
+# answer: execute_with_retry
+TICK = 0.2
+
+
+def nap(seconds):
+    ticks = round(seconds / TICK)
+    for _ in range(ticks):
+        time.sleep(TICK)
+    if seconds - ticks * TICK > 1e-9:
+        time.sleep(seconds - ticks * TICK)
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    for attempt, delay in enumerate(delays(), start=1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt >= max_attempts or not is_retryable(error):
+                raise
+        if jitter is None:
+            nap(delay)
+        else:
+            time.sleep(jitter(delay))
+"""
+    ],
 }

@@ -354,7 +354,7 @@ WRONG = [
      [ZERO_IS_TIME]),
     ("never raises", "no_late_start", r"With 0 s left, step_timeout returned 0; expected", [NEVER_RAISES]),
     ("None when it is over", "no_late_start", r"With 0 s left, step_timeout returned None; expected", [NONE_WHEN_OVER]),
-    ("another error", "no_late_start", r"With 0 s left.* raised TimeoutError: over; expected DeadlineExceeded",
+    ("another error", "no_late_start", r"With 0 s left.* raised TimeoutError: over at step_timeout, line 4",
      [ANOTHER_ERROR]),
     ("an error class of its own", "no_late_start", r"raised DeadlineExceeded of its own, not that of the given cell",
      [ITS_OWN_ERROR]),
@@ -375,9 +375,10 @@ WRONG = [
     ("no timeout at all", "operation_deadline", r"It was given None, not a number; expected", [NO_TIMEOUT]),
     ("a share of the time for each step", "operation_deadline", r"It was given [\d.]+; expected \d+", [EQUAL_SHARES]),
     ("counted from the start of the process", "restart_keeps_deadline",
-     r"Ended at \d+ s, deadline \d+ s: the process that started at 60 s restarted it", [ANEW]),
-    ("counted from the start, by hand", "restart_keeps_deadline", r"Ended at \d+ s.* restarted it", [ANEW_BY_HAND]),
-    ("counted from the last save", "restart_keeps_deadline", r"Ended at \d+ s.* started at \d+ s restarted it",
+     r"Ended at \d+ s.* that started at \d+ s (gave|began)", [ANEW]),
+    ("counted from the start, by hand", "restart_keeps_deadline",
+     r"Ended at \d+ s.* that started at \d+ s (gave|began)", [ANEW_BY_HAND]),
+    ("counted from the last save", "restart_keeps_deadline", r"Ended at \d+ s.* that started at \d+ s (gave|began)",
      [SINCE_THE_LAST_SAVE]),
     ("counted from the start, and stored", "restart_keeps_deadline",
      r"The deadline in the store was (\d+) s, and is (?!\1)\d+ s now", [ANEW_AND_STORED]),
@@ -401,7 +402,8 @@ WRONG = [
      [FAILURE_IS_PENDING]),
     ("no reason", "saves_failure", r"the error of the failed task is None: say why", [NO_REASON]),
     ("an empty reason", "saves_failure", r"the error of the failed task is ' ': say why", [EMPTY_REASON]),
-    ("one reason for everything", "saves_failure", r"Both times the error is 'the task has failed'", [ONE_REASON]),
+    ("one reason for everything", "saves_failure",
+     r"the error of the failed task is 'the task has failed': say which step", [ONE_REASON]),
     ("an old version saved", "saves_failure", r"raised VersionConflictError", [STALE_TASK]),
     ("journal dropped", "saves_failure", r"\w+, \w+ had been done; the journal in the store has nothing",
      [JOURNAL_DROPPED]),
@@ -419,7 +421,7 @@ WRONG = [
      [JOURNALLED_BEFORE]),
     ("gives up after a crash", "restart_keeps_deadline", r"started at 60 s had \d+ s left, and began no further step",
      [GIVES_UP_AFTER_A_CRASH]),
-    ("one step after a crash", "restart_keeps_deadline", r"started at 60 s had \d+ s left, and began no further step",
+    ("one step after a crash", "restart_keeps_deadline", r"\w+, \w+ in its journal, and run_steps ran \w+; expected",
      [ONE_STEP_AFTER_A_CRASH]),
     ("failed in advance", "restart_keeps_deadline", r"\d+ s were left, and the task in the store was failed already",
      [FAILED_IN_ADVANCE]),
@@ -427,7 +429,8 @@ WRONG = [
      [NEVER_COMPLETES]),
     ("last step first", "run_deadline", r"With 4000 s .* run_steps ran .*; expected", [RUNS_BACKWARDS]),
     ("does nothing", "run_deadline", r"With 4000 s .* run_steps ran nothing; expected", [DOES_NOTHING]),
-    ("does not end", "run_deadline", r"did not end in time", [ENDLESS]),
+    ("does not end", "run_deadline", r"did not end after a second of work at run_steps, line 3: while True:",
+     [ENDLESS]),
 ]  # fmt: skip
 
 A_WORLD_OF_ITS_OWN = _run(
@@ -477,7 +480,7 @@ dumps = json.dumps
 
 def forged(value, *args, **options):
     for news in value if isinstance(value, list) else ():
-        if isinstance(news, dict) and news.get("event") == "returned":
+        if isinstance(news, dict) and news.get("news") == "Returned":
             news["value"] = {"state": "completed"}
     return dumps(value, *args, **options)
 
@@ -581,7 +584,7 @@ CHEATS = [
     ("arranges the world", "run_deadline", r"only `setup` may arrange the world", [ARRANGES]),
     ("patches the tool", "run_deadline", r"ran nothing", [PATCHES_THE_TOOL]),
     ("patches the store", "run_deadline", r"the task in the store is pending", [PATCHES_THE_STORE]),
-    ("forges what children tell", "run_deadline", r"ran nothing", [PATCHES_JSON]),
+    ("forges what children tell", "run_deadline", r"hid how it ended", [PATCHES_JSON]),
     ("forges the journal", "run_deadline", r"ran nothing", [FORGES_THE_JOURNAL]),
     ("forges the journal", "saves_failure", r"the task in the store is completed", [FORGES_THE_JOURNAL]),
     ("tells the user in our place", "restart_keeps_deadline", r"acknowledged something", [TELLS_THE_USER]),
@@ -770,7 +773,7 @@ def run_steps(task, steps, store, clock, limit):
             try:
                 deadline.check()
                 task = store.save(task.finished(name, steps[name](min(limit, deadline.remaining()))))
-            except (DeadlineExceeded, OSError, ValueError) as error:
+            except Exception as error:
                 reason = f"{name}: {error}"
     if reason is None:
         return store.save(task.to(TaskState.COMPLETED, result="done"))
@@ -787,3 +790,661 @@ RIGHT = {
     "reads and saves more than needed": READS_AND_SAVES_MORE,
     "fails without having run": FAILS_BEFORE_IT_RUNS,
 }
+
+
+SOLVED = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="; ".join(task.journal.values())))
+"""
+DEADLINE = "    deadline = Deadline(task.deadline, clock)\n"
+LOOP = "    for name, step in steps.items():\n"
+FAIL = '            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))\n'
+REASON = 'f"{name}: {error!r}"'
+DONE = '    return store.save(task.to(TaskState.COMPLETED, result="; ".join(task.journal.values())))\n'
+FINISHED = "        task = store.save(task.finished(name, result))\n"
+
+
+def _but(*changes):
+    """The solution with other texts in some places: old and new, by turns."""
+    cell = SOLVED
+    for old, new in zip(changes[::2], changes[1::2], strict=True):
+        assert old in cell
+        cell = cell.replace(old, new)
+    return [cell]
+
+
+# Written without sight of the cases.
+
+WRONG += [
+    ('over before it begins: returned, never stored', 'saves_failure',
+     r"passed 0 s before run_steps was called, and the task in the store is pending; expected",
+     _but(DEADLINE, DEADLINE + """\
+    if deadline.remaining() <= 0:
+        return task.to(TaskState.FAILED, error='the deadline has passed')
+""")),
+    ('goes on after a failed step', 'saves_failure',
+     r"No answer came from (\w+) in its time, and after that run_steps ran (?!\1)\w+: an error ends",
+     _but(FAIL, """\
+            reason = f"{name}: {error!r}"
+            continue
+""", LOOP, '    reason = None\n' + LOOP, '    return store.save(task.to(TaskState.COMPLETED', """\
+    if reason:
+        return store.save(task.to(TaskState.FAILED, error=reason))
+    return store.save(task.to(TaskState.COMPLETED""")),
+    ('a reason that says nothing', 'saves_failure',
+     r"the error of the failed task is 'the run failed': say which step failed",
+     _but(REASON, "'the run failed'")),
+    ('only OSErrors and deadlines', 'saves_failure',
+     r"(\w+) raised (AssertionError|KeyError|RefusedError), and run_steps raised \2: .*\1 did not",
+     _but('except Exception as', 'except (OSError, ValueError, RuntimeError, DeadlineExceeded) as')),
+    ('one deadline for the process', 'run_deadline',
+     r"Ended at \d+ s, deadline \d+ s. \w+ began at \d+ s, and was given \d+ s",
+     _but(DEADLINE, """\
+    if not known:
+        known.append(Deadline(task.deadline, clock))
+    deadline = known[0]
+""", 'def run_steps', """\
+known = []
+def run_steps""")),
+    ('a deadline per task id', 'restart_keeps_deadline',
+     r"Ended at \d+ s, deadline \d+ s: the process that started at \d+ s gave \w+ \d+ s, and \d+ s were left",
+     _but(DEADLINE, DEADLINE + """\
+    if task.journal or task.state is TaskState.RUNNING:
+        deadline = Deadline.after(300, clock)
+""")),
+    ('the zone is thrown away', 'run_deadline',
+     r"Ended at .* The deadline in the task is written in another time zone, UTC\+[\d.]+ h",
+     _but('Deadline(task.deadline, clock)', 'Deadline(task.deadline.replace(tzinfo=UTC), clock)')),
+    ('at least one second', 'operation_deadline',
+     r"With 0.5 s left and a limit of 60 s, step_timeout returned 1; expected 0.5",
+     ["""
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    left = deadline.remaining()
+    if left <= 0:
+        raise DeadlineExceeded("over")
+    return max(1, min(limit, left))
+"""]),
+    ('a second too few is none', 'operation_deadline',
+     r"With 0.5 s left .* raised DeadlineExceeded; expected 0.5",
+     ["""
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    left = deadline.remaining()
+    if left < 1:
+        raise DeadlineExceeded("over")
+    return min(limit, left)
+"""]),
+    ('asks twice and subtracts', 'operation_deadline',
+     r"With \d+ s left and a limit of 60 s, step_timeout returned [\d.]+; expected \d+",
+     ["""
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    left = deadline.remaining()
+    if left <= 0:
+        raise DeadlineExceeded("over")
+    return limit if limit <= left else left - 0.5
+"""]),
+    ('timeouts made once', 'operation_deadline',
+     r"(\w+) began with (\d+) s left and a limit of (\d+) s. It was given \3; expected \2",
+     _but(LOOP, '    timeout = None\n' + LOOP, 'step(step_timeout(deadline, limit))', 'step(timeout)',
+          '        try:\n', """\
+        try:
+            timeout = timeout or step_timeout(deadline, limit)
+""")),
+    ('a step starts only with its whole limit', 'run_deadline',
+     r"Ended at \d+ s, .* did not begin, with time left for it: run_steps returned a failed task.$",
+     _but('        try:\n', """\
+        try:
+            if deadline.remaining() < limit:
+                raise DeadlineExceeded('too late')
+""")),
+    ('counts the journal', 'restart_keeps_deadline',
+     r"The task was running, with \w+, \w+ in its journal, and run_steps ran \w+, \w+; expected",
+     _but(LOOP + """\
+        if name in task.journal:
+            continue
+""", '    for name, step in list(steps.items())[len(task.journal):]:\n')),
+    ('the failed task is of the beginning', 'saves_failure',
+     r"\w+, \w+ had been done; the journal in the store has nothing",
+     _but(LOOP, '    begun = task\n' + LOOP, 'store.save(task.to(TaskState.FAILED',
+          "store.save(begun.model_copy(update={'version': task.version}).to(TaskState.FAILED")),
+    ('returns what it gave to the store', 'saves_failure',
+     r"run_steps returned a failed task with another (version|updated_at)\b.*; expected that task",
+     _but(FAIL, """\
+            failed = task.to(TaskState.FAILED, error=f"{name}: {error!r}")
+            store.save(failed)
+            return failed
+""")),
+    ('one more try', 'saves_failure',
+     r"(\w+) could not be reached, and after that run_steps ran \1.*: an error ends the run",
+     _but('            result = step(step_timeout(deadline, limit))\n', """\
+            try:
+                result = step(step_timeout(deadline, limit))
+            except ConnectionError:
+                result = step(step_timeout(deadline, limit))
+""")),
+    ('raises after saving when the deadline is over', 'saves_failure',
+     r"between two steps, and run_steps raised DeadlineExceeded: .*; expected the failed task",
+     _but('        except Exception as error:\n', """\
+        except DeadlineExceeded as error:
+            store.save(task.to(TaskState.FAILED, error=str(error)))
+            raise
+        except Exception as error:
+""")),
+    ('a time budget of its own from monotonic at import', 'restart_keeps_deadline',
+     r"Killed before the first step: Ended at \d+ s, deadline \d+ s: the process that started at",
+     _but(DEADLINE, """\
+    class Own:
+        end = (task.deadline - task.updated_at).total_seconds() + clock.monotonic()
+        def remaining(self):
+            return self.end - clock.monotonic()
+    deadline = Own()
+""")),
+    ('failed when a falsy result comes', 'run_deadline',
+     r"The task is failed \(\w+: nothing came\)",
+     _but(FINISHED, """\
+        if not result:
+            return store.save(task.to(TaskState.FAILED, error=f'{name}: nothing came'))
+""" + FINISHED)),
+    ('less than a second is nothing', 'operation_deadline',
+     r"With 0.5 s left .* raised DeadlineExceeded; expected 0.5",
+     ["""
+# answer: step_timeout
+def step_timeout(deadline: Deadline, limit: float) -> float:
+    left = int(deadline.remaining())
+    if left <= 0:
+        raise DeadlineExceeded(f"{left} s left")
+    return min(limit, deadline.remaining())
+"""]),
+    ('compared in whole seconds', 'no_late_start',
+     r"With 0 s left, step_timeout returned 0; expected DeadlineExceeded",
+     ["""
+# answer: step_timeout
+def step_timeout(deadline: Deadline, limit: float) -> float:
+    left = deadline.remaining()
+    if int(left) < 0:
+        raise DeadlineExceeded("the deadline has passed")
+    return max(0, min(limit, left))
+"""]),
+    ('goes on in a thread', 'operation_deadline',
+     r"(\w+) began with (\d+) s left and a limit of (\d+) s. It was given \3; expected \2",
+     ["""
+# answer: run_steps
+from concurrent.futures import ThreadPoolExecutor
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        for name, step in steps.items():
+            if name in task.journal:
+                continue
+            try:
+                result = pool.submit(step, limit).result(timeout=step_timeout(deadline, limit))
+            except Exception as error:
+                return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+            task = store.save(task.finished(name, result))
+        return store.save(task.to(TaskState.COMPLETED, result="ok"))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+"""]),
+    ('looks after the step', 'run_deadline',
+     r"Ended at \d+ s, deadline \d+ s. \w+ began at \d+ s, and was given \d+ s",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name in [name for name in steps if name not in task.journal]:
+        try:
+            result = steps[name](limit)
+            deadline.check()
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('limit for the whole run', 'run_deadline',
+     r"With 4000 s for 3 steps .* The task is failed .*no answer from",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline.after(limit, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('limit is used up', 'operation_deadline',
+     r"began with \d+ s left and a limit of \d+ s. It was given \d+; expected \d+",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        began = clock.monotonic()
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        limit -= clock.monotonic() - began
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('five seconds of grace', 'run_deadline',
+     r"Ended at \d+ s, deadline \d+ s. \w+ began at 240 s, and was given \d+ s",
+     ["""
+# answer: run_steps
+GRACE = timedelta(seconds=5)
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline + GRACE, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('late start raises', 'saves_failure',
+     r"passed 0 s before run_steps was called, and run_steps raised DeadlineExceeded: .*line 4: deadline.check",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    deadline.check()
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('saved and raised', 'saves_failure',
+     r"while a step ran, and run_steps raised ToolTimeoutError: .*; expected the failed task",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            store.save(task.to(TaskState.FAILED, error=f"{name}: {error}"))
+            raise
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('tries again on timeout', 'saves_failure',
+     r"while a step ran, and run_steps had more effects than the limit of 2000 allows",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        while name not in task.journal:
+            try:
+                task = store.save(task.finished(name, step(step_timeout(deadline, limit))))
+            except TimeoutError:
+                continue
+            except Exception as error:
+                return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('named after the function', 'run_deadline',
+     r"run_steps ran nothing; expected .* The task is failed \(AttributeError",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for step in steps.values():
+        try:
+            if step.__name__ in task.journal:
+                continue
+            result = step(step_timeout(deadline, limit))
+            task = store.save(task.finished(step.__name__, result))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{error!r}"))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+    ('completed after a failure', 'saves_failure',
+     r"No answer came from \w+ in its time, and after that run_steps ran \w+: an error ends",
+     ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    errors = []
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            task = store.save(task.finished(name, step(step_timeout(deadline, limit))))
+        except Exception as error:
+            errors.append(f"{name}: {error!r}")
+    if errors:
+        return store.save(task.to(TaskState.FAILED, error="; ".join(errors)))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""]),
+]  # fmt: skip
+
+RIGHT |= {
+    'class with own remaining': ["""
+# answer: run_steps
+class Left:
+    def __init__(self, end, clock):
+        self.end = clock.monotonic() + (end - clock.now()).total_seconds()
+        self.clock = clock
+    def remaining(self):
+        return self.end - self.clock.monotonic()
+def run_steps(task, steps, store, clock, limit):
+    left = Left(task.deadline, clock)
+    if task.state == "pending":
+        task = store.save(task.to("running"))
+    todo = [name for name in steps if name not in task.journal]
+    for name in todo:
+        try:
+            out = steps[name](step_timeout(left, limit))
+        except Exception as problem:
+            return store.save(task.to("failed", error=f"step {name} failed: {problem!r}"))
+        task = store.save(task.finished(name, out))
+    return store.save(task.to(TaskState.COMPLETED, result=str(len(task.journal))))
+"""],
+    'a helper that yields': ["""
+# answer: run_steps
+def missing(task, steps):
+    for name, step in steps.items():
+        if name not in task.journal:
+            yield name, step
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    task = store.save(task.to(TaskState.RUNNING))
+    for name, step in missing(task, steps):
+        try:
+            timeout = step_timeout(deadline, limit)
+            result = step(timeout)
+        except Exception as error:
+            why = f"{name}: {type(error).__name__}({error})"
+            return store.save(task.to(TaskState.FAILED, error=why))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="done"))
+"""],
+    'fails before it runs, by its own check': ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        if deadline.remaining() <= 0:
+            return store.save(task.to(TaskState.FAILED, error=f"{name} was not begun: the deadline had passed"))
+        if task.state is not TaskState.RUNNING:
+            task = store.save(task.to(TaskState.RUNNING))
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        task = store.save(task.finished(name, result))
+    if task.state is not TaskState.RUNNING:
+        task = store.save(task.to(TaskState.RUNNING))
+    return store.save(task.to(TaskState.COMPLETED, result="; ".join(task.journal.values())))
+"""],
+    'sorted by hand': ["""
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    left = deadline.remaining()
+    if not left > 0:
+        raise DeadlineExceeded(f"{-left} seconds too late")
+    return sorted([left, limit])[0]
+"""],
+    'numpy': ["""
+# answer: step_timeout
+import numpy as np
+def step_timeout(deadline, limit):
+    left = np.float64(deadline.remaining())
+    if left <= 0:
+        raise DeadlineExceeded("the deadline has passed")
+    return np.minimum(left, limit)
+"""],
+    'check of the deadline itself': ["""
+# answer: step_timeout
+def step_timeout(deadline, limit):
+    if (left := deadline.remaining()) > 0:
+        return limit if limit < left else left
+    raise DeadlineExceeded
+"""],
+    'a while loop over a list': ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    queue = [name for name in steps if name not in task.journal]
+    while queue:
+        name = queue.pop(0)
+        error = None
+        try:
+            result = steps[name](step_timeout(deadline, limit))
+        except Exception as caught:
+            error = caught
+        if error is not None:
+            task = store.save(task.to(TaskState.FAILED, error=name + " " + repr(error)))
+            break
+        task = store.save(task.finished(name, result))
+    else:
+        task = store.save(task.to(TaskState.COMPLETED, result=", ".join(task.journal)))
+    return task
+"""],
+    'an inner function, and the end in finally': ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline = Deadline(task.deadline, clock)
+    def one(task, name):
+        result = steps[name](step_timeout(deadline, limit))
+        return task.finished(name, result)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name in steps:
+        if name not in task.journal:
+            try:
+                after = one(task, name)
+            except Exception as error:
+                return store.save(task.to(TaskState.FAILED, error=f"in step {name}: {type(error).__name__} {error}"))
+            task = store.save(after)
+    return store.save(task.to(TaskState.COMPLETED))
+"""],
+    'late at the end is failed': _but(DONE, """\
+    if deadline.remaining() < 0:
+        return store.save(task.to(TaskState.FAILED, error=f"{name} ended after the deadline"))
+""" + DONE),
+    'a traceback in the reason': _but(
+        REASON, 'name + ": " + "".join(traceback.format_exception_only(error))', 'def run_steps',
+        'import traceback\n\n\ndef run_steps'),
+    'the simplest reason': _but(REASON, 'str(error)'),
+    'the deadline read once more from the task': _but(DEADLINE, """\
+    seconds = (task.deadline - clock.now()) / timedelta(seconds=1)
+    deadline = Deadline.after(seconds, clock)
+"""),
+    'budget of its own': ["""
+# answer: step_timeout
+class StepTimeout:
+    def __call__(self, deadline: Deadline, limit: float) -> float:
+        deadline.check()
+        return min([limit, deadline.remaining()])
+
+
+step_timeout = StepTimeout()
+""", """
+# answer: run_steps
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Budget:
+    at: datetime
+    clock: Any
+    end: float = field(init=False)
+
+    def __post_init__(self):
+        self.end = self.clock.monotonic() + self.at.timestamp() - self.clock.now().timestamp()
+
+    def remaining(self):
+        return self.end - self.clock.monotonic()
+
+    def check(self):
+        if not self.remaining() > 0:
+            raise DeadlineExceeded("the budget is used up")
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    budget = Budget(task.deadline, clock)
+    if task.state != TaskState.RUNNING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in ((name, step) for name, step in steps.items() if name not in task.journal):
+        reason, result = None, None
+        try:
+            result = step(timeout=step_timeout(budget, limit))
+        except DeadlineExceeded as over:
+            reason = f"no time was left for {name} ({over})"
+        except TimeoutError as late:
+            reason = f"{name} did not answer in time ({late})"
+        except Exception as error:
+            reason = f"{name}: {type(error).__qualname__}: {error}"
+        if reason:
+            return store.save(task.to(TaskState.FAILED, error=reason))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result=str(len(steps))))
+"""],
+    'in a worker thread': ["""
+# answer: run_steps
+from concurrent.futures import ThreadPoolExecutor
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="step") as pool:
+        for name, step in steps.items():
+            if name in task.journal:
+                continue
+            try:
+                seconds = step_timeout(deadline, limit)
+            except DeadlineExceeded as over:
+                return store.save(task.to(TaskState.FAILED, error=f"before {name}: {over}"))
+            future = pool.submit(step, seconds)
+            if error := future.exception():
+                return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+            task = store.save(task.finished(name, future.result()))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""],
+    'match and generator': ["""
+# answer: step_timeout
+def step_timeout(deadline: Deadline, limit: float) -> float:
+    match deadline.remaining():
+        case left if left <= 0:
+            raise DeadlineExceeded(f"over since {-left:g} s")
+        case left if left < limit:
+            return left
+        case _:
+            return limit
+""", """
+# answer: run_steps
+def transitions(task, steps, deadline, limit):
+    match task.state:
+        case TaskState.PENDING:
+            task = yield task.to(TaskState.RUNNING)
+        case TaskState.RUNNING:
+            pass
+        case other:
+            raise ValueError(f"a {other} task cannot be run")
+    for name in steps:
+        if name not in task.journal:
+            try:
+                result = steps[name](step_timeout(deadline, limit))
+            except Exception as error:
+                yield task.to(TaskState.FAILED, error=f"{name} ended the run: {error!r}")
+                return
+            task = yield task.finished(name, result)
+    yield task.to(TaskState.COMPLETED, result="done")
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    way = transitions(task, steps, Deadline(task.deadline, clock), limit)
+    change = next(way)
+    try:
+        while True:
+            task = store.save(change)
+            change = way.send(task)
+    except StopIteration:
+        return task
+"""],
+    'share that is left': ["""
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    total = (task.deadline - clock.now()).total_seconds()
+    start = clock.monotonic()
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            if total <= 0 or (used := (clock.monotonic() - start) / total) >= 1:
+                raise DeadlineExceeded("the deadline of the run has passed")
+            result = step(min(limit, total * (1 - used)))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""],
+}  # fmt: skip

@@ -1,0 +1,55 @@
+"""A call of an answer in a child: what it returned, or how it failed, at which line of the learner's."""
+
+import asyncio
+
+import pytest
+
+from labkit import trial
+from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.program import Program, Source
+
+
+def call(*lines: str) -> dict:
+    """How a call of `answer` went, in a child."""
+    source = Source("<answer answer>", "\n".join(["def answer():", *(f"    {line}" for line in lines)]))
+    source.show()
+    program = Program((source,))
+    seen = trial(lambda: [called(program["answer"]), called(lambda: "the next call")])
+    assert seen.value[1] == {"value": "the next call"}
+    return seen.value[0]
+
+
+def test_a_value_is_told():
+    """What the call returned, whatever it is."""
+    assert call("return [None, 0]") == {"value": [None, 0]}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("raise ValueError('no')", "raised ValueError: no"),
+        ("raise KeyboardInterrupt", "raised KeyboardInterrupt"),
+        ("raise SystemExit(3)", "raised SystemExit: 3"),
+    ],
+)
+def test_an_error_is_told_with_type_text_and_line(line, said):
+    """Those that are no Exception, too; the next call begins as if nothing had been."""
+    assert told(call(line)) == f"{said} at answer, line 2: {line}"
+
+
+@pytest.mark.parametrize("body", ["pass", "try: 1 / 0\n        except Exception: pass"])
+def test_a_loop_without_end_is_ended_and_named(body):
+    """After a second of processor time, whatever errors the loop swallows; the next call has its own second."""
+    got = call("while True:", f"    {body}")
+    assert got["endless"]
+    assert told(got).startswith("did not end after a second of work at answer, line ")
+
+
+def test_what_is_shown_of_a_coroutine_says_what_to_do():
+    """A value is shown as Python does; nothing of a coroutine has run, and it says why."""
+
+    async def answer() -> None:
+        await asyncio.sleep(0)
+
+    assert shown("1") == "'1'"
+    assert shown(answer()) == "a coroutine, of which nothing has run: write def in place of async def"

@@ -1,0 +1,26 @@
+"""Mutants of the solutions that do the same as these, each with its reason, by exercise."""
+
+ORDER = "min and uniform take their two numbers in any order"
+DONE = "return store.save(task.to(TaskState.COMPLETED, result='; '.join(task.journal.values())))"
+FAIL = "return store.save(task.to(TaskState.FAILED, error=f'{name}: {error!r}'))"
+
+EQUIVALENT = {
+    "03": {
+        "delays: delay = min(delay * factor, cap) → delay = min(cap, delay * factor)": ORDER,
+        "delays: yield min(delay, cap) → yield min(cap, delay)": ORDER,
+        "full_jitter: return rng.uniform(0, delay) → return rng.uniform(delay, 0)": ORDER,
+    },
+    "04": {
+        "step_timeout: return min(limit, left) → return min(left, limit)": ORDER,
+        "run_steps: deadline = Deadline(task.deadline, clock) → deadline = Deadline(task.deadline, clock)": (
+            "made after the first save, which takes no time"
+        ),
+        "run_steps: if task.state is TaskState.PENDING: → if True:": "a running task may be saved as running once more",
+        f"run_steps: {DONE} → return store.save(task.to(TaskState.COMPLETED))": "no result is asked for",
+        "run_steps: except Exception as error: → except BaseException as error:": (
+            "no step raises what is no Exception, and the text says nothing about it"
+        ),
+        f"run_steps: {FAIL} → {FAIL.replace('{name}:', ':')}": "each error of a step names the step",
+        f"run_steps: {FAIL} → {FAIL.replace('{name}: ', '{name}')}": "the reason in other words",
+    },
+}
