@@ -345,7 +345,8 @@ def _may_hash(program: Program) -> bool:
 
 def _in_a_new_python(code: bytes, seed: int) -> Any:
     """In a child: what a pickled function returns in another Python, where texts have other hashes."""
-    command, environment = [sys.executable, "-P", "-c", FRESH], {**os.environ, "PYTHONHASHSEED": str(seed)}
+    command, places = [sys.executable, "-P", "-c", FRESH], os.pathsep.join(filter(None, sys.path))
+    environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": places}
     done = subprocess.run(command, input=code, capture_output=True, env=environment, check=False)
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
