@@ -80,7 +80,11 @@ def key_survives_restart(program: Program, rng: Random) -> None:
     def invariant(seen) -> None:
         _keys_are_kept(steps, json.loads(seen.acknowledged[0]) if seen.acknowledged else [], seen.state)
 
-    report = sweep(run, make, invariant, name="step_key")
+    def recover() -> list:
+        _salt_hash(program["step_key"])
+        return make()
+
+    report = sweep(run, recover, invariant, name="step_key")
     problem = report.problem or ""
     assert "NONDETERMINISTIC" not in problem, "Two runs were alike in everything, and step_key returned different keys"
     if problem:
@@ -334,6 +338,12 @@ def _a_new_python_has_the_key(program: Program, task: Task, seed: int) -> None:
         assert after[0] in ("", before), (
             f"do_work was called under two keys, {_short(before)} and {_short(after[0])}: the key changes at a restart"
         )
+
+
+def _salt_hash(answer: Callable) -> None:
+    """Give an answer the `hash` of another process, also where no other Python can be started: in a sandbox."""
+    salted = lambda thing: hash(thing if isinstance(thing, int | float) else ("salt", thing))  # noqa: E731
+    getattr(answer, "__globals__", {}).setdefault("hash", salted)
 
 
 def _may_hash(program: Program) -> bool:
