@@ -1,27 +1,49 @@
 """Judges chapter 1: tasks in files, and resuming them. Inputs come from `rng`; answers run in children only."""
 
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from labkit import CorruptState, Task, TaskState, ack, sweep, tool, trial
-from labkit.crash import Report
+from labkit.crash import CrashLabError, DidNotSurviveError, Report
 from labkit.grading.judge.program import Program
 
 PATH = "task.json"
 TOOLS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
+TEXTS = [
+    "", "error: nothing was done", "\t\x01\u2028", " two  spaces ", "None", "null", "two\nlines", "'\"", "\\n {} %s",
+    "[1, 2]", "\u0441\u0447\u0451\u0442", "\u4ed8\u6b3e", "\U0001f4b3 cafe\u0301 caf\u00e9 \ufb01le", "long" * 500,
+]  # fmt: skip
+"""What users say, and what steps return."""
+SAVING = "TaskFiles, the store made of save_task and load_task, "
+DAMAGE, OWN = "damage: ", "a CorruptState that is not the given cell's, but one of your own"
+OTHER_JSON = [
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "7",
+    '"text"',
+    '[["id", "task-1"]]',
+    '{"colour": "blue"}',
+    '{"user_input": 7}',
+]
 
 
 def saves_whole(program: Program, rng: Random) -> None:
-    """Killed at any point, save_task leaves the old task or the new one."""
-    _sweep_save(program, rng, _is_whole).assert_survives(effects=2)
+    """Killed at any point, save_task leaves the old task or the new one: the new one is shorter."""
+    _assert_survives(_sweep_save(program, *_two(rng, shorter=True), _is_whole), 2)
 
 
 def keeps_acknowledged(program: Program, rng: Random) -> None:
-    """When save_task has returned, the task is there; what cannot be saved raises."""
-    _sweep_save(program, rng, _is_kept).assert_survives(effects=0)
-    new = _task(rng)
+    """When save_task has returned, the task is there, whatever is in it and was there; what cannot be saved raises."""
+    old, new = _two(rng, shorter=False)
+    _assert_survives(_sweep_save(program, old, new, _is_kept, last=_task(rng)), 0)
 
     def save_over_a_folder() -> None:
         program["save_task"](new, PATH)
@@ -30,43 +52,56 @@ def keeps_acknowledged(program: Program, rng: Random) -> None:
     assert seen.how == "raised", (
         "save_task could not save (a folder stands at path), and returned as if it had: it must raise"
     )
+    tasks = _many(rng)
+    seen = trial(lambda: [_saved(program, task, path) for path, task in tasks], setup=lambda: Path("folder").mkdir())
+    assert seen.how == "returned", f"save_task and load_task, many times: load_task or save_task {_did(seen)}"
+    for (path, task), found in zip(tasks, seen.value, strict=True):
+        _is_equal(f"save_task had saved at {path}, but load_task", found, _content(task))
 
 
 def reports_corrupt(program: Program, rng: Random) -> None:
     """Only a missing file is None; any damage is CorruptState."""
-    task = _task(rng)
-    damages = {
-        "an empty file": lambda data: b"",
-        "a file that is cut off": lambda data: data[: len(data) // 2],
-        "a file full of zeros": lambda data: bytes(len(data)),
-        "a file that holds something else": lambda data: b'{"colour": "blue"}',
-    }
+    old, task = _two(rng, shorter=True)
+    draw = rng.random()
 
-    def load() -> str:
+    def load() -> Any:
         try:
-            return repr(program["load_task"](PATH))
+            return _plain(program["load_task"](PATH))
         except CorruptState:
             return "CorruptState"
         except Exception as error:
-            assert type(error).__name__ != "CorruptState", "use the CorruptState of the given cell, not one of your own"
+            if type(error).__name__ == "CorruptState":
+                return OWN
             raise
 
+    def find_damage() -> list | None:
+        """The first kind of damage that is not reported, and what was returned."""
+        saved = []
+        for each in (old, task):
+            program["save_task"](each, PATH)
+            saved.append(Path(PATH).read_bytes())
+        for what, data, may_be_whole in _damages(*saved, Random(draw)):
+            Path(PATH).write_bytes(data)
+            print(f"{DAMAGE}{what}")
+            found = load()
+            if found != "CorruptState" and not (may_be_whole and found == _content(task)):
+                did = "returned a task" if isinstance(found, dict) else f"returned {found}"
+                return [what, f"raised {OWN}" if found == OWN else did]
+        return None
+
     seen = trial(load)
-    assert seen.value == "None", f"There was no file, and load_task {_did(seen)}; expected None"
-    for what, damage in damages.items():
-
-        def save_and_damage(damage=damage) -> None:
-            program["save_task"](task, PATH)
-            assert Path(PATH).is_file(), "save_task left no file at path"
-            Path(PATH).write_bytes(damage(Path(PATH).read_bytes()))
-
-        seen = trial(load, setup=save_and_damage)
-        assert seen.value == "CorruptState", f"For {what}, load_task {_did(seen)}; expected CorruptState"
+    did = "raised CorruptState" if seen.value == "CorruptState" else _did(seen)
+    assert seen.value == "None", f"There was no file, and load_task {did}; expected None"
+    seen = trial(find_damage)
+    met = [line.removeprefix(DAMAGE) for line in seen.output.splitlines() if line.startswith(DAMAGE)]
+    assert met or seen.how == "returned", f"save_task left no file that can be read: {_did(seen)}"
+    assert seen.how == "returned", f"For {met[-1]}, load_task {_did(seen)}; expected CorruptState"
+    assert not seen.value, "For {}, load_task {}; expected CorruptState".format(*seen.value)
 
 
 def resumes(program: Program, rng: Random) -> None:
     """A journalled step never runs again, no step is left out, and only the step in flight may run twice."""
-    task, plan = _task(rng), rng.sample(TOOLS, rng.randint(3, 4))
+    task, plan = _task(rng), rng.sample(TOOLS, 3)
 
     def setup() -> None:
         program["TaskFiles"]().save(task)
@@ -96,33 +131,168 @@ def resumes(program: Program, rng: Random) -> None:
         for what in ("returned", "stored"):
             assert seen.state[what] == "a completed task", f"after the restart, resume {what} {seen.state[what]}"
 
-    sweep(run, recover, invariant, setup, name="resume").assert_survives(effects=len(plan))
+    _assert_survives(sweep(run, recover, invariant, setup, name="resume"), len(plan))
+    _goes_on_from_any_journal(program, rng)
+    _a_step_that_fails_is_not_finished(program, rng)
 
 
 def stays_completed(program: Program, rng: Random) -> None:
-    """A completed task is returned, and nothing runs."""
+    """A completed task is returned, and nothing runs, whatever its result and its journal hold."""
     plan = rng.sample(TOOLS, 3)
-    task = _task(rng, state=TaskState.COMPLETED, result="deployed yesterday")
+    results = ["deployed yesterday", "", *rng.sample(TEXTS, 2)]
+    tasks = [_task(rng, state=TaskState.COMPLETED, result=result, journal=dict.fromkeys(plan[:n], "ok"))
+             for n, result in enumerate(results)]  # fmt: skip
 
     def setup() -> None:
-        program["TaskFiles"]().save(task)
+        for task in tasks:
+            program["TaskFiles"]().save(task)
 
-    seen = trial(lambda: _resume(program, task, plan), setup)
+    def resume() -> list:
+        return [[_plain(_resume(program, task, plan)), _stored(program, task)] for task in tasks]
+
+    seen = _trial(resume, setup)
     assert not seen.world.calls, f"The task was completed already, and resume ran {seen.world.calls[0].tool} again"
     assert seen.how == "returned", f"The task was completed already, and resume {_did(seen)}; expected the task"
-    assert isinstance(seen.value, dict) and seen.value["result"] == task.result, (
-        "The task was completed already, and resume did not return it as it is"
-    )
+    for task, (returned, stored) in zip(tasks, seen.value, strict=True):
+        for found in (returned, stored):
+            assert found == _content(task), "The task was completed already, and resume did not return it as it is"
 
 
 def survives_power_cut(program: Program, rng: Random) -> None:
     """With the power cut at any point, the same two promises hold."""
-    _sweep_save(program, rng, _is_whole, _is_kept, power=True).assert_survives(effects=2)
+    _assert_survives(_sweep_save(program, *_two(rng, shorter=False), _is_whole, _is_kept, power=True), 2)
+
+
+def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
+    """Journals that are empty, half full in any order, and full; texts of all kinds; two tasks with the same steps."""
+    plan = rng.sample(TOOLS, 4)
+    kept = iter(rng.sample(TEXTS[:8], 8))
+    texts = cycle(rng.sample(TEXTS, len(TEXTS)))
+    plans = [(state, plan[:n], journalled) for state, n, journalled in [
+        ("pending", 4, []), ("pending", 4, []), ("running", 4, [plan[2]]), ("running", 4, [plan[3], plan[0]]),
+        ("pending", 4, [plan[1]]), ("running", 3, plan[:3]), ("running", 4, plan[:1]),
+    ]]  # fmt: skip
+    tasks = [_task(rng, state=state, journal={name: next(kept) for name in done}) for state, _, done in plans]
+    own = [{name: next(texts) for name in names} for _, names, _ in plans]
+
+    def setup() -> None:
+        for task in tasks:
+            program["TaskFiles"]().save(task)
+
+    def resume() -> list:
+        told = []
+        for task, results in zip(tasks, own, strict=True):
+            ran: list[str] = []
+            steps = {name: lambda name=name, ran=ran, r=results: ran.append(name) or r[name] for name in results}
+            returned = program["resume"](task.id, program["TaskFiles"](), steps)
+            told.append([ran, _plain(returned), _stored(program, task)])
+        return told
+
+    seen = _trial(resume, setup)
+    assert seen.how == "returned", f"resume {_did(seen)}"
+    for task, results, (ran, *found) in zip(tasks, own, seen.value, strict=True):
+        start = f"The journal of a {task.state} task held {', '.join(task.journal) or 'no step'}, and resume"
+        lacking = [name for name in results if name not in task.journal]
+        expected = {name: task.journal.get(name, result) for name, result in results.items()}
+        assert ran == lacking, f"{start} ran {', '.join(ran) or 'no step'}; expected {', '.join(lacking) or 'none'}"
+        for what, facts in zip(("returned", "stored"), found, strict=True):
+            assert isinstance(facts, dict), f"{start} {what} no task"
+            assert facts["state"] == "completed", f"{start} {what} a {facts['state']} task"
+            for name, result in expected.items():
+                kept = facts["journal"].get(name)
+                assert kept == result, (
+                    f"{name} returned {_shown(repr(result))}, and the journal holds {_shown(repr(kept))}"
+                )
+
+
+def _a_step_that_fails_is_not_finished(program: Program, rng: Random) -> None:
+    """The first, a middle or the last step raises: it is not journalled, and the next call runs it again."""
+    plan = rng.sample(TOOLS, 3)
+    tasks = [_task(rng) for _ in plan]
+
+    def call(task: Task, ran: list[str], failing: str) -> list:
+        def step(name: str) -> str:
+            ran.append(name)
+            if name == failing:
+                raise OSError(28, f"no space left for {name}")
+            return "ok"
+
+        try:
+            program["resume"](task.id, program["TaskFiles"](), {name: lambda name=name: step(name) for name in plan})
+            told = ""
+        except Exception as error:  # noqa: BLE001 - whatever comes out is told
+            told = f"{type(error).__name__}: {error}"
+        return [told, _stored(program, task)]
+
+    def resume() -> list:
+        told = []
+        for task, failing in zip(tasks, plan, strict=True):
+            program["TaskFiles"]().save(task)
+            ran: list[str] = []
+            first = call(task, ran, failing)
+            ran.clear()
+            told.append([first, call(task, ran, ""), ran])
+        return told
+
+    seen = trial(resume)
+    assert seen.how == "returned", f"A step raised an error, and resume {_did(seen)}"
+    for failing, ((_, before), (told, after), ran) in zip(plan, seen.value, strict=True):
+        happened = f"{failing} raised an error, and"
+        assert failing not in before["journal"], (
+            f"{happened} the journal says that it returned {_shown(repr(before['journal'][failing]))}"
+        )
+        assert before["state"] != "completed", f"{happened} the task says completed"
+        came = f"raised {told}" if told else f"left a {after['state']} task"
+        assert after["state"] == "completed", f"{happened} the next call of resume {came}: it must go on"
+        assert ran == plan[plan.index(failing) :], (
+            f"{happened} the next call of resume ran {', '.join(ran) or 'no step'}; "
+            f"expected {', '.join(plan[plan.index(failing) :])}"
+        )
+
+
+def _damages(first: bytes, data: bytes, rng: Random) -> list[tuple[str, bytes, bool]]:
+    """What damage it is, the bytes, and whether the task may be whole, as without the newline at its end."""
+    cuts = range(1, len(data)) if len(data) < 450 else sorted({*rng.sample(range(1, len(data)), 300), len(data) - 1})
+    found = [("an empty file", b"", False), ("a file full of zeros", bytes(len(data)), False), ("a space", b" ", False)]
+    found += [(f"a file that is cut off after {cut} of {len(data)} bytes", data[:cut], True) for cut in cuts]
+    found += [(f"a file that holds {other}", other.encode(), False) for other in OTHER_JSON]
+    try:
+        fields = json.loads(data)
+    except ValueError:
+        return found  # of other formats nothing is known
+    at = data.find(b"deploy")
+    if at > 0:
+        found.append(("a file that is no UTF-8", data[:at] + b"\xff" + data[at + 1 :], False))
+    found.append(("a file that holds two tasks", first.rstrip() + b"\n" + data, True))
+    found.append(("a file that holds a list of a task", b"[" + data + b"]", False))
+    if isinstance(fields, dict) and "user_input" in fields:
+        found.append(("a task without its user_input", json.dumps({**fields, "user_input": None}).encode(), False))
+        del fields["user_input"]
+        found.append(("a task without its user_input", json.dumps(fields).encode(), False))
+    return found
 
 
 def _task(rng: Random, **fields: object) -> Task:
     wish = f"deploy {rng.choice(['shop', 'blog', 'mail', 'wiki'])} number {rng.randrange(10**6)}"
-    return Task(id=f"task-{rng.randrange(10**6)}", user_input=wish, **fields)
+    return Task(**{"id": f"task-{rng.randrange(10**6)}", "user_input": wish, **fields})
+
+
+def _two(rng: Random, *, shorter: bool) -> tuple[Task, Task]:
+    """An old task and a new one that is shorter, or longer."""
+    long, short = _task(rng, journal=dict.fromkeys(TOOLS, "ok")), _task(rng, journal={"create_dns": "ok"})
+    return (long, short) if shorter else (short, long)
+
+
+def _many(rng: Random) -> list[tuple[str, Task]]:
+    """Where a task is saved, in order: tasks with all texts, of the same length, older ones, and one at two paths."""
+    texts = rng.sample(TEXTS, len(TEXTS))
+    one, two = (_task(rng, id=f"task-{n}", user_input=f"deploy shop {n}") for n in rng.sample(range(100, 1000), 2))
+    odd = [_task(rng, user_input=text, journal={texts[n - 1]: texts[n - 2]}) for n, text in enumerate(texts)]
+    late = _task(rng, deadline=datetime(2026, 1, 1, 12, tzinfo=UTC), state="failed", error=texts[0])
+    done = _task(rng, state="completed", result=texts[1], version=7)
+    again = done.model_copy(update={"state": TaskState.RUNNING, "result": None, "version": 3})
+    kept = [one, two, one, *odd, late, done, again]
+    return [*((PATH, task) for task in kept), ("folder/task.json", one), ("other", one), (PATH, one)]
 
 
 def _content(task: Task) -> dict:
@@ -130,42 +300,106 @@ def _content(task: Task) -> dict:
     return task.model_dump(mode="json", exclude={"updated_at", "version"})
 
 
+def _plain(thing: Any) -> Any:
+    """The content of a task; anything else as text."""
+    return _content(thing) if isinstance(thing, Task) else repr(thing)
+
+
 def _state(task: object) -> str:
     """A task's state in words."""
     return f"a {task.state} task" if isinstance(task, Task) else f"{task!r}, not a task"
 
 
-def _sweep_save(program: Program, rng: Random, *parts: Callable, power: bool = False) -> Report:
-    """Save a new task over an old one, and recover; each part of the invariant is told both, and what was seen."""
-    old, new = _task(rng, journal={"create_dns": "ok"}), _task(rng, journal={"create_dns": "ok", "notify": "ok"})
+def _saved(program: Program, task: Task, path: str) -> Any:
+    program["save_task"](task, path)
+    return _plain(program["load_task"](path))
+
+
+def _stored(program: Program, task: Task) -> Any:
+    return _plain(program["TaskFiles"]().get(Task, task.id))
+
+
+def _sweep_save(
+    program: Program, old: Task, new: Task, *parts: Callable, power: bool = False, last: Task | None = None
+) -> Report:
+    """Save a new task over an old one, and recover; each part of the invariant is told both, and what was seen.
+
+    With `last`, the next process saves that one, over whatever the killed process has left.
+    """
     contents = _content(old), _content(new)
 
     def run() -> None:
         program["save_task"](new, PATH)
         ack("saved")
 
-    def recover() -> dict:
+    def load() -> dict:
         try:
             loaded = program["load_task"](PATH)
         except Exception as error:  # noqa: BLE001 - what it means is for the invariant to say
             return {"load_task": f"raised {type(error).__name__}"}
         return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {loaded!r}"}
 
+    def recover() -> dict:
+        seen = {"found": load(), "file": _found()}
+        if last is None or len(list(Path().iterdir())) < 2:  # nothing is left but the task
+            return seen
+        try:
+            program["save_task"](last, PATH)
+        except Exception:  # noqa: BLE001 - that is told, at least
+            return seen
+        return {**seen, "last": load()}
+
     def invariant(seen) -> None:
         for part in parts:
             part(seen, *contents)
+        if "last" in seen.state:
+            _is_equal("the next save_task returned, but load_task", seen.state["last"], _content(last))
 
     return sweep(run, recover, invariant, lambda: program["save_task"](old, PATH), power=power, name="save_task")
 
 
+def _assert_survives(report: Report, effects: int) -> None:
+    """As the report's own, in words of the exercise."""
+    words = {"setup ": SAVING, "run ": f"{report.name} ", "on restart, recovery ": f"after the restart, {report.name} "}
+    try:
+        report.assert_survives(effects=effects)
+    except DidNotSurviveError as error:
+        if not report.problem and not report.broken:
+            error.what = f"{report.name} did nothing that lasts: what does nothing survives any crash"
+        for ours, yours in words.items():
+            error.what = re.sub(f"(^|: ){ours}", rf"\1{yours}", error.what, count=1)
+        raise
+
+
+def _trial(run: Callable, setup: Callable) -> Any:
+    try:
+        return trial(run, setup)
+    except CrashLabError as error:
+        raise AssertionError(str(error).replace("setup ", SAVING, 1)) from None
+
+
 def _is_whole(seen, old: dict, new: dict) -> None:
-    assert seen.state in (old, new), f"{_found()}. {_loaded(seen.state)}"
+    assert seen.state["found"] in (old, new), f"{seen.state['file']}. {_loaded(seen.state['found'])}"
 
 
 def _is_kept(seen, old: dict, new: dict) -> None:
-    kept = seen.state == new or not seen.acknowledged
-    found = "the old task is back" if seen.state == old else f"{_found()}. {_loaded(seen.state)}"
+    kept = seen.state["found"] == new or not seen.acknowledged
+    found = (
+        "the old task is back"
+        if seen.state["found"] == old
+        else f"{seen.state['file']}. {_loaded(seen.state['found'])}"
+    )
     assert kept, f"save_task had returned, but {found}"
+
+
+def _is_equal(what: str, found: Any, expected: dict) -> None:
+    if isinstance(found, dict) and found.keys() == expected.keys():
+        for name, value in expected.items():
+            assert found[name] == value, (
+                f"{what} returned a task with the {name} {_shown(ascii(found[name]))}; expected {_shown(ascii(value))}"
+            )
+    told = found.get("load_task", "returned another task") if isinstance(found, dict) else f"returned {found}"
+    assert found == expected, f"{what} {told}"
 
 
 def _resume(program: Program, task: Task, plan: list[str]) -> Task:
@@ -182,7 +416,7 @@ def _found() -> str:
     if not data:
         return f"{PATH} is empty"
     try:
-        json.loads(data)
+        Task.model_validate_json(data)
     except ValueError:
         return f"{PATH} holds {len(data)} bytes that are no whole task"
     return f"{PATH} holds a whole task"
@@ -193,10 +427,11 @@ def _loaded(state: dict) -> str:
     return f"load_task {state.get('load_task', 'returned another task')}"
 
 
+def _shown(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:30]}…{text[-20:]}"
+
+
 def _did(seen) -> str:
     """How a trial went, as the predicate of a sentence."""
-    return (
-        f"returned {seen.value}"
-        if seen.how == "returned"
-        else f"{seen.failure}{f' at {seen.line}' if seen.line else ''}"
-    )
+    line = f" at {seen.line}" if seen.line else ""
+    return f"returned {seen.value}" if seen.how == "returned" else f"{seen.failure}{line}"

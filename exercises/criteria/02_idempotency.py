@@ -1,37 +1,88 @@
 """Judges chapter 2: the key of a step, and a task whose work takes effect once. Answers run in children only."""
 
+import ast
 import json
-from collections.abc import Callable
+import math
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain, islice, product
 from random import Random
 from typing import Any
 
 from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arrange, sweep, tool, trial
-from labkit.crash import DidNotSurviveError, Effect, Line, Report, Trial
-from labkit.crash.under_test import without_addresses
+from labkit.crash import DidNotSurviveError, Effect, Line, Report
+from labkit.crash.pickling import pickled
+from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.grading.judge.program import Program
+from labkit.world import ToolError, ToolUnavailableError
 
-STORE = "tasks"
-SEPARATORS = ["", *"/:-_.,;|#@+&= \t\n\0'\"", "::", "--", "__", "//", "||", ", ", " - ", "->", '", "', "', '"]
+STORE, LETTERS = "tasks", "abcdefghijklmnopqrstuvwxyz"
+SEPARATORS = ["", *"/:-_.,;|#@+&= \t\n\0'\"\\%\x1f", "::", "--", "__", "//", "||", ", ", " - ", "->", '", "', "', '"]
 """What stands between two names in keys that are made by gluing them together."""
+ALIKE = [
+    ("caf\u00e9", "cafe\u0301"), ("\ufb01le", "file"), ("stra\u00dfe", "strasse"), ("\u212a", "K"), ("\u2163", "IV"),
+    ("\uff11", "1"), ("x\u00b2", "x2"), ("\u03c2", "\u03c3"), ("\uac00", "\u1100\u1161"), ("\u017f", "s"),
+    ("\u0436", "\u0448"), ("\u0436", ""), ("\u5de5", "\u529b"), ("\U0001f4b3", "\U0001f4b0"), ("\u00e9", "e"),
+    ("a\u200db", "ab"), ("a\u00adb", "ab"), ("\ufeffa", "a"), ("a\u00a0b", "a b"), ("a\u2028b", "a\nb"),
+    ("a\r\nb", "a\nb"), ("a\tb", "a b"), ("a  b", "a b"), ("a ", "a"), (" a", "a"), ("a\n", "a"), ("a\x01b", "ab"),
+    ("A", "a"), ("07", "7"), ("+7", "7"), ("7.0", "7"), ("1_0", "10"), ("1e1", "10"), ("\u0663", "3"), ("true", "True"),
+    ('"a"', "a"), ("'a'", "a"), ("%2F", "/"), ("a+b", "a b"), ("&amp;", "&"), ("\\n", "\n"), ("\\u0061", "a"),
+    ("a//b", "a/b"), ("a/./b", "a/b"), ("a/../b", "b"), ("a/", "a"), ("a-b", "a_b"), ("a b", "ab"), ("aab", "ab"),
+    ("ab", "ba"), ("a.", "a"), ("a#b", "a"), ("a?b", "a"), ("a:b", "a"), ("None", ""),
+]  # fmt: skip
+"""Names that are two, and become one where text is normalised, folded, trimmed, parsed or cleaned."""
+BITS = 60
+"""The exercise asks for 64 in a digest; the measure may err by some."""
+TEXTS = [
+    "", " two  spaces ", "None", "null", "\n", "two\nlines\n", "'\"", "\\n {} %s", "Error: nothing was done",
+    "[1, 2]", "\u0441\u0447\u0451\u0442", "\u4ed8\u6b3e", "\U0001f4b3 cafe\u0301 caf\u00e9 \ufb01le",
+]  # fmt: skip
+"""What a user may say, and what work may return."""
+RESTART = 90
+"""Virtual seconds between two calls."""
+TRIES = 50
+"""How often one call may try again: more counts as without end."""
+
+
+class NoAnswerError(Exception):
+    """An error that cannot be made again from its text."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"{host}:{port} gave no answer")
+
+
+ERRORS: list[Callable[[], BaseException]] = [
+    lambda: ToolTimeoutError("charge: no answer came in time"), lambda: ToolUnavailableError("charge is out of reach"),
+    lambda: ToolError("charge: the card has expired"), lambda: ValueError("not an amount"), TimeoutError,
+    lambda: ConnectionResetError(104, "connection reset"), lambda: OSError(28, "no space left"), KeyboardInterrupt,
+    lambda: KeyError("amount"), lambda: RuntimeError("charge failed"), lambda: NoAnswerError("bank", 443),
+]  # fmt: skip
+"""What do_work may raise: for a while, for ever, and with nobody to know whether it acted."""
+FRESH = "import json, pickle, sys; print('\\n' + json.dumps(pickle.load(sys.stdin.buffer)()))"
 
 
 def key_survives_restart(program: Program, rng: Random) -> None:
     """A new process makes the keys that the old one made, in whatever order it needs them."""
     steps = [(_word(rng), _word(rng)) for _ in range(5)]
 
-    def run() -> None:
-        ack(json.dumps([_text(program["step_key"](*step)) for step in steps]))
-
-    def recover() -> list:
-        _salt_hash(program["step_key"])
+    def make() -> list:
         keys = [program["step_key"](*step) for step in reversed(steps)]
         return [(isinstance(key, str) and bool(key), _text(key)) for key in reversed(keys)]
 
+    def run() -> None:
+        ack(json.dumps([_text(program["step_key"](*step)) for step in steps]))
+
     def invariant(seen) -> None:
-        before = json.loads(seen.acknowledged[0]) if seen.acknowledged else [key for _, key in seen.state]
-        for step, old, (is_key, new) in zip(steps, before, seen.state, strict=True):
-            assert is_key, f"step_key returned {new or 'an empty text'}; expected a text"
-            assert old == new, f"{_call(step)} returned {_short(old)}; after a restart, {_short(new)}"
+        _keys_are_kept(steps, json.loads(seen.acknowledged[0]) if seen.acknowledged else [], seen.state)
+
+    def recover() -> list:
+        _salt_hash(program["step_key"])
+        return make()
 
     report = sweep(run, recover, invariant, name="step_key")
     problem = report.problem or ""
@@ -43,83 +94,128 @@ def key_survives_restart(program: Program, rng: Random) -> None:
     assert "ACK" in {effect.op for effect in report.effects}, (
         "The keys did not reach the world: step_key changed labkit"
     )
+    code, seed = pickled(make), rng.randrange(1, 10**6)
+    seen = trial(lambda: [make(), _in_a_new_python(code, seed)]) if _may_hash(program) else None
+    if seen and seen.how == "returned" and seen.value[1]:
+        _keys_are_kept(steps, [key for _, key in seen.value[0]], seen.value[1])
+
+
+def _keys_are_kept(steps: list, before: list[str], after: list) -> None:
+    for step, old, (is_key, new) in zip(steps, before or [key for _, key in after], after, strict=True):
+        assert is_key, f"step_key returned {new or 'an empty text'}; expected a text"
+        assert old == new, f"{_call(step)} returned {_short(old)}; after a restart, {_short(new)}"
 
 
 def keys_differ(program: Program, rng: Random) -> None:
-    """No two steps share a key, whatever their names."""
+    """No two steps share a key, whatever their names: names to be mixed up, and digests too short for many steps."""
     one, two, three = (_word(rng) for _ in range(3))
-    plain = [(one, two), (two, one), (one, three), (three, two), (one.upper(), two), (one[::-1], two), (one, f"{two} ")]
-    long = [("long" * 60 + one, two), ("long" * 60 + three, two), (one, "long" * 60 + two), (one, "long" * 60 + three)]
-    drawn = [(_word(rng), _word(rng)) for _ in range(100)]
+    few = [(one, two), (two, one), (one, three), (three, two), (one, one), (two, two), (one[::-1], two)]
+    texts, long = _constants(program)
+    tokens = texts[:6]
+    seen = trial(lambda: _find_two(program["step_key"], few))
+    assert seen.how == "returned", f"step_key {_did(seen)}"
+    pure = seen.effects == ["RETURN"]  # one that keeps its keys in files is asked for fewer: a trial has few effects
 
     def find_two() -> list | None:
-        step_key, first = program["step_key"], {}
+        step_key = program["step_key"]
         used = _between(_text(step_key(one, two)), one, two)
-        glued = [step for separator in [*used, *SEPARATORS] for step in _glued(separator, one, two, three)]
-        for step in [*plain, *glued, *long, *drawn]:
-            key = _text(step_key(*step))
-            if first.setdefault(key, step) != step:
-                return [first[key], step, key]
-        return None
+        mixed = _mixed([*used, *texts, *SEPARATORS], one, two, three)
+        if not pure:
+            return _find_two(step_key, islice(chain(few, mixed), 300))
+        alike = _alike(one, two, three, "long" * long)
+        return _find_two(step_key, chain(few, mixed, alike, _small(tokens))) or _too_short(step_key, rng)
 
-    seen = trial(find_two)
+    seen = seen if seen.value else trial(find_two)
     assert seen.how == "returned", f"step_key {_did(seen)}"
+    assert not isinstance(seen.value, int), f"The keys of step_key have about {seen.value} bits; expected 64 at least"
     assert seen.value is None, "{} and {} return the same key, {}".format(
         *map(_call, seen.value[:2]), _short(seen.value[2])
     )
 
 
 def skips_completed(program: Program, rng: Random) -> None:
-    """A completed task is returned as it is, and nothing is done."""
-    task = _task(rng, state=TaskState.COMPLETED, result=f"charged yesterday, receipt {rng.randrange(10**6)}")
-    seen = trial(lambda: _facts(_execute(program, task, _charge(5))), lambda: _insert(task))
+    """A completed task is returned as it is, and nothing is done, whatever its result is."""
+    results = [f"charged yesterday, receipt {rng.randrange(10**6)}", *rng.sample(TEXTS, 3), ""]
+    tasks = [_task(rng, state=TaskState.COMPLETED, result=result, journal={"old": "step"}) for result in results]
+    seen = trial(lambda: [_facts(_execute(program, task, _charge(5))) for task in tasks], lambda: _insert(*tasks))
     assert not seen.world.calls, "The task was completed already, and do_work was called again"
     assert seen.how == "returned", f"The task was completed already, and execute_task_if_not_done {_did(seen)}"
-    assert seen.value == _facts(task), (
-        f"The task was completed already, and execute_task_if_not_done returned {_words(seen.value)}; expected the task"
-    )
+    for task, found in zip(tasks, seen.value, strict=True):
+        assert found == _facts(task), (
+            f"The task was completed already, and execute_task_if_not_done returned {_words(found)}; expected the task"
+        )
+        stored = _stored(seen.files, task)
+        assert stored == _facts(task), f"The task was completed already, and now the store holds {_words(stored)}"
 
 
 def saves_result(program: Program, rng: Random) -> None:
-    """The work is done once, with what the user said; its result is saved and returned."""
-    task, amount = _task(rng), rng.randrange(1, 10**6)
-    seen = trial(lambda: _facts(_execute(program, task, _charge(amount))), lambda: _insert(task))
+    """The work is done once, with what the user said; its result, and nothing else, is saved and returned."""
+    wishes = [f"the bill of customer {rng.randrange(10**6)}", *rng.sample(TEXTS, len(TEXTS))]
+    work = [
+        (_task(rng, user_input=wish), result)
+        for wish, result in zip(wishes, [None, *reversed(wishes[1:])], strict=True)
+    ]
+
+    def run() -> list:
+        return [_facts(_execute(program, task, _charge(n, result))) for n, (task, result) in enumerate(work)]
+
+    seen = trial(run, lambda: _insert(*(task for task, _ in work)))
     assert seen.how == "returned", f"execute_task_if_not_done {_did(seen)}"
-    calls = len(seen.world.calls)
-    assert calls == 1, f"do_work was called {calls} times; expected once"
-    call = seen.world.calls[0]
-    given, key = call.arguments["customer"], call.key
-    assert given == task.user_input, f"do_work got the user_input {_short(given)}; expected {_short(task.user_input)}"
-    assert isinstance(key, str) and key, f"do_work got the key {_short(key)}; expected what step_key returned"
-    expected = ["completed", f"charged {task.user_input} {amount} EUR"]
-    for what, found in (("the store holds", _stored(seen.files, task)), ("it returned", seen.value)):
-        assert found == expected, f"After the work, {what} {_words(found)}; expected {_words(expected)}"
+    for n, (task, result) in enumerate(work):
+        calls = [call for call in seen.world.calls if call.arguments["amount"] == n]
+        assert len(calls) == 1, f"do_work was called {len(calls)} times; expected once"
+        given, key = calls[0].arguments["customer"], calls[0].key
+        assert given == task.user_input, (
+            f"do_work got the user_input {_short(given)}; expected {_short(task.user_input)}"
+        )
+        assert isinstance(key, str) and key, f"do_work got the key {_short(key)}; expected what step_key returned"
+        expected = ["completed", f"charged {task.user_input} {n} EUR" if result is None else result]
+        for what, found in (("the store holds", _stored(seen.files, task)), ("it returned", seen.value[n])):
+            assert found == expected, f"After the work, {what} {_words(found)}; expected {_words(expected)}"
+    for lives in _tasks_with_errors(program, rng):
+        _nothing_is_made_up(lives)
 
 
 def no_duplicates(program: Program, rng: Random) -> None:
     """The ledger holds one charge per task: wherever a crash came, and after a call without an answer."""
     task = _task(rng)
     other, work = _task(rng, user_input=task.user_input), _charge(rng.randrange(1, 10**6))
-    _each_task_has_its_charge(program, task, other, work)
+
+    def run() -> Any:
+        return _facts(_execute(program, task, work))
+
+    def run_twice() -> Any:
+        try:
+            return run()
+        except ToolTimeoutError:  # whoever started it starts it again
+            return run()
+
+    def work_and_die(user_input: str, key: str) -> None:
+        work(user_input, key)
+        raise KeyboardInterrupt
 
     def insert() -> None:
         _insert(task)
 
+    def insert_and_die() -> None:
+        insert()
+        with suppress(KeyboardInterrupt):
+            _execute(program, task, work_and_die)
+        time.sleep(RESTART)
+
     def insert_and_lose_an_answer() -> None:
-        _insert(task)
+        insert()
         arrange(faults={"charge": ["ambiguous"]})
 
-    def run() -> Any:
-        try:
-            return _facts(_execute(program, task, work))
-        except ToolTimeoutError:  # whoever started it starts it again
-            return _facts(_execute(program, task, work))
-
+    _each_task_has_its_charge(program, task, other, work)
     _assert_survives(sweep(run, run, _ran_once("the key changes at a restart"), insert))
-    _an_error_is_let_through(trial(run, insert_and_lose_an_answer))
+    for lives in _tasks_with_errors(program, rng):
+        _errors_are_let_through(lives)
+    if _may_hash(program):
+        _a_new_python_has_the_key(program, task, rng.randrange(1, 10**6))
     invariant = _ran_once("the key changes after a call without an answer")
-    _assert_survives(sweep(run, run, invariant, insert_and_lose_an_answer))
-    _assert_survives(sweep(run, run, _ran_once("the key changes at the second restart"), insert, depth=2))
+    _assert_survives(sweep(run_twice, run_twice, invariant, insert_and_lose_an_answer))
+    _assert_survives(sweep(run, run, _ran_once("the key changes at the second restart"), insert_and_die))
 
 
 def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: Callable) -> None:
@@ -135,12 +231,134 @@ def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: C
     )
 
 
-def _an_error_is_let_through(seen: Trial) -> None:
-    happened = "charge acted, its answer was lost, and execute_task_if_not_done"
-    assert seen.how == "returned", f"{happened} {_did(seen)}"
-    _ran_once("a call without an answer was repeated under a new key")(seen.world)
-    state = seen.value[0] if isinstance(seen.value, list) else "completed"
-    assert state == "completed", f"{happened} returned {_words(seen.value)}: let the error of do_work through"
+def _tasks_with_errors(program: Program, rng: Random) -> list[list[dict]]:
+    """For each error a task and its calls: do_work raises it always, then another one at first; then it works."""
+    plans = []
+    for error in range(len(ERRORS)):
+        lives = [(error, TRIES), (rng.randrange(len(ERRORS)), 1), (error, 0), (error, TRIES)]
+        plans.append((_task(rng), f"charged, receipt {rng.randrange(10**6)}", lives))
+
+    def run() -> list:
+        kept: list = []  # what is kept has an address of its own
+        told = []
+        for task, result, lives in plans:
+            told.append([])
+            for error, times in lives:
+                time.sleep(RESTART)
+                told[-1].append(_life(program, task, result, ERRORS[error], times, kept))
+                if told[-1][-1]["calls"] > TRIES:
+                    return told
+        return told
+
+    seen = trial(run, lambda: _insert(*(task for task, *_ in plans)))
+    assert seen.how == "returned", f"do_work raised an error, and execute_task_if_not_done {_did(seen)}"
+    return seen.value
+
+
+def _life(program: Program, task: Task, result: str, error: Callable, times: int, kept: list) -> dict:
+    """One call, whose do_work raises at its first `times` calls: what was done, and what came of it."""
+    keys: list[str] = []
+    raised: list = [None]
+
+    def do_work(user_input: str, key: str) -> str:  # noqa: ARG001
+        keys.append(_text(key))
+        raised[0] = error() if len(keys) <= times else None
+        if raised[0] is not None:
+            raise raised[0]
+        return result
+
+    kept.append(do_work)
+    told = {"error": "", "line": [], "same": False, "result": result}
+    try:
+        told["returned"] = _facts(_execute(program, task, do_work))
+    except BaseException as caught:  # noqa: BLE001 - whatever comes out is what is looked at
+        told["error"] = _error(caught)
+        told["same"] = raised[0] is not None and told["error"] == _error(raised[0])
+        told["line"] = lines_under_test(reversed(list(traceback.walk_tb(caught.__traceback__))))
+    stored = FileStateStore(STORE).get(Task, task.id)
+    work_error = "" if raised[0] is None else _error(raised[0])
+    return {**told, "calls": len(keys), "keys": keys, "raised": work_error, "stored": _facts(stored)}
+
+
+def _nothing_is_made_up(lives: list[dict]) -> None:
+    """What is completed has the result that do_work returned."""
+    for life in lives:
+        _has_an_end(life)
+        state, result = life["stored"]
+        assert state != "completed" or result == life["result"], (
+            f"do_work raised {lives[0]['raised']}, and the store holds {_words(life['stored'])}: "
+            "do_work never returned that"
+        )
+
+
+def _errors_are_let_through(lives: list[dict]) -> None:
+    """An error comes out as it is; the next call goes on, under the same key."""
+    happened, done = "", False
+    for life in lives:
+        _has_an_end(life)
+        happened = f"do_work raised {life['raised']}, and " if life["raised"] else happened
+        again = "" if life["raised"] or not happened else "the next call of "
+        line = Line.first(life["line"])
+        came = f"raised {life['error']}{f' at {line}' if line else ''}" if life["error"] else ""
+        came = came or f"returned {_words(life['returned'])}"
+        what = f"{happened}{again}execute_task_if_not_done {came}"
+        if life["raised"]:
+            assert life["same"], f"{what}: let the error of do_work through"
+            assert life["stored"][0] != "completed", f"{happened}the store holds {_words(life['stored'])}"
+        else:
+            assert life["calls"] or done, f"{what}, and did not call do_work again: it must go on"
+            assert life.get("returned") == life["stored"] == ["completed", life["result"]], f"{what}: it must go on"
+            assert not (done and life["calls"]), "The task was completed already, and do_work was called again"
+            done = True
+    keys = sorted({key for life in lives for key in life["keys"]})
+    assert len(keys) == 1, (
+        f"do_work raised {lives[0]['raised']}, and was called again under another key, {_short(keys[0])} "
+        f"and {_short(keys[1])}: a call without an answer was repeated under a new key"
+    )
+
+
+def _has_an_end(life: dict) -> None:
+    raised = f"do_work raised an error each time, and one call of execute_task_if_not_done called it {TRIES} times"
+    assert life["calls"] <= TRIES, f"{raised}: let the error of do_work through"
+
+
+def _a_new_python_has_the_key(program: Program, task: Task, seed: int) -> None:
+    """The hash of a text is another in each Python: no key may come of it."""
+    error = ERRORS[0]
+
+    def go_on() -> dict:
+        return _life(program, task, "charged", error, 0, [])
+
+    code = pickled(go_on)
+    seen = trial(
+        lambda: [_life(program, task, "charged", error, TRIES, []), _in_a_new_python(code, seed)], lambda: _insert(task)
+    )
+    if seen.how == "returned" and seen.value[1]:
+        (*_, before), after = (life["keys"] or [""] for life in seen.value)
+        assert after[0] in ("", before), (
+            f"do_work was called under two keys, {_short(before)} and {_short(after[0])}: the key changes at a restart"
+        )
+
+
+def _salt_hash(answer: Callable) -> None:
+    """Give an answer the `hash` of another process, also where no other Python can be started: in a sandbox."""
+    salted = lambda thing: hash(thing if isinstance(thing, int | float) else ("salt", thing))  # noqa: E731
+    getattr(answer, "__globals__", {}).setdefault("hash", salted)
+
+
+def _may_hash(program: Program) -> bool:
+    """Whether something in the answers may have to do with the hash of a text. To start a Python takes long."""
+    nodes = [node for tree in _trees(program) for node in ast.walk(tree)]
+    names = " ".join(getattr(node, "id", "") or getattr(node, "attr", "") for node in nodes).replace("hashlib", "")
+    return "hash" in names or "set" in names or any(isinstance(node, ast.Set | ast.SetComp) for node in nodes)
+
+
+def _in_a_new_python(code: bytes, seed: int) -> Any:
+    """In a child: what a pickled function returns in another Python, where texts have other hashes."""
+    command, places = [sys.executable, "-P", "-c", FRESH], os.pathsep.join(filter(None, sys.path))
+    environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": places}
+    done = subprocess.run(command, input=code, capture_output=True, env=environment, check=False)
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
 
 def _ran_once(why: str) -> Callable:
@@ -182,7 +400,7 @@ def _is_answer(line: Line | None) -> bool:
 
 
 def _word(rng: Random) -> str:
-    return "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5))
+    return "".join(rng.choices(LETTERS, k=5))
 
 
 def _task(rng: Random, **fields: Any) -> Task:
@@ -190,9 +408,14 @@ def _task(rng: Random, **fields: Any) -> Task:
     return Task(id=f"task-{rng.randrange(10**9)}", **{"user_input": wish, **fields})
 
 
-def _charge(amount: int) -> Callable[[str, str], str]:
-    """Work with an effect in the world."""
-    return lambda user_input, key: tool("charge", key=key, customer=user_input, amount=amount)
+def _charge(amount: int, result: str | None = None) -> Callable[[str, str], str]:
+    """Work with an effect in the world. It returns this result, or what the tool says."""
+
+    def do_work(user_input: str, key: str) -> str:
+        said = tool("charge", key=key, customer=user_input, amount=amount)
+        return said if result is None else result
+
+    return do_work
 
 
 def _insert(*tasks: Task) -> None:
@@ -224,12 +447,6 @@ def _text(key: object) -> str:
     return str.__str__(key) if isinstance(key, str) else without_addresses(repr(key))
 
 
-def _salt_hash(answer: Callable) -> None:
-    """Give an answer the `hash` of another process: for text it differs in each, and the children here share one."""
-    salted = lambda thing: hash(thing if isinstance(thing, int | float) else ("salt", thing))  # noqa: E731
-    getattr(answer, "__globals__", {}).setdefault("hash", salted)
-
-
 def _between(key: str, *names: str) -> list[str]:
     """What stands between two names in a key that holds both as they are."""
     found = []
@@ -240,16 +457,72 @@ def _between(key: str, *names: str) -> list[str]:
     return found
 
 
-def _glued(separator: str, one: str, two: str, three: str) -> list[tuple[str, str]]:
-    """Steps that get one key if names are glued together with this separator, escaped by a backslash or not."""
-    return [
-        (f"{one}{separator}{two}", three),
-        (one, f"{two}{separator}{three}"),
-        (f"{one}\\", f"{two}{separator}{three}"),
-        (f"{one}{separator}{two}\\", three),
-        (f"{two}{separator}{three}", one),
-        (three, f"{one}{separator}{two}"),
-    ]
+def _find_two(step_key: Callable, steps: Any) -> list | None:
+    """Two of these steps that get one key, and the key."""
+    first: dict = {}
+    for step in steps:
+        key = _text(step_key(*step))
+        if first.setdefault(key, step) != step:
+            return [first[key], step, key]
+    return None
+
+
+def _trees(program: Program) -> list[ast.Module]:
+    return [ast.parse(source.text) for source in program.sources if source.file.startswith("<answer")]
+
+
+def _constants(program: Program) -> tuple[list[str], int]:
+    """The short texts in the answers, the shortest first, and how long a name is longer than any number in them."""
+    values = [node.value for tree in _trees(program) for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    texts = {v.decode("latin-1") if isinstance(v, bytes) else v for v in values if isinstance(v, str | bytes)}
+    numbers = [value for value in values if isinstance(value, int) and value < 5000]
+    return sorted(filter(None, (t for t in texts if len(t) <= 12)), key=lambda t: (len(t), t)), max([60, *numbers])
+
+
+def _mixed(separators: list[str], one: str, two: str, three: str) -> Iterator[tuple[str, str]]:
+    """Steps that get one key if names are glued, escaped by half, trimmed or filled up with one of these."""
+    for s in separators:
+        yield from [(f"{one}{s}{two}", three), (one, f"{two}{s}{three}"), (f"{one}\\", f"{two}{s}{three}")]
+        yield from [(f"{one}{s}{two}\\", three), (f"{two}{s}{three}", one), (three, f"{one}{s}{two}")]
+        yield from [(f"{one}{s}{s}{two}", three), (f"{one}{s}", two), (f"{s}{one}", two), (one, f"{two}{s}")]
+
+
+def _alike(one: str, two: str, three: str, long: str) -> Iterator[tuple[str, str]]:
+    """Steps with names that look alike, and with long ones."""
+    for pair in ALIKE:
+        for name in pair:
+            yield from [(one, two + name + three), (one + name + three, two), (one, name), (name, two)]
+    yield from [(long + one, two), (long + three, two), (one, long + two), (one, long + three)]
+    yield from [(one + long, two), (three + long, two)]
+
+
+def _small(tokens: list[str]) -> Iterator[tuple[str, str]]:
+    """All pairs of small names made of these texts, such as an answer may put between two names or before a text."""
+    for first in tokens:
+        names = ["".join(w) for size in (1, 2, 3) for w in product(sorted({first, "a", "\\"}), repeat=size)]
+        yield from product(names, names)
+    names = ["".join(word) for size in (1, 2) for word in product([*tokens, "a"], repeat=size)]
+    yield from product(names, names)
+
+
+def _too_short(step_key: Callable, rng: Random) -> list | int | None:
+    """Where one name decides too little of the key: two steps that get one, or if that takes too long, its bits."""
+    fixed = "".join(rng.choices(LETTERS, k=40))
+    for make in (lambda name: (fixed, name), lambda name: (name, fixed)):
+        places: dict[int, set] = {}
+        for _ in range(1500):
+            for place, char in enumerate(_text(step_key(*make("".join(rng.choices(LETTERS, k=40)))))):
+                places.setdefault(place, set()).add(char)
+        bits = sum(math.log2(len(seen)) for seen in places.values())
+        if bits < BITS:
+            enough = min(int(5 * 2 ** (bits / 2)), 400_000)  # of n keys with b bits two are alike if n² is 25 · 2^b
+            found = _find_two(step_key, (make(f"step {rng.getrandbits(64):x}") for _ in range(enough)))
+            return found or (round(bits) if bits > 28 else None)  # a counter has fewer, and no two alike
+    return None
+
+
+def _error(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _call(step: Any) -> str:

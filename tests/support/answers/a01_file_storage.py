@@ -66,15 +66,15 @@ def save_task(task, path):
     pass
 """
 
-RESTORES_OS = """
+PAST_PYTHON = """
 # answer: save_task
-real = getattr(os.replace, "args", [os.replace])[-1]
+import ctypes
 
 
 def save_task(task, path):
     with open(path + ".tmp", "w") as file:
         file.write(task.model_dump_json())
-    real(path + ".tmp", path)
+    ctypes.CDLL(None).rename(f"{path}.tmp".encode(), path.encode())
 """
 
 BY_A_SUBPROCESS = """
@@ -320,6 +320,340 @@ def resume(task_id, store, steps):
     return task
 """
 
+SAVE = """# answer: save_task
+def save_task(task, path):
+    text = task.model_dump_json().encode()
+    with open(path + ".new", "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+"""
+WRITE = "    with open("
+RUN = """            task = store.save(task.finished(name, step()))
+"""
+RESUME = f"""# answer: resume
+def resume(task_id, store, steps):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is not TaskState.RUNNING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name not in task.journal:
+{RUN}    return store.save(task.to(TaskState.COMPLETED, result="done"))
+"""
+
+
+def _in(answer: str, old: str, new: str, before: str = "") -> list[str]:
+    """A right answer, with this in place of that, and what stands before it."""
+    assert old in answer
+    return [answer.replace(old, new).replace("\ndef ", f"\n{before}def ", 1)]
+
+
+FAILED_IS_FINAL = [
+    _in(RESUME, RUN, "            try:\n                result = step()\n            except Exception as error:\n"
+        "                return store.save(task.to(TaskState.FAILED, error=str(error)))\n"
+        "            task = store.save(task.finished(name, result))\n")[0].replace(
+        "is TaskState.COMPLETED", "in (TaskState.COMPLETED, TaskState.FAILED)")
+]  # fmt: skip
+
+NOT_TRUNCATED = [
+    """
+# answer: save_task
+def save_task(task, path):
+    if not os.path.exists(path):
+        Path(path).touch()
+    with open(path, "r+") as f:
+        f.seek(0)
+        f.write(task.model_dump_json())
+        f.flush()
+        f.truncate()
+        os.fsync(f.fileno())
+""",
+]
+
+TEMPORARY_NOT_TRUNCATED = [
+    """
+# answer: save_task
+def save_task(task, path):
+    tmp = path + ".tmp"
+    fd = os.open(tmp, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, task.model_dump_json().encode())
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.replace(tmp, path)
+    d = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(d)
+    os.close(d)
+""",
+]
+
+TEMPORARY_OPENED_X = [
+    """
+# answer: save_task
+def save_task(task, path):
+    tmp = path + ".new"
+    with open(tmp, "x") as f:
+        f.write(task.model_dump_json())
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(tmp, path)
+    d = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(d)
+    os.close(d)
+""",
+]
+
+TEMPORARY_APPENDED = [
+    """
+# answer: save_task
+def save_task(task, path):
+    tmp = path + ".tmp"
+    with open(tmp, "a") as f:
+        f.write(task.model_dump_json())
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(tmp, path)
+    d = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(d)
+    os.close(d)
+""",
+]
+
+LOCK_LEFT = [
+    """
+# answer: save_task
+from contextlib import contextmanager
+
+
+@contextmanager
+def locked(path):
+    lock = path + ".lock"
+    try:
+        fd = os.open(lock, os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        raise RuntimeError(f"{path} is locked by another process")
+    try:
+        yield
+    finally:
+        os.close(fd)
+        os.remove(lock)
+
+
+def save_task(task, path):
+    with locked(path):
+        with open(path + ".tmp", "w") as f:
+            f.write(task.model_dump_json())
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(path + ".tmp", path)
+        d = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        os.fsync(d)
+        os.close(d)
+""",
+]
+
+WAITS_FOR_THE_LOCK = [
+    """
+# answer: save_task
+import time
+
+
+def save_task(task, path):
+    lock = Path(path + ".lock")
+    while lock.exists():
+        time.sleep(0.1)
+    lock.touch()
+    tmp = Path(path + ".tmp")
+    with tmp.open("w") as f:
+        f.write(task.model_dump_json())
+        f.flush()
+        os.fsync(f.fileno())
+    tmp.replace(path)
+    d = os.open(".", os.O_RDONLY)
+    os.fsync(d)
+    os.close(d)
+    lock.unlink()
+""",
+]
+
+AT_EXIT = [
+    """
+# answer: save_task
+import atexit
+
+_dirty = {}
+
+
+def _flush():
+    for path, text in _dirty.items():
+        with open(path + ".tmp", "w") as f:
+            f.write(text)
+        os.replace(path + ".tmp", path)
+
+
+atexit.register(_flush)
+
+
+def save_task(task, path):
+    _dirty[path] = task.model_dump_json()
+""",
+]
+
+LETTERS_DROPPED = [
+    """
+# answer: save_task
+def save_task(task, path):
+    data = task.model_dump_json().encode("ascii", "ignore")
+    with open(path + ".tmp", "wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(path + ".tmp", path)
+    d = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(d)
+    os.close(d)
+""",
+]
+
+DAMAGE_HIDDEN = [
+    """
+# answer: save_task
+import shutil
+
+
+def save_task(task, path):
+    if os.path.exists(path):
+        shutil.copyfile(path, path + ".bak")
+    with open(path + ".tmp", "w") as f:
+        f.write(task.model_dump_json())
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(path + ".tmp", path)
+    d = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(d)
+    os.close(d)
+""",
+    """
+# answer: load_task
+def load_task(path):
+    if not os.path.exists(path):
+        return None
+    for candidate in (path, path + ".bak"):
+        try:
+            return Task.model_validate_json(Path(candidate).read_bytes())
+        except (OSError, ValueError):
+            continue
+    raise CorruptState(f"{path} is damaged, and so is its backup")
+""",
+]
+
+CONFLICT_SWALLOWED = [
+    """
+# answer: resume
+def resume(task_id, store, steps):
+    task = store.get(Task, task_id)
+    if task.state == TaskState.COMPLETED:
+        return task
+    if task.state == TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        task = task.finished(name, step())
+        try:
+            store.save(task)
+        except VersionConflictError:
+            pass
+    task = store.get(Task, task_id)
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+""",
+]
+
+RUNNING_IS_REFUSED = [
+    """
+# answer: resume
+def resume(task_id, store, steps):
+    task = store.get(Task, task_id)
+    match task.state:
+        case TaskState.COMPLETED:
+            return task
+        case TaskState.RUNNING:
+            raise RuntimeError(f"{task_id} is already running")
+        case TaskState.PENDING:
+            task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        task = store.save(task.finished(name, step()))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+""",
+]
+
+FIRST_OF_TWO = [
+    """
+# answer: load_task
+def load_task(path):
+    if not Path(path).exists():
+        return None
+    try:
+        data, end = json.JSONDecoder().raw_decode(Path(path).read_text(encoding="utf-8"))
+        return Task.model_validate(data)
+    except ValueError as error:
+        raise CorruptState(path) from error
+""",
+]
+
+BYTES_IGNORED = [
+    """
+# answer: load_task
+def load_task(path):
+    try:
+        with open(path, encoding="utf-8", errors="ignore") as file:
+            return Task.model_validate_json(file.read())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CorruptState(path) from error
+""",
+]
+
+FILLED_UP = [
+    """
+# answer: load_task
+def load_task(path):
+    try:
+        data = json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CorruptState(path) from error
+    try:
+        data.setdefault("user_input", "")
+        data.setdefault("id", Path(path).stem)
+        return Task(**data)
+    except Exception as error:
+        raise CorruptState(path) from error
+""",
+]
+
+ONLY_VALUE_ERRORS = [
+    """
+# answer: load_task
+def load_task(path):
+    try:
+        return Task(**json.loads(Path(path).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CorruptState(path) from error
+""",
+]
+
 WRONG = [
     ("written in place", "saves_whole", r"line 3 had done open-truncate.*is empty", [IN_PLACE]),
     ("deleted, then renamed", "saves_whole", r"line 6 had done unlink task.json.*is gone", [DELETE_THEN_RENAME]),
@@ -331,14 +665,14 @@ WRONG = [
     ("serialisation error swallowed", "keeps_acknowledged", r"save_task had returned, but task.json is gone",
      [ERROR_SWALLOWED]),
     ("disk error swallowed", "keeps_acknowledged", r"returned as if it had", [DISK_ERROR_SWALLOWED]),
-    ("restores os.*", "saves_whole", r"something changed task.json.* did not see", [RESTORES_OS]),
+    ("renames past Python", "saves_whole", r"something changed task.json.* did not see", [PAST_PYTHON]),
     ("writes by a subprocess", "saves_whole", r"something changed task.json.* did not see", [BY_A_SUBPROCESS]),
     ("helper outside the answer cells", "saves_whole", r"`write_whole` is defined outside the answer cells",
      [HELPER_OUTSIDE, "def write_whole(path, text):\n    pass\n"]),
     ("corrupt taken for new", "reports_corrupt", r"empty file, load_task returned None", [CORRUPT_IS_NEW]),
     ("only JSON errors understood", "reports_corrupt", r"raised UnicodeDecodeError", [ONLY_JSON_ERRORS]),
     ("empty taken for new", "reports_corrupt", r"empty file, load_task returned None", [EMPTY_IS_NONE]),
-    ("missing taken for corrupt", "reports_corrupt", r"There was no file, and load_task returned CorruptState",
+    ("missing taken for corrupt", "reports_corrupt", r"There was no file, and load_task raised CorruptState",
      [MISSING_IS_CORRUPT]),
     ("saved only at the end", "resumes", r"had finished before the crash, and ran again", [SAVED_AT_THE_END]),
     ("journalled before the step ran", "resumes", r"has never run, though the task says completed",
@@ -348,7 +682,8 @@ WRONG = [
     ("kills its parent", "saves_whole", r"crash lab's own process ended", [KILLS_ITS_PARENT]),
     ("leaves by os._exit", "saves_whole", r"ended by itself, with exit status 0", [LEAVES]),
     ("does not end", "keeps_acknowledged", r"did not end in time", [ENDLESS]),
-    ("an error class of its own", "reports_corrupt", r"not one of your own", [ITS_OWN_ERROR]),
+    ("an error class of its own", "reports_corrupt", r"load_task raised a CorruptState that is .* your own",
+     [ITS_OWN_ERROR]),
     ("returns a dict", "saves_whole", r"load_task returned \{'id'", [RETURNS_A_DICT]),
     ("not Python", "saves_whole", r"save_task: line 2 is not Python: expected ':'", [NOT_PYTHON]),
     ("no fsync of the file", "survives_power_cut", r"replace .*data lost.*ext4 saves you.*is empty", [NO_FSYNC]),
@@ -358,6 +693,69 @@ WRONG = [
     ("fsync too late", "survives_power_cut", r"before fsync task.json \(modelled: data lost", [FSYNC_TOO_LATE]),
     ("never completes", "resumes", r"resume returned a running task", [NEVER_COMPLETES]),
     ("a completed task run again", "stays_completed", r"was completed already, and resume ran", [RUNS_AGAIN]),
+    ("a shorter task leaves the tail of the old one", "saves_whole",
+     r"before .*truncate.*no whole task", NOT_TRUNCATED),
+    ("a longer temporary file is not emptied", "keeps_acknowledged",
+     r"the next save_task returned, but load_task raised",
+     TEMPORARY_NOT_TRUNCATED),
+    ("a temporary file that must be new", "resumes", r"after the restart, resume raised FileExistsError",
+     TEMPORARY_OPENED_X),
+    ("a temporary file that is appended to", "resumes", r"after the restart, resume raised|CorruptState",
+     TEMPORARY_APPENDED),
+    ("a lock file is left", "resumes", r"after the restart, resume raised RuntimeError: .* is locked", LOCK_LEFT),
+    ("waits for a lock that is left", "resumes", r"did not end in time|had not ended", WAITS_FOR_THE_LOCK),
+    ("saved when the process ends", "keeps_acknowledged", r"save_task had returned", AT_EXIT),
+    ("letters dropped", "keeps_acknowledged", r"returned a task with the \w+ .*; expected", LETTERS_DROPPED),
+    ("letters made question marks", "keeps_acknowledged", r"returned a task with the \w+ .*\?.*; expected",
+     _in(SAVE, ".encode()", '.encode("ascii", "replace")')),
+    ("a task of the same length is not written", "keeps_acknowledged", r"returned a task with the (id|user_input) ",
+     _in(SAVE, WRITE, "    if os.path.exists(path) and os.path.getsize(path) == len(text):\n        return\n" + WRITE)),
+    ("a shorter task is not written", "keeps_acknowledged", r"but load_task returned a task with the |old task is back",
+     _in(SAVE, WRITE, "    if os.path.exists(path) and os.path.getsize(path) > len(text):\n        return\n" + WRITE)),
+    ("what was saved last is not written again", "keeps_acknowledged",
+     r"had saved at (folder/task.json|other), but load_task returned None",
+     _in(SAVE, WRITE, "    if LAST[-1:] == [text]:\n        return\n    LAST.append(text)\n" + WRITE,
+         "LAST = []\n\n\n")),
+    ("newlines made spaces", "keeps_acknowledged", r"save_task raised CorruptState: .* at load_task",
+     _in(SAVE, ".encode()", '.replace("\\\\n", " ").encode()')),
+    ("a backup hides the damage", "reports_corrupt", r"For an empty file, load_task returned a task", DAMAGE_HIDDEN),
+    ("only the first of two tasks is read", "reports_corrupt",
+     r"For a file that holds two tasks, load_task returned a task",
+     FIRST_OF_TWO),
+    ("bytes that are no text ignored", "reports_corrupt", r"For a file that is no UTF-8, load_task returned a task",
+     BYTES_IGNORED),
+    ("what is missing is filled up", "reports_corrupt", r"load_task returned a task; expected CorruptState", FILLED_UP),
+    ("JSON of another shape", "reports_corrupt",
+     r"For a file that holds .*, load_task raised TypeError: .* at load_task, ",
+     ONLY_VALUE_ERRORS),
+    ("conflicts swallowed", "resumes", r"ran again", CONFLICT_SWALLOWED),
+    ("a running task is refused", "resumes", r"after the restart, resume raised RuntimeError: .* already running",
+     RUNNING_IS_REFUSED),
+    ("as many steps as are journalled are left out", "resumes", r"The journal of a running task held .*; expected",
+     _in(RESUME, "steps.items():\n        if name not in task.journal:",
+         "list(steps.items())[len(task.journal):]:\n        if name:")),
+    ("an empty result is none", "resumes", r"The journal of a \w+ task held .*, and resume ran .*; expected",
+     _in(RESUME, "name not in task.journal", "not task.journal.get(name)")),
+    ("a result that looks like an error is none", "resumes", r"The journal of a \w+ task held .*, and resume ran ",
+     _in(RESUME, "name not in task.journal", 'task.journal.get(name, "error").startswith("error")')),
+    ("an error journalled", "resumes", r"raised an error, and the journal says that it returned .*no space left",
+     _in(RESUME, RUN, "            try:\n                result = step()\n            except Exception as error:\n"
+         "                result = str(error)\n            task = store.save(task.finished(name, result))\n")),
+    ("a failed task is final", "resumes",
+     r"raised an error, and the next call of resume left a failed task: it must go",
+     FAILED_IS_FINAL),
+    ("what one task has done the next one leaves out", "resumes", r"and resume ran no step; expected",
+     _in(RESUME, "name not in task.journal:",
+         "name not in task.journal and name not in DONE:\n            DONE.add(name)",
+         "DONE = set()\n\n\n")),
+    ("results trimmed", "resumes", r"returned .*, and the journal holds ", _in(RESUME, "step()))", "step().strip()))")),
+    ("a pending task's journal thrown away", "resumes", r"The journal of a pending task held .*, and resume ran",
+     _in(RESUME, "task.to(TaskState.RUNNING)", 'task.model_copy(update={"journal": {}}).to(TaskState.RUNNING)')),
+    ("only the caller sees it completed", "resumes", r"resume stored a running task",
+     _in(RESUME, 'store.save(task.to(TaskState.COMPLETED, result="done"))',
+         'task.to(TaskState.COMPLETED, result="done")')),
+    ("in another order", "resumes",
+     r"and resume ran .*; expected", _in(RESUME, "in steps.items()", "in sorted(steps.items())")),
 ]  # fmt: skip
 
 HELPERS_INSIDE = [
@@ -536,6 +934,408 @@ def resume(task_id, store, steps, attempts=1):
 """,
 ]
 
+DIRECTORY_DESCRIPTOR = [
+    """
+# answer: save_task
+from contextlib import ExitStack
+from functools import partial
+
+
+def save_task(task, path):
+    folder, name = os.path.split(path)
+    with ExitStack() as stack:
+        where = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, where)
+        fresh = f".{name}.{os.getpid()}"
+        out = stack.enter_context(open(fresh, "wb", opener=partial(os.open, dir_fd=where)))
+        with ExitStack() as undo:
+            undo.callback(os.unlink, fresh, dir_fd=where)
+            out.write(task.model_dump_json(exclude_none=True).encode())
+            out.flush()
+            os.fsync(out)
+            os.replace(fresh, name, src_dir_fd=where, dst_dir_fd=where)
+            undo.pop_all()
+        os.fsync(where)
+""",
+]
+
+PICKLED = [
+    """
+# answer: save_task
+import hashlib
+import pickle
+import zlib
+
+
+def save_task(task, path):
+    body = zlib.compress(pickle.dumps(task.model_dump()))
+    record = hashlib.sha256(body).digest() + body
+    fd = os.open(path + "~", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        view = memoryview(record)
+        while view:
+            view = view[os.write(fd, view):]
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
+    os.rename(path + "~", path)
+    fd = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+""",
+    """
+# answer: load_task
+def load_task(path):
+    try:
+        with open(path, "rb") as f:
+            digest, body = f.read(32), f.read()
+    except FileNotFoundError:
+        return None
+    if hashlib.sha256(body).digest() != digest:
+        raise CorruptState(f"{path}: the checksum is wrong")
+    return Task(**pickle.loads(zlib.decompress(body)))
+""",
+]
+
+REDO_LOG = [
+    '''
+# answer: save_task
+import zlib
+
+
+def _sync(path):
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def _logged(path):
+    """The task in the log, if its record is whole."""
+    try:
+        check, _, text = Path(path + ".wal").read_bytes().partition(b" ")
+    except FileNotFoundError:
+        return None
+    return text if text and check == b"%08x" % zlib.crc32(text) else None
+
+
+def save_task(task, path):
+    if os.path.isdir(path):
+        raise IsADirectoryError(path)
+    text = _logged(path)
+    if text is not None:
+        _apply(text, path)  # what a killed process began
+    text = task.model_dump_json().encode()
+    with open(path + ".wal", "wb") as log:
+        log.write(b"%08x " % zlib.crc32(text) + text)
+        log.flush()
+        os.fsync(log.fileno())
+    _sync(os.path.dirname(path) or ".")
+    _apply(text, path)
+
+
+def _apply(text, path):
+    with open(path, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.remove(path + ".wal")
+    _sync(os.path.dirname(path) or ".")
+''',
+    """
+# answer: load_task
+def load_task(path):
+    text = _logged(path)
+    try:
+        return Task.model_validate_json(Path(path).read_bytes() if text is None else text)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CorruptState(path) from error
+""",
+]
+
+TEMPORARY_DIRECTORY = [
+    """
+# answer: save_task
+from tempfile import TemporaryDirectory
+
+
+def save_task(task, path):
+    path = Path(path).absolute()
+    with TemporaryDirectory(dir=path.parent, prefix=".saving-") as beside:
+        new = Path(beside, path.name)
+        json.dump(task.model_dump(mode="json", exclude_defaults=True), new.open("w"))
+        fd = os.open(new, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+        new.replace(path)
+        fd = os.open(path.parent, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+""",
+]
+
+GZIPPED = [
+    '''
+# answer: save_task
+import gzip
+import io
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from operator import attrgetter
+
+
+@dataclass
+class Record:
+    """What is in the file."""
+
+    id: str
+    user_input: str
+    state: str
+    result: str | None
+    error: str | None
+    journal: dict
+    deadline: str | None
+    created_at: str
+    updated_at: str
+    version: int
+
+
+def save_task(task, path):
+    fields = {name: getattr(task, name) for name in Record.__annotations__}
+    for name in ("deadline", "created_at", "updated_at"):
+        fields[name] = fields[name] and fields[name].isoformat()
+    record = Record(**{**fields, "state": task.state.value, "journal": dict(task.journal)})
+    with open(path + ".new", "wb") as raw:
+        with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed, io.TextIOWrapper(packed) as text:
+            json.dump(asdict(record), text)
+        raw.flush()
+        os.fsync(raw.fileno())
+    os.replace(path + ".new", path)
+    fd = os.open(Path(path).parent, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+''',
+    """
+# answer: load_task
+def load_task(path):
+    try:
+        with gzip.open(path, "rt") as text:
+            record = Record(**json.load(text))
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError, TypeError, __import__("zlib").error) as error:
+        raise CorruptState(f"{path}: {error}") from error
+    fields = asdict(record)
+    for name in ("deadline", "created_at", "updated_at"):
+        fields[name] = fields[name] and datetime.fromisoformat(fields[name])
+    try:
+        return Task(**{**fields, "state": TaskState(record.state)})
+    except ValueError as error:
+        raise CorruptState(f"{path}: {error}") from error
+""",
+]
+
+SQLITE = [
+    """
+# answer: save_task
+import sqlite3
+
+
+def _connect(path):
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE IF NOT EXISTS task (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL)")
+    return connection
+
+
+def save_task(task, path):
+    connection = _connect(path)
+    try:
+        connection.execute("INSERT OR REPLACE INTO task VALUES (1, ?)", [task.model_dump_json()])
+    finally:
+        connection.close()
+""",
+    """
+# answer: load_task
+def load_task(path):
+    if not os.path.exists(path):
+        return None
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True)
+        try:
+            (row,) = connection.execute("SELECT json FROM task").fetchall()
+        finally:
+            connection.close()
+        return Task.model_validate_json(row[0])
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise CorruptState(path) from error
+""",
+]
+
+NO_NAME_AT_FIRST = [
+    """
+# answer: save_task
+def save_task(task, path):
+    folder = os.path.dirname(path) or "."
+    fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o644)
+    try:
+        os.write(fd, task.model_dump_json().encode())
+        os.fsync(fd)
+        name = f"{path}.{os.getpid()}"
+        if os.path.exists(name):
+            os.unlink(name)
+        os.link(f"/proc/self/fd/{fd}", name, src_dir_fd=0)  # src_dir_fd: or Python calls link, which does not follow
+    finally:
+        os.close(fd)
+    os.replace(name, path)
+    fd = os.open(folder, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+""",
+]
+
+PICKLES_ITS_OWN_CLASS = [
+    """
+# answer: save_task
+import pickle
+from dataclasses import dataclass
+
+
+@dataclass
+class Saved:
+    form: int
+    task: dict
+
+
+def save_task(task, path):
+    with open(path + ".new", "wb") as file:
+        pickle.dump(Saved(1, task.model_dump()), file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+""",
+    """
+# answer: load_task
+def load_task(path):
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    try:
+        saved = pickle.loads(data)
+        return Task(**saved.task)
+    except Exception as error:
+        raise CorruptState(f"{path}: {error}") from error
+""",
+]
+
+TRIED_OUT_BELOW = [
+    """
+# answer: load_task
+def load_task(path):
+    try:
+        text = Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return Task.model_validate_json(text)
+    except ValueError as error:
+        raise CorruptState(f"{path} does not hold a task") from error
+
+
+save_task(Task(user_input="try it"), "try.json")
+print(load_task("try.json"))
+assert load_task("nothing.json") is None
+""",
+]
+
+CHECKSUM = [
+    """
+# answer: save_task
+import hashlib
+
+def save_task(task, path):
+    body = task.model_dump(mode="json")
+    text = json.dumps(body, sort_keys=True)
+    whole = json.dumps({"sum": hashlib.sha256(text.encode()).hexdigest(), "task": body})
+    with open(path + ".new", "w") as file:
+        print(whole, file=file, flush=True)
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
+    fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+""",
+    """
+# answer: load_task
+import hashlib
+
+def load_task(path):
+    if not os.path.lexists(path):
+        return None
+    try:
+        whole = json.loads(Path(path).read_text())
+        text = json.dumps(whole["task"], sort_keys=True)
+        if hashlib.sha256(text.encode()).hexdigest() != whole["sum"]:
+            raise ValueError("checksum")
+        return Task.model_validate(whole["task"])
+    except Exception as error:
+        raise CorruptState(path) from error
+""",
+]
+
+RECURSIVE = [
+    """
+# answer: resume
+def resume(task_id, store, steps):
+    task = store.get(Task, task_id)
+    match task.state:
+        case TaskState.COMPLETED:
+            return task
+        case TaskState.PENDING:
+            store.save(task.to(TaskState.RUNNING))
+            return resume(task_id, store, steps)
+    left = [name for name in steps if name not in task.journal]
+    if left:
+        store.save(task.finished(left[0], steps[left[0]]()))
+    else:
+        store.save(task.to(TaskState.COMPLETED, result=task.model_dump_json()))
+    return resume(task_id, store, steps)
+""",
+]
+
+FAILED_GOES_ON = [
+    """
+# answer: resume
+def resume(task_id, store, steps):
+    task = store.get(Task, task_id)
+    if task.state == "completed":
+        return task
+    if task.state == "failed":
+        task = store.save(task.to(TaskState.PENDING))
+    if task.state == "pending":
+        task = store.save(task.to(TaskState.RUNNING))
+    for name in list(steps):
+        try:
+            task.journal[name]
+        except KeyError:
+            try:
+                result = steps[name]()
+            except Exception as error:
+                store.save(task.to(TaskState.FAILED, error=repr(error)))
+                raise
+            task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result=", ".join(task.journal)))
+""",
+]
+
 RIGHT = {
     "helpers inside, low-level calls": HELPERS_INSIDE,
     "a class behind the functions": CLASS_BEHIND,
@@ -543,4 +1343,16 @@ RIGHT = {
     "pathlib throughout": PATHLIB,
     "keeps the previous generation": TWO_GENERATIONS,
     "stamps the time, journals in place, a while loop": STAMPS_AND_LOOPS,
+    "relative to a directory's descriptor": DIRECTORY_DESCRIPTOR,
+    "a pickle behind a checksum": PICKLED,
+    "a log that is written ahead": REDO_LOG,
+    "a temporary directory": TEMPORARY_DIRECTORY,
+    "a dataclass, gzip": GZIPPED,
+    "SQLite": SQLITE,
+    "no name until it is whole": NO_NAME_AT_FIRST,
+    "pickles a class of its own": PICKLES_ITS_OWN_CLASS,
+    "tried out below": TRIED_OUT_BELOW,
+    "a checksum in JSON": CHECKSUM,
+    "recursive": RECURSIVE,
+    "a failed task goes on": FAILED_GOES_ON,
 }
