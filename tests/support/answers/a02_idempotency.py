@@ -1023,11 +1023,7 @@ WRONG = [
     ("looks at all steps", "keys_differ", r"return the same key, '\w+'", [LOOKS_AT_ALL_STEPS]),
     ("chance made the same", "keys_differ", r"return the same key, 'not by chance'", [CHANCE_MADE_THE_SAME]),
     ("an unknown name", "key_survives_restart", r"^step_key raised NameError: name 'Step' is not defined", [RAISES]),
-<<<<<<< HEAD
     ("forged news", "saves_result", r"told the crash lab something that it does not understand",
-=======
-    ("forged news", "saves_result", r"_done told the crash lab something that it does not understand",
->>>>>>> e12
      [FORGED_NEWS]),
     ("the hash of a dataclass", "key_survives_restart", r"returned '\w{16}'; after a restart, '\w{16}'",
      HASH_OF_A_DATACLASS),
