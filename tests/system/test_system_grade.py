@@ -131,7 +131,7 @@ PRYING = {
     "network": "import socket; socket.create_connection(('192.0.2.1', 80), 2)",
     "other sockets": "import socket; socket.socket(socket.AF_UNIX).connect('LISTENER')",
     "processes": "import os; assert [int(name) for name in os.listdir('/proc') if name.isdigit()] != []",
-    "signals": "import os; os.kill(os.getppid(), 0)",
+    "signals": "import ctypes; libc = ctypes.CDLL(None); assert libc.kill(libc.getppid(), 0) == 0",
     "memory": "hoard = bytearray(2**33)",
     "judge": "print(open('CRITERIA').read())",
     "rights": "import ctypes; assert ctypes.CDLL(None).unshare(0x00020000) == 0",
