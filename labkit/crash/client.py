@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,15 +44,21 @@ class Client:
 
     def __init__(self) -> None:
         self._process: Any = None
+        self._owner = os.getpid()
+        self._folder: Path | None = None
         self._turn = threading.Lock()
         self._reason = ""
 
-    @cached_property
+    @property
     def folder(self) -> Path:
-        """All that the crash lab writes for this process. It goes when the process ends, however that happens."""
-        folder = scratch()
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return folder
+        """All that the crash lab writes for this process; a new one if somebody has tidied it away.
+
+        It goes when the process ends, however that happens; a fork of this process leaves it alone.
+        """
+        if self._folder is None or not self._folder.exists() or self._owner != os.getpid():
+            self._folder, self._owner = scratch(), os.getpid()
+            atexit.register(_remove, self._folder, self._owner)
+        return self._folder
 
     @property
     def pid(self) -> int | None:
@@ -84,7 +89,8 @@ class Client:
 
     def start(self) -> None:
         """Start the zygote unless it runs."""
-        if self._process is not None and self._process.poll() is None:
+        running = self._process is not None and self._owner == os.getpid() and self._process.poll() is None
+        if running and self._folder is not None and self._folder.exists():
             return
         self.close()
         self._reason = ""
@@ -105,8 +111,9 @@ class Client:
         """Kill the zygote and wait for it. Its world and its child go with it (PR_SET_PDEATHSIG)."""
         if self._process is None:
             return
-        self._process.kill()
-        self._process.wait()
+        if self._owner == os.getpid():  # in a fork, it is the parent's
+            self._process.kill()
+            self._process.wait()
         self._process = None
         self._channel.close()
 
@@ -120,6 +127,11 @@ def scratch(user: int | None = None) -> Path:
     if user is not None and os.geteuid() == 0:
         os.chown(folder, user, user)
     return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if owner == os.getpid():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(channel: int, log: int, folder: Path) -> subprocess.Popen[bytes]:

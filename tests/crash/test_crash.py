@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from labkit import crash
 from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
 from labkit.crash.asked import Sweep, Swept
-from labkit.crash.client import CLIENT, Client
+from labkit.crash.client import CLIENT, Client, _remove
 from labkit.crash.jobs import Limits, Programs
 from labkit.crash.pickling import pickled
 from labkit.files import write_atomically
@@ -573,3 +574,46 @@ import pytest, dateutil
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_that_somebody_has_tidied_away_is_made_again():
+    """A cleaner of shared memory costs no sweep after it."""
+    client = Client()
+    try:
+        for _ in range(2):
+            assert client.ask(Sweep(Programs(*[pickled(list)] * 3)), Swept, Limits()).problem is None
+            folder = client.folder
+            shutil.rmtree(folder)
+        assert client.folder != folder
+    finally:
+        client.close()
+
+
+def test_a_fork_of_the_kernel_ends_and_removes_nothing():
+    """It has the client, and neither its zygote nor its folder."""
+    client = Client()
+    try:
+        assert client.ask(Sweep(Programs(*[pickled(list)] * 3)), Swept, Limits()).problem is None
+        folder, pid = client.folder, os.fork()
+        if not pid:
+            client.close()
+            _remove(folder, client._owner)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert folder.exists()
+        assert client.ask(Sweep(Programs(*[pickled(list)] * 3)), Swept, Limits()).problem is None
+    finally:
+        client.close()
+
+
+def test_names_by_chance_are_the_same_in_a_life_and_others_in_the_next():
+    """uuid1, the network card, and the functions of the module random make no run another."""
+
+    def run() -> str:
+        name = f"{uuid.uuid1()}-{uuid.getnode():x}-{random.getrandbits(30)}-{random.choice('abcdef')}"
+        Path(name).touch()
+        return name
+
+    report = sweep(run, lambda: [run(), run()], lambda seen: None)
+    assert report.problem is None
+    assert len({name for name in report.replay(len(report.points) - 1).after if name}) == 3

@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import os_shims, pids, virtual
+from labkit.crash.child import ends, os_shims, pids, threads, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
@@ -44,6 +44,7 @@ def main(
         world.attach(virtual.install(world_channel, elapsed, pid, trace))
         pids.install(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
         os_shims.activate(trace, tmp, job.ignore)
+        threads.install(trace)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
@@ -51,7 +52,10 @@ def main(
         function = cloudpickle.loads(job.code)
         if job.by_line:
             follow(trace)
-        value = function() if job.given is None else function(_observation(job.given))
+        try:
+            value = function() if job.given is None else function(_observation(job.given))
+        finally:
+            ends.leave()
         sys.settrace(None)
         sys.stdout.flush()
         if job.stop:

@@ -48,6 +48,8 @@ class Trace:
     sleeps: int = 0
     reads: int = 0
     """How often it slept, and looked at the clock, since its last effect."""
+    order: Any = None
+    """What each thread knows of the others' effects, once there are several."""
     repeated: int = 0
     """How many of the last news are as expected, and not told yet."""
     news: list[dict[str, Any]] = field(default_factory=list)
@@ -64,6 +66,8 @@ class Trace:
 
     def begin(self, op: str, target: str) -> None:
         """An effect is about to be performed."""
+        if self.order:
+            self.order.effect()
         if self.count == self.stop.at or (self.stop.before and self.stop.before in f"{op} {target}".strip()):
             self.wait_for_death()
 
@@ -91,7 +95,7 @@ class Trace:
                 self.repeated += 1
                 return
             if isinstance(news, Done | Refused | Waiting):
-                news.lines = lines_under_test(_frames())
+                news.lines = self.lines()
             if self.repeated:
                 self.news.append(plain(Repeated(count=self.repeated)))
                 self.repeated = 0
@@ -99,6 +103,10 @@ class Trace:
             if isinstance(news, (*FINAL, Refused)) or len(self.news) == BATCH:
                 tell(self.channel, self.news)
                 self.news.clear()
+
+    def lines(self) -> list[Any]:
+        """Where the code under test is: in a library's thread, where it has given that its work."""
+        return lines_under_test(_frames()) or (self.order.lines if self.order else [])
 
     def _is_expected(self, news: News) -> bool:
         expected = self.expected[self.noted] if self.noted < len(self.expected) else None

@@ -8,6 +8,7 @@ import os
 import random
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -35,6 +36,8 @@ def _without(*modules: str) -> Iterator[None]:
 with _without("pytest", "dateutil"):  # time_machine loads them, and each fork would copy twice as many pages
     import time_machine
 
+NODE = 0x02_42_AC_11_00_02
+"""The address of the network card."""
 BOOT = 1000.0
 """What time.monotonic shows when the world begins."""
 
@@ -84,6 +87,10 @@ def _install_chance(seed: int) -> None:
         real_seed(self, source.random() if a is None else a, version)
 
     replace("seed", seeded, random.Random)
+    replace("seed", random._inst.seed, random)  # noqa: SLF001 - the module's functions are this object's methods
     replace("urandom", source.randbytes, os, __import__(os.name))
     replace("_urandom", source.randbytes, random)
     random.seed()
+    # uuid1 by Python's own code, from the virtual time: libuuid has the machine's.
+    uuid._generate_time_safe = uuid._UuidCreate = None  # noqa: SLF001
+    uuid._node = NODE  # noqa: SLF001 - what getnode returns

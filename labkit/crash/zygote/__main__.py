@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from labkit.crash.channel import tell
-from labkit.crash.child import os_shims
+from labkit.crash.child import ends, os_shims
 from labkit.crash.preload import preload
 from labkit.crash.zygote.endings import NotExploredError
 from labkit.crash.zygote.requests import answer
@@ -24,6 +24,7 @@ def main() -> None:
 def serve(channel: Connection, folder: Path) -> None:
     """Serve the process at the other end of `channel`."""
     os_shims.install()
+    ends.forget()
     confinement = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
     if confinement:
         hide()

@@ -91,6 +91,7 @@ class Explorer:
     def _kill(self, job: Job, tree: Tree, memory: Memory, recording: Ending) -> tuple[Ending, Disk, Tree, Memory]:
         """Kill a run that was recorded, and return what it left: that must be what its effects explain."""
         ending, k = self._perform(replace(job, expected=recording.news), tree, memory), job.stop.at
+        _check_let(job.role, ending)
         if ending.how is not How.STOPPED or ending.status != -9:
             raise NotExploredError(f"crash point {k} was not reached: the {job.role} {ending.words}")
         if ending.labels != (labels := recording.labels[:k]):
