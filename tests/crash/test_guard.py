@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import multiprocessing
 import os
+import platform
 import shutil
 import socket
 import sqlite3
@@ -128,6 +129,8 @@ def test_what_is_only_read_stays_allowed():
         assert decimal.Decimal(1)
         assert ssl.OPENSSL_VERSION
         socket.gethostname()
+        assert platform.platform()
+        platform.processor()
 
     assert sweep(run, nothing, nothing).problem is None
 

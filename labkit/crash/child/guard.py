@@ -8,7 +8,7 @@ import fcntl
 import mmap
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -32,6 +32,8 @@ PROCESSES = {
     "pty.spawn": 0,
 }
 """Audit events of calls that start a program, and which argument names it."""
+READERS = {"platform", "ctypes.util"}
+"""Modules of Python's that ask other programs what machine this is."""
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -55,6 +57,8 @@ def _names(files: Files, event: str, *arguments: Any) -> None:
 
 
 def _process(files: Files, event: str, *arguments: Any) -> None:
+    if any(name in READERS for name in _callers()):
+        return
     command = arguments[PROCESSES[event]] if arguments else ()
     command = command if isinstance(command, str | bytes | os.PathLike) else next(iter(command), "")
     name = os.path.basename(os.fsdecode(command).split(" ")[0])
@@ -71,6 +75,14 @@ def _socket(files: Files, event: str, _: Any, address: Any) -> None:
     if not {where, host} & {*files.ignore}:
         verb = "listen at" if event == "socket.bind" else "connect to"
         files.trace.refuse(f"{verb} {where}", f"no crash is explored there; {ELSEWHERE}")
+
+
+def _callers() -> Iterator[str]:
+    """The modules on the stack up to the code under test."""
+    frame = sys._getframe(3)  # noqa: SLF001 - public in all but name
+    while frame is not None and not is_under_test(frame):
+        yield frame.f_globals.get("__name__", "")
+        frame = frame.f_back
 
 
 def _mmap(files: Files, _: str, fileno: int, __: int, access: int, ___: int) -> None:
