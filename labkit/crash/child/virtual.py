@@ -90,7 +90,7 @@ def _install_chance(seed: int) -> None:
     replace("seed", random._inst.seed, random)  # noqa: SLF001 - the module's functions are this object's methods
     replace("urandom", source.randbytes, os, __import__(os.name))
     replace("_urandom", source.randbytes, random)
-    random.seed()
+    random.seed(seed)  # draws nothing from the source: names that notebooks show hang on it
     # uuid1 by Python's own code, from the virtual time: libuuid has the machine's.
     uuid._generate_time_safe = uuid._UuidCreate = None  # noqa: SLF001
     uuid._node = NODE  # noqa: SLF001 - what getnode returns
