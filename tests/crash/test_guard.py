@@ -17,7 +17,6 @@ import pytest
 from labkit import sweep
 
 ROLES = ("setup", "run", "recover", "invariant")
-REAL_REPLACE, REAL_OPEN = os.replace, os.open
 
 
 def nothing(*_) -> None:
@@ -74,8 +73,12 @@ WAYS = {
     "a copy": (WRITE, lambda: shutil.copy("inside", OUTSIDE)),
     "a symbolic link": (WRITE, lambda: os.symlink("inside", OUTSIDE)),
     "a link": (WRITE, lambda: os.link("inside", OUTSIDE)),
-    "open before the shim": (WRITE, lambda: os.close(REAL_OPEN(OUTSIDE, os.O_CREAT | os.O_WRONLY))),
-    "replace before the shim": (WRITE, lambda: REAL_REPLACE("inside", OUTSIDE)),
+    "open past the shim": (WRITE, lambda: os.open.__wrapped__(OUTSIDE, os.O_CREAT | os.O_WRONLY)),
+    "replace past the shim": (WRITE, lambda: os.replace.__wrapped__("inside", OUTSIDE)),
+    "a folder past the shim": (WRITE, lambda: os.mkdir.__wrapped__(OUTSIDE, 0o755)),
+    "rights past the shim": (WRITE, lambda: os.chmod.__wrapped__("/var/tmp", 0o1777)),
+    "an owner past the shim": (WRITE, lambda: os.chown.__wrapped__("/var/tmp", os.getuid(), os.getgid())),
+    "a size past the shim": (WRITE, lambda: os.truncate.__wrapped__("/var/tmp/no-such-file", 10)),
     "a database": (WRITE, lambda: sqlite3.connect(OUTSIDE)),
     "shared memory": (WRITE, lambda: Path("/dev/shm/labkit-outside").write_text("x")),
     "run": (START, lambda: subprocess.run(["true"])),

@@ -3,10 +3,15 @@
 main          its process: set everything up, load the pickled function, call it, tell how it went
 trace         tell each effect, and stop at the crash point
 files         the file system as a source of effects: os_shims and fileio stand for `os` and `open`, stamps sets times
+stand_ins     puts them in place, once, in the zygote
+guard         refuses what can be neither seen nor put back
+pids          process ids and signals: no call reaches another process of the machine
+threads       which thread knows of which effect: two in no order are refused
 sqlite        SQLite's statements and COMMITs as effects
 sources       the other sources: the world's tools, sql (psycopg)
 remote_world  the world, over a socket
-virtual       time, chance and process id as the world has them; asyncio_time for asyncio's loops
+virtual       time and chance as the world has them; waits for what waits, asyncio_time for asyncio's loops
+ends          a clean end, as Python makes it
 follow        tell each line, too
 patch         put a function of ours in the place of Python's
 """

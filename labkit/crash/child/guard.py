@@ -19,13 +19,15 @@ from labkit.crash.under_test import LIBRARY, is_under_test
 
 ALONE = "the crash lab explores one process"
 NAMES = {
-    **dict.fromkeys(("os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.setxattr"), (0,)),
-    "os.removexattr": (0,),
-    "os.rename": (0, 1),
-    "os.link": (1,),
-    "os.symlink": (1,),
+    **dict.fromkeys(("os.remove", "os.rmdir"), ((0, 1),)),
+    **dict.fromkeys(("os.mkdir", "os.chmod"), ((0, 2),)),
+    **dict.fromkeys(("os.truncate", "os.setxattr", "os.removexattr"), ((0, None),)),
+    "os.chown": ((0, 3),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
 }
-"""Audit events of calls that change a directory or a file by name, and which of their arguments are names."""
+"""Audit events of calls that change something by name: which arguments are names, and which the folder's descriptor."""
 PROCESSES = {
     **dict.fromkeys(("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty"), 0),
     "os.spawn": 1,
@@ -50,9 +52,9 @@ def _sqlite(files: Files, _: str, database: Any) -> None:
 
 
 def _names(files: Files, event: str, *arguments: Any) -> None:
-    for path in (arguments[index] for index in NAMES[event]):
-        relative = isinstance(path, int) or any(isinstance(each, int) and each > 2 for each in arguments[1:])
-        if not relative and not files.performing and files.inside(path) is None:
+    for name, folder in NAMES[event] if not files.performing else ():
+        path = arguments[name]
+        if not isinstance(path, int) and files.inside(path, arguments[folder] if folder else None) is None:
             files.outside(path)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, os_shims, pids, threads, virtual
+from labkit.crash.child import ends, pids, stand_ins, threads, virtual
 from labkit.crash.child.follow import follow
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
@@ -43,7 +43,7 @@ def main(
         os.environ["PGAPPNAME"] = APPLICATION
         world.attach(virtual.install(world_channel, elapsed, pid, trace))
         pids.install(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
-        os_shims.activate(trace, tmp, job.ignore)
+        stand_ins.activate(trace, tmp, job.ignore)
         threads.install(trace)
         for install in SOURCES if job.stop else ():
             install(trace)

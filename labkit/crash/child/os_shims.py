@@ -1,90 +1,18 @@
-"""Stands in for `open` and for the functions of `os` that change a file system, so that `Files` knows of each call.
+"""The functions of `os` that change a file system, each told to `Files`, which knows what it does to the sandbox.
 
-The stand-ins are put there once, in the zygote, before it loads anything else, and do nothing until a child is active:
-so a library that keeps a function of its own (`from os import replace`) keeps the stand-in. What was loaded before that
-is searched for the real functions. Each shim gets the Files, the name it stands for and the real function, then that
-function's own arguments.
+Each shim gets the Files, the name it stands for and the real function, then that function's own arguments.
+`stand_ins` puts them in place.
 """
 
-import _io
-import builtins
-import io
 import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Collection
-from functools import partial, wraps
-from pathlib import Path
-from types import FunctionType
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from labkit.crash.child import guard, sqlite
-from labkit.crash.child.fileio import REAL_OPEN, FileIO, RealFileIO, traced_open
-from labkit.crash.child.files import ACTIVE, Files
-from labkit.crash.child.patch import Real, replace
-from labkit.crash.child.trace import Trace
+from labkit.crash.child.files import Files
+from labkit.crash.child.patch import Real
 
 SHIMS: dict[str, Real] = {}
-OS = __import__(os.name)
-"""posix or nt: what `from os import replace` is pickled as."""
-ABLE = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks")
-"""What `os` says of its functions, and others ask before they use them."""
-
-
-def install() -> None:
-    """Put the stand-ins in place, unless they are there. There is no way back, and they cost next to nothing."""
-    if io.open is not REAL_OPEN:
-        return
-    stand_ins: dict[Any, Any] = {REAL_OPEN: _standing_in(REAL_OPEN, traced_open), RealFileIO: FileIO}
-    shutil._USE_CP_SENDFILE = shutil._USE_CP_COPY_FILE_RANGE = False  # noqa: SLF001 - copies in C pass the shim by
-    for name, function in SHIMS.items():
-        if real := getattr(os, name, None):
-            stand_ins[real] = _standing_in(real, partial(_ask, function, name, real))
-            for able in ABLE:
-                getattr(os, able).update({stand_ins[real]} if real in getattr(os, able) else ())
-    for name in ("open", "FileIO"):
-        replace(name, stand_ins[getattr(_io, name)], io, _io)  # _io: where a pickled `open` is looked up
-    replace("open", io.open, builtins)
-    sqlite.install()
-    guard.install()
-    for module in list(sys.modules.values()):
-        if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones
-            _search(module, stand_ins)
-
-
-def activate(trace: Trace, tmp: Path, ignore: Collection[str]) -> None:
-    """From here on, this process's calls are traced. There is no way back: the process is about to die."""
-    install()
-    os.environ["TMPDIR"] = tempfile.tempdir = str(tmp)
-    ACTIVE.append(Files(trace, tmp, ignore))
-
-
-def _standing_in(real: Real, function: Real) -> Real:
-    @wraps(real)
-    def stand_in(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if ACTIVE else real(*args, **kwargs)
-
-    return stand_in
-
-
-def _ask(function: Real, name: str, real: Real, *args: Any, **kwargs: Any) -> Any:
-    return function(ACTIVE[0], name, real, *args, **kwargs)
-
-
-def _search(module: Any, stand_ins: dict[Any, Any]) -> None:
-    """Replace the real functions in a module's names, and in the defaults of its functions."""
-    for name, value in list(vars(module).items()):
-        if isinstance(value, FunctionType) and value.__defaults__:
-            value.__defaults__ = tuple(_stand_in_for(each, stand_ins) for each in value.__defaults__)
-        elif (stand_in := _stand_in_for(value, stand_ins)) is not value:
-            setattr(module, name, stand_in)
-
-
-def _stand_in_for(value: Any, stand_ins: dict[Any, Any]) -> Any:
-    if type(value) is type(REAL_OPEN) or value is RealFileIO:  # or it may be of any kind, and not hashable
-        return stand_ins.get(value, value)
-    return value
 
 
 def shim(*names: str) -> Callable[[Real], Real]:

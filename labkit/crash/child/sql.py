@@ -54,7 +54,9 @@ def _traced(trace: Trace, real: Callable[..., Any], ours: Callable[[], str | Non
         if named is None:
             return (yield from real(self, query, *args, **kwargs))
         if not trace.lenient and not _is_ours(connection, ours()):
-            trace.refuse(f"use the database {connection.info.dbname}, which is not the lab's", "use world.database()")
+            trace.refuse(
+                f"use the database {connection.info.dbname}, which is not the lab's", "connect to database.url()"
+            )
         trace.begin(*named)
         result = yield from real(self, query, *args, **kwargs)
         trace.done(*named)

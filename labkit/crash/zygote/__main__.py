@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from labkit.crash.channel import tell
-from labkit.crash.child import ends, os_shims
+from labkit.crash.child import ends, stand_ins
 from labkit.crash.preload import preload
 from labkit.crash.zygote.endings import NotExploredError
 from labkit.crash.zygote.requests import answer
@@ -23,7 +23,7 @@ def main() -> None:
 
 def serve(channel: Connection, folder: Path) -> None:
     """Serve the process at the other end of `channel`."""
-    os_shims.install()
+    stand_ins.install()
     ends.forget()
     confinement = pickle.loads(channel.recv_bytes())  # noqa: S301 - from our own parent
     if confinement:

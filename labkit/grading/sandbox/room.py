@@ -7,7 +7,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from labkit.crash.child import os_shims
+from labkit.crash.child import stand_ins
 from labkit.crash.client import Enclosure
 from labkit.crash.preload import preload
 from labkit.crash.zygote.__main__ import serve
@@ -63,7 +63,7 @@ class Room:
 
 def load_lab(modules: Iterable[str]) -> None:
     """Of a server that forks crash labs: load what their children will need, and with this function this module."""
-    os_shims.install()
+    stand_ins.install()
     preload(modules)
 
 
