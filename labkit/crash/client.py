@@ -60,6 +60,11 @@ class Client:
             atexit.register(_remove, self._folder, self._owner)
         return self._folder
 
+    @folder.setter
+    def folder(self, folder: Path) -> None:
+        """Somebody else's, who removes it."""
+        self._folder, self._owner = folder, os.getpid()
+
     @property
     def pid(self) -> int | None:
         """The zygote's process id, if it runs."""
