@@ -8,11 +8,11 @@ import math
 import selectors
 import sys
 import threading
-from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 from labkit.crash.child.patch import replace
+from labkit.crash.child.waits import ACTIVE
 
 MOMENT, DAY, CENTURY = 1.0, 86400.0, 3.2e9
 """Real seconds: for a server to answer; for an executor's job (no child lives so long). A longer wait has no timer."""
@@ -21,8 +21,6 @@ MOMENT, DAY, CENTURY = 1.0, 86400.0, 3.2e9
 class LoopSelector(selectors.DefaultSelector):
     """The selector of an asyncio loop. Made by anybody else, it behaves as selectors.DefaultSelector."""
 
-    sleep: ClassVar[Callable[[float], None]]
-
     def __init__(self) -> None:
         super().__init__()
         of_a_loop = sys._getframe(1).f_globals["__name__"] == "asyncio.selector_events"  # noqa: SLF001 - as in trace
@@ -30,13 +28,13 @@ class LoopSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready. If nothing is, nor gets ready in real time, the world's clock moves by `timeout` seconds."""
-        if self._jobs is None or not timeout:
+        if self._jobs is None or not timeout or not ACTIVE:
             return super().select(timeout)
         if timeout > CENTURY:
             return super().select()
         ready = super().select(min(timeout, self._patience()))
         if not ready:
-            self.sleep(round(timeout, 9))  # a difference of two times; the loop takes a nanosecond for nothing
+            ACTIVE[0].sleep(round(timeout, 9))  # a difference of two times; the loop takes a nanosecond for nothing
         return ready
 
     def _patience(self) -> float:
@@ -46,9 +44,8 @@ class LoopSelector(selectors.DefaultSelector):
         return 0.0 if only_its_own and not _others() else MOMENT
 
 
-def install(sleep: Callable[[float], None]) -> None:
-    """Replace selectors.DefaultSelector: every loop of this process follows the clock that `sleep` moves."""
-    LoopSelector.sleep = staticmethod(sleep)
+def install() -> None:
+    """Replace selectors.DefaultSelector: every loop of a child follows the clock that its sleeps move."""
     replace("DefaultSelector", LoopSelector, selectors)
 
 

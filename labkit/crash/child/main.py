@@ -34,6 +34,7 @@ def main(
     confinement: Confinement | None,
 ) -> None:
     """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
+    stand_ins.install()  # they are there, unless this is a fresh interpreter
     trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
     try:
         os.chdir(sandbox)
@@ -41,10 +42,10 @@ def main(
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = pids.PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
-        world.attach(virtual.install(world_channel, elapsed, pid, trace))
-        pids.install(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
+        world.attach(virtual.activate(world_channel, elapsed, pid, trace))
+        pids.ACTIVE.append(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
+        threads.ACTIVE.extend([] if trace.lenient else [trace])
         stand_ins.activate(trace, tmp, job.ignore)
-        threads.install(trace)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path

@@ -7,10 +7,9 @@ import errno
 import os
 import signal
 from collections.abc import Collection
-from functools import partial
 from typing import Any
 
-from labkit.crash.child.patch import replace
+from labkit.crash.child.patch import stand_in
 from labkit.crash.child.trace import Trace
 from labkit.crash.news import Asked
 
@@ -43,6 +42,18 @@ class Processes:
         if pid == PARENT or (pid in self.earlier and self.stranger):
             return True
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+
+    def getpid(self) -> int:
+        """Its own."""
+        return self.own
+
+    def getppid(self) -> int:
+        """Always the same: who has started it is the lab's affair."""
+        return PARENT
+
+    def fork(self) -> None:
+        """Not here."""
+        self.trace.refuse("start another process", "the crash lab explores one")
 
     def kill(self, pid: int, number: int, /) -> None:
         """A signal reaches this process alone."""
@@ -83,14 +94,14 @@ def _not_permitted() -> PermissionError:
     return PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-def install(processes: Processes) -> None:
-    """Replace what knows processes by their ids."""
-    for name in ("kill", "killpg", "getpgid", "setpgid", *["pidfd_open"] * bool(PIDFD_OPEN)):
-        replace(name, getattr(processes, name), os, POSIX)
-    replace("getsid", processes.getpgid, os, POSIX)
-    replace("getppid", lambda: PARENT, os, POSIX)
-    for name in ("getpid", "getpgrp"):
-        replace(name, lambda: processes.own, os, POSIX)
-    replace("fork", partial(processes.trace.refuse, "start another process", "the crash lab explores one"), os, POSIX)
-    if PIDFD_SEND:
-        replace("pidfd_send_signal", processes.pidfd_send_signal, signal)
+ACTIVE: list[Processes] = []
+"""Those of this process, once it is a child."""
+
+
+def install() -> None:
+    """Stand-ins for what knows processes by their ids."""
+    for name in ("kill", "killpg", "getpid", "getppid", "getpgid", "setpgid", "fork", "pidfd_open"):
+        stand_in(name, getattr(Processes, name), ACTIVE, os, POSIX)
+    stand_in("getpgrp", Processes.getpid, ACTIVE, os, POSIX)
+    stand_in("getsid", Processes.getpgid, ACTIVE, os, POSIX)
+    stand_in("pidfd_send_signal", Processes.pidfd_send_signal, ACTIVE, signal)

@@ -13,16 +13,16 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Collection
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from labkit.crash.child import guard, sqlite
+from labkit.crash.child import guard, pids, sqlite, threads, virtual
 from labkit.crash.child.fileio import REAL_OPEN, FileIO, RealFileIO, traced_open
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.os_shims import SHIMS
-from labkit.crash.child.patch import Real, replace
+from labkit.crash.child.patch import STAND_INS, Real, replace, standing_in
 from labkit.crash.child.trace import Trace
 
 ABLE = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks")
@@ -33,52 +33,47 @@ def install() -> None:
     """Put the stand-ins in place, unless they are there. There is no way back, and they cost next to nothing."""
     if io.open is not REAL_OPEN:
         return
-    stand_ins: dict[Any, Any] = {REAL_OPEN: _standing_in(REAL_OPEN, traced_open), RealFileIO: FileIO}
+    STAND_INS.update({REAL_OPEN: standing_in(REAL_OPEN, _opened, ACTIVE), RealFileIO: FileIO})
     shutil._USE_CP_SENDFILE = shutil._USE_CP_COPY_FILE_RANGE = False  # noqa: SLF001 - copies in C pass the shim by
     for name, function in SHIMS.items():
         if real := getattr(os, name, None):
-            stand_ins[real] = _standing_in(real, partial(_ask, function, name, real))
+            shim = standing_in(real, partial(_ask, function, name, real), ACTIVE)
             for able in ABLE:
-                getattr(os, able).update({stand_ins[real]} if real in getattr(os, able) else ())
+                getattr(os, able).update({shim} if real in getattr(os, able) else ())
     for name in ("open", "FileIO"):
-        replace(name, stand_ins[getattr(_io, name)], io, _io)  # _io: where a pickled `open` is looked up
+        replace(name, STAND_INS[getattr(_io, name)], io, _io)  # _io: where a pickled `open` is looked up
     replace("open", io.open, builtins)
-    sqlite.install()
-    guard.install()
+    for of in (sqlite, guard, virtual, pids, threads):
+        of.install()
     for module in list(sys.modules.values()):
         if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones
-            _search(module, stand_ins)
+            _search(module)
 
 
 def activate(trace: Trace, tmp: Path, ignore: Collection[str]) -> None:
     """From here on, this process's calls are traced. There is no way back: the process is about to die."""
-    install()
     os.environ["TMPDIR"] = tempfile.tempdir = str(tmp)
     ACTIVE.append(Files(trace, tmp, ignore))
 
 
-def _standing_in(real: Real, function: Real) -> Real:
-    @wraps(real)
-    def stand_in(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if ACTIVE else real(*args, **kwargs)
-
-    return stand_in
+def _opened(_: Files, *args: Any, **kwargs: Any) -> Any:
+    return traced_open(*args, **kwargs)
 
 
-def _ask(function: Real, name: str, real: Real, *args: Any, **kwargs: Any) -> Any:
-    return function(ACTIVE[0], name, real, *args, **kwargs)
+def _ask(function: Real, name: str, real: Real, files: Files, *args: Any, **kwargs: Any) -> Any:
+    return function(files, name, real, *args, **kwargs)
 
 
-def _search(module: Any, stand_ins: dict[Any, Any]) -> None:
+def _search(module: Any) -> None:
     """Replace the real functions in a module's names, and in the defaults of its functions."""
     for name, value in list(vars(module).items()):
         if isinstance(value, FunctionType) and value.__defaults__:
-            value.__defaults__ = tuple(_stand_in_for(each, stand_ins) for each in value.__defaults__)
-        elif (stand_in := _stand_in_for(value, stand_ins)) is not value:
+            value.__defaults__ = tuple(_stand_in_for(each) for each in value.__defaults__)
+        elif (stand_in := _stand_in_for(value)) is not value:
             setattr(module, name, stand_in)
 
 
-def _stand_in_for(value: Any, stand_ins: dict[Any, Any]) -> Any:
+def _stand_in_for(value: Any) -> Any:
     if type(value) is type(REAL_OPEN) or value is RealFileIO:  # or it may be of any kind, and not hashable
-        return stand_ins.get(value, value)
+        return STAND_INS.get(value, value)
     return value

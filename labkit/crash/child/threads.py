@@ -11,7 +11,7 @@ from functools import wraps
 from queue import Queue
 from typing import Any
 
-from labkit.crash.child.patch import Real
+from labkit.crash.child.patch import Real, stand_in
 from labkit.crash.child.trace import Trace
 
 Known = dict[int, int]
@@ -65,18 +65,21 @@ def _both(one: Known, other: Known) -> Known:
     return {thread: max(one.get(thread, 0), other.get(thread, 0)) for thread in {**one, **other}}
 
 
-def install(trace: Trace) -> None:
-    """Watch from the first thread on: until then there is one order."""
-    start = threading.Thread.start
+ACTIVE: list[Trace] = []
+"""That of this process, once it is a child, unless it is a trial."""
+START = threading.Thread.start
 
-    def start_first(self: threading.Thread) -> None:
-        threading.Thread.start = start
-        if not trace.lenient:
-            trace.order = Order(trace)
-            _watch(trace.order)
-        self.start()
 
-    threading.Thread.start = start_first
+def install() -> None:
+    """A stand-in that watches from the first thread on: until then there is one order."""
+    stand_in("start", _start_first, ACTIVE, threading.Thread)
+
+
+def _start_first(trace: Trace, thread: threading.Thread) -> None:
+    threading.Thread.start = START
+    trace.order = Order(trace)
+    _watch(trace.order)
+    thread.start()
 
 
 def _watch(order: Order) -> None:

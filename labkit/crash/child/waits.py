@@ -6,13 +6,12 @@ Nobody else runs in a child's world. So whoever has slept PATIENCE times and cha
 import operator
 import select
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from labkit.crash.child.patch import replace
+from labkit.crash.child.patch import stand_in
 from labkit.crash.child.trace import Trace
 
 PATIENCE = 4_000
@@ -22,6 +21,7 @@ READS = 10_000
 TICK = 0.1
 MOMENT = 1.0
 """Real seconds that are left to other threads."""
+SLEEP, SELECT, WAIT = time.sleep, select.select, threading.Condition.wait
 
 
 class Waits:
@@ -47,47 +47,45 @@ class Waits:
             self.trace.wait_for_ever()
         self._sleep(seconds)
 
-
-def install(waits: Waits) -> None:
-    """Replace what waits in Python's standard library."""
-    real_sleep, real_select = time.sleep, select.select
-
-    def sleep(seconds: Any, /) -> None:
-        value = seconds if isinstance(seconds, float) else operator.index(seconds)
-        if not 0 <= value <= threading.TIMEOUT_MAX:
-            real_sleep(seconds)  # raises what it raises
-        waits.sleep(float(value))
-
-    def selected(read: Any, write: Any, errors: Any, timeout: float | None = None) -> Any:
+    def select(self, read: Any, write: Any, errors: Any, timeout: float | None = None) -> Any:
+        """With nothing to wait for, it is a sleep."""
         if timeout is None or [*read, *write, *errors]:
-            return real_select(read, write, errors, timeout)
-        sleep(timeout)
+            return SELECT(read, write, errors, timeout)
+        _sleep(self, timeout)
         return [], [], []
 
-    def refuse(*_: Any) -> None:
-        waits.trace.refuse("set an alarm", "an alarm follows real time, and the crash lab's is virtual")
+    def alarm(self, *_: Any) -> None:
+        """Refused."""
+        self.trace.refuse("set an alarm", "an alarm follows real time, and the crash lab's is virtual")
 
-    replace("sleep", sleep, time)
-    replace("select", selected, select)
-    for name in () if waits.trace.lenient else ("alarm", "setitimer"):
-        replace(name, refuse, signal)
-    _install_condition(waits)
-
-
-def _install_condition(waits: Waits) -> None:
-    """What Event, Queue, Semaphore, Barrier and Future wait by."""
-    real = threading.Condition.wait
-
-    def wait(self: threading.Condition, timeout: float | None = None) -> bool:
-        alone = threading.active_count() == 1 and self._is_owned()
+    def condition(self, condition: threading.Condition, timeout: float | None = None) -> bool:
+        """What Event, Queue, Semaphore, Barrier and Future wait by."""
+        alone = threading.active_count() == 1 and condition._is_owned()  # noqa: SLF001 - as the real one asks
         if alone and timeout is None:
-            waits.trace.wait_for_ever()
-        done = False if alone else real(self, timeout if timeout is None else min(timeout, MOMENT))
+            self.trace.wait_for_ever()
+        done = False if alone else WAIT(condition, timeout if timeout is None else min(timeout, MOMENT))
         if not done and timeout is not None:
-            waits.sleep(max(0.0, timeout))
+            self.sleep(max(0.0, timeout))
         return done
 
-    replace("wait", wait, threading.Condition)
-    for name, module in (("_time", "threading"), ("time", "queue")):
-        if module in sys.modules:  # they keep monotonic under a name of their own
-            replace(name, time.monotonic, sys.modules[module])
+
+ACTIVE: list[Waits] = []
+"""Those of this process, once it is a child."""
+ALARMED: list[Waits] = []
+"""The same, unless it is a trial, which may set alarms."""
+
+
+def _sleep(waits: Waits, seconds: Any, /) -> None:
+    value = seconds if isinstance(seconds, float) else operator.index(seconds)
+    if not 0 <= value <= threading.TIMEOUT_MAX:
+        SLEEP(seconds)  # raises what it raises
+    waits.sleep(float(value))
+
+
+def install() -> None:
+    """Stand-ins for what waits in Python's standard library."""
+    stand_in("sleep", _sleep, ACTIVE, time)
+    stand_in("select", Waits.select, ACTIVE, select)
+    stand_in("wait", Waits.condition, ACTIVE, threading.Condition)
+    for name in ("alarm", "setitimer"):
+        stand_in(name, Waits.alarm, ALARMED, signal)
