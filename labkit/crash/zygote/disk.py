@@ -1,7 +1,7 @@
 """The model of a disk: files and directories, each with what it holds now and what a power cut would leave of it.
 
 A write is volatile until `fsync` of its file, a name until `fsync` of its directory. Everything applied is what a
-killed process leaves; the other states are what POSIX allows after a power cut (ALICE, Pillai et al., OSDI 2014).
+killed process leaves; the other states are such as POSIX allows after a power cut (ALICE, Pillai et al., OSDI 2014).
 """
 
 import os
@@ -12,7 +12,6 @@ from labkit.crash.metadata import TMP, Meta
 from labkit.crash.news import Done
 from labkit.crash.zygote.inodes import (
     CURRENT,
-    DURABLE,
     Change,
     Fate,
     File,
@@ -35,31 +34,21 @@ class Disk:
 
     def __init__(self, tree: Tree, *, ext4: bool = False) -> None:
         self.root, self.tmp = Folder(), Folder()
-        self._ext4 = ext4
+        self.ext4 = ext4
         self._handles: dict[int, Node] = {}
         for path, entry in sorted(tree.items()):
             node = self._node(entry.same_as) if entry.same_as else node_of(entry.content)
             node.meta = entry.meta
             self._put(path, node)
-        for folder in self._folders():
+        for folder in self.folders():
             folder.sync()
 
     def tree(self) -> Tree:
         """What lies where when everything is applied."""
         return tree_of({**walk(self.root, CURRENT, unchanged), **walk(self.tmp, CURRENT, unchanged, f"{TMP}/")})
 
-    def power_cuts(self) -> Iterator[tuple[str, Tree]]:
-        """What a power cut may leave instead: the name of each kind of loss, and the tree. TMP is empty then."""
-        yield "data lost", self._left(CURRENT, lambda change: None if change.data else change)
-        yield "rename lost", self._left(DURABLE, unchanged)
-        yield "all unsynced lost", self._left(DURABLE, lambda change: None)
-        writes = [c for node in self._nodes(self.root) if isinstance(node, File) for c in node.pending if c.data]
-        for lost in writes:
-            yield "one write lost", self._left(CURRENT, lambda c, lost=lost: None if c is lost else c)
-            yield "a write torn", self._left(CURRENT, lambda c, lost=lost: c.half() if c is lost else c)
-        yield "zero-filled tail", self._left(CURRENT, lambda change: change.zeros())
-
-    def _left(self, names: Callable[[Folder], dict[str, Node]], fate: Fate) -> Tree:
+    def left(self, names: Callable[[Folder], dict[str, Node]], fate: Fate) -> Tree:
+        """What lies where if these names and this much of each change are there. TMP is empty then."""
         return tree_of(walk(self.root, names, fate))
 
     def bind(self, handle: int, path: str) -> None:
@@ -100,17 +89,20 @@ class Disk:
 
     def _sync(self, node: Any) -> None:
         node.sync()
-        if self._ext4:
-            for folder in self._folders():
+        if self.ext4:
+            for folder in self.folders():
                 folder.sync()
 
     def _rename(self, path: str, to: str) -> None:
         node, target = self._node(path), self._find(to)
         if node is target:  # two names of one file: POSIX leaves both
             return
-        if self._ext4 and isinstance(node, File) and target is not None:
+        if self.ext4 and isinstance(node, File) and target is not None:
             node.sync()
+        (folder, old), (target_folder, new) = self._place(path), self._place(to)
         self._put(to, self._take(path))
+        if folder is target_folder:
+            folder.changed(old, new)
 
     def _file(self, effect: Done) -> Any:
         return self._node(effect.path) if effect.handle is None else self._handles[effect.handle]
@@ -139,15 +131,19 @@ class Disk:
     def _put(self, path: str, node: Node) -> None:
         folder, name = self._place(path)
         folder.names[name] = node
+        folder.changed(name)
 
     def _take(self, path: str) -> Node:
         folder, name = self._place(path)
+        folder.changed(name)
         return folder.names.pop(name)
 
-    def _nodes(self, folder: Folder) -> Iterator[Node]:
+    def nodes(self, folder: Folder) -> Iterator[Node]:
+        """A folder with all that is, or may be, below it."""
         yield folder
         for node in {id(node): node for node in [*folder.names.values(), *folder.durable.values()]}.values():
-            yield from self._nodes(node) if isinstance(node, Folder) else [node]
+            yield from self.nodes(node) if isinstance(node, Folder) else [node]
 
-    def _folders(self) -> list[Folder]:
-        return [node for node in self._nodes(self.root) if isinstance(node, Folder)]
+    def folders(self) -> list[Folder]:
+        """The sandbox, and all folders below it."""
+        return [node for node in self.nodes(self.root) if isinstance(node, Folder)]

@@ -15,6 +15,7 @@ from labkit.crash.report.findings import KILLED, POWER_CUT
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.disk import Disk
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
+from labkit.crash.zygote.power_cuts import power_cuts
 from labkit.crash.zygote.trees import Tree, differing, digest, read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
 
@@ -77,7 +78,7 @@ class Explorer:
     def _power_cuts(self, disk: Disk, native: Tree, memory: Memory) -> list[Left]:
         """Recover from each tree that a power cut may leave and a kill does not. What C code wrote stays as it is."""
         seen, outcomes = [{**disk.tree(), **native}], []
-        for loss, cut in disk.power_cuts():
+        for loss, cut in power_cuts(disk):
             tree = {**cut, **native}
             if tree not in seen:
                 seen.append(tree)

@@ -68,14 +68,31 @@ class Folder:
 
     names: dict[str, "Node"] = field(default_factory=dict)
     durable: dict[str, "Node"] = field(default_factory=dict)
+    changes: list[set[str]] = field(default_factory=list)
+    """What has changed since then, oldest first: names that one call changed are one change, as a rename is atomic."""
     meta: Meta | None = None
+
+    def changed(self, *names: str) -> None:
+        """One call has changed these names. What changed one of them before is part of it."""
+        change = set(names).union(*(each for each in self.changes if not each.isdisjoint(names)))
+        self.changes = [each for each in self.changes if each.isdisjoint(change)] + [change]
+
+    @property
+    def pending(self) -> list[set[str]]:
+        """The changes of names that a power cut may lose."""
+        return [change for change in self.changes if any(self.names.get(n) is not self.durable.get(n) for n in change)]
+
+    def with_only(self, kept: set[str]) -> dict[str, "Node"]:
+        """The names that are there if, of all that has changed, only these have reached the disk."""
+        old = {name: node for name, node in self.durable.items() if name not in kept}
+        return old | {name: node for name, node in self.names.items() if name in kept}
 
     def content(self, _: Fate) -> None:
         """None: what is in it has paths of its own."""
 
     def sync(self) -> None:
         """fsync of the directory: its names are durable."""
-        self.durable = dict(self.names)
+        self.durable, self.changes = dict(self.names), []
 
 
 @dataclass(eq=False)
