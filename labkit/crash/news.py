@@ -27,6 +27,8 @@ class Done:
     """The bytes that were written, as latin-1; the target of a symbolic link."""
     meta: list | None = None
     """Pairs of a path, or a handle, and what its Meta is now."""
+    synced: bool | None = None
+    """Whether a write was durable when it returned."""
 
     @property
     def label(self) -> str:

@@ -34,7 +34,8 @@ class OpenFile:
 
     handle: int
     path: str
-    append: bool
+    flags: int
+    """As os.open had them."""
 
 
 class Files:
@@ -80,7 +81,7 @@ class Files:
             fd = perform()
             if before:  # an empty file was emptied: the kernel has changed its time alone
                 stamp(full, before.modified)
-        self.opened[fd] = OpenFile(next(self._handles), inside, bool(flags & os.O_APPEND))
+        self.opened[fd] = OpenFile(next(self._handles), inside, flags)
         self.trace.note(Opened(handle=self.opened[fd].handle, path=inside))
         return fd
 
@@ -182,8 +183,9 @@ class Files:
         if not data or fd not in self.opened:
             return perform()
         if offset is None:
-            offset = os.fstat(fd).st_size if self.opened[fd].append else os.lseek(fd, 0, os.SEEK_CUR)
-        return self.on_descriptor("write", fd, perform, offset=offset, data=data.decode("latin-1"))
+            offset = os.fstat(fd).st_size if self.opened[fd].flags & os.O_APPEND else os.lseek(fd, 0, os.SEEK_CUR)
+        synced = True if self.opened[fd].flags & os.O_DSYNC else None  # O_SYNC has its bit, too
+        return self.on_descriptor("write", fd, perform, offset=offset, data=data.decode("latin-1"), synced=synced)
 
 
 ACTIVE: list[Files] = []

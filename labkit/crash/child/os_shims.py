@@ -104,6 +104,12 @@ def _fsync(files: Files, _: str, real: Real, fd: Any) -> None:
     files.on_descriptor("fsync", fd, partial(real, fd))
 
 
+@shim("sync")
+def _sync(files: Files, name: str, _: Real) -> None:
+    """An effect for the model of the disk. The machine's own disks are left alone."""
+    files.effect(name, "", lambda: None, [])
+
+
 @shim("truncate", "ftruncate")
 def _truncate(files: Files, _: str, real: Real, where: Any, length: int) -> None:
     perform = partial(real, where, length)

@@ -63,7 +63,7 @@ class Disk:
             if node is not None:
                 node.meta = Meta.made(meta)
 
-    def _change(self, effect: Done) -> None:  # noqa: C901 - a table, as a match
+    def _change(self, effect: Done) -> None:  # noqa: C901, PLR0912 - a table, as a match
         match effect.op:
             case "open":
                 self._put(effect.path, File())
@@ -72,10 +72,16 @@ class Disk:
             case "write":
                 data = effect.data.encode("latin-1")[: effect.result]
                 self._file(effect).pending.append(Change(effect.offset, data))
+                if effect.synced:
+                    self._sync(self._file(effect))
             case "truncate":
                 self._file(effect).pending.append(Change(effect.size))
             case "fsync" | "fsync dir":
                 self._sync(self._file(effect))
+            case "sync":
+                for node in self.nodes(self.root):
+                    if not isinstance(node, Link):
+                        node.sync()
             case "mkdir":
                 self._put(effect.path, Folder())
             case "symlink":
