@@ -606,6 +606,24 @@ def test_a_fork_of_the_kernel_ends_and_removes_nothing():
         client.close()
 
 
+def test_numbers_of_objects_and_threads_are_the_same_in_a_life_and_others_in_the_next():
+    """`id` and the native id of a thread make no run another, whatever a library has asked before."""
+
+    def run() -> str:
+        thread = threading.current_thread()
+        name = f"{id(f'{run}')}-{id('x' * random.randrange(9))}-{threading.get_native_id()}-{thread.native_id}"
+        assert threading.get_native_id() == os.getpid()
+        Path(name).touch()
+        thread = threading.Thread(target=lambda: Path(f"{threading.get_native_id()} of a thread").touch())
+        thread.start()
+        thread.join()
+        return name
+
+    report = sweep(run, lambda: [run(), run()], lambda seen: None)
+    assert report.problem is None
+    assert len(report.replay(len(report.points) - 1).after) == 6
+
+
 def test_names_by_chance_are_the_same_in_a_life_and_others_in_the_next():
     """uuid1, the network card, and the functions of the module random make no run another."""
 

@@ -1,12 +1,14 @@
-"""Time and chance of a child: the same at every run, so that a verdict is, too.
+"""Time, chance and numbers of a child: the same at every run, so that a verdict is, too.
 
 Time is the world's and survives the child. Chance comes from a seed, and recovery gets another one than the run:
 a process that starts again draws other numbers. What hangs on os.urandom (secrets, uuid4, temporary names) follows.
 """
 
+import builtins
 import os
 import random
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from labkit.crash.child import asyncio_time, waits
 from labkit.crash.child.patch import replace, stand_in
 from labkit.crash.child.remote_world import RemoteWorld
 from labkit.crash.child.trace import Trace
+from labkit.crash.under_test import is_under_test
 
 
 @contextmanager
@@ -40,7 +43,9 @@ NODE = 0x02_42_AC_11_00_02
 """The address of the network card."""
 BOOT = 1000.0
 """What time.monotonic shows when the world begins."""
-SEED = random.Random.seed
+ADDRESSES, THREADS = 1 << 34, 1000
+"""How far the first ids of two processes lie apart, and those of a process and its threads."""
+SEED, ID, NATIVE_ID = random.Random.seed, id, threading.get_native_id
 
 
 class Clock:
@@ -72,7 +77,28 @@ class Clock:
         return int(self.monotonic() * 1e9)
 
 
+class Numbers:
+    """What tells an object and a thread from others: in the order of asking, and others in the next life."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._ids, self._threads = pid, {}, {NATIVE_ID(): pid}
+        self._kept: list[Any] = []
+
+    def id(self, thing: Any, /) -> int:
+        """For `id`, asked by code under test: libraries ask for objects that come and go, and keep no number."""
+        if not is_under_test(sys._getframe(2)):  # noqa: SLF001 - public in all but name
+            return ID(thing)
+        if isinstance(thing, str | bytes | int | float):
+            self._kept.append(thing)  # or another may lie there next, or not, as other memory is used
+        return self._ids.setdefault(ID(thing), ADDRESSES * self._pid + 16 * len(self._ids))
+
+    def get_native_id(self) -> int:
+        """The first thread's is the process id, as Linux has it."""
+        return self._threads.setdefault(NATIVE_ID(), self._pid + THREADS + len(self._threads))
+
+
 CLOCK: list[Clock] = []
+NUMBERS: list[Numbers] = []
 CHANCE: list[random.Random] = []
 """Those of this process, once it is a child."""
 
@@ -89,6 +115,8 @@ def install() -> None:
     stand_in("seed", _seed, CHANCE, random.Random)
     replace("seed", random._inst.seed, random)  # noqa: SLF001 - the module's functions are this object's methods
     stand_in("urandom", random.Random.randbytes, CHANCE, os, __import__(os.name))
+    stand_in("id", Numbers.id, NUMBERS, builtins)
+    stand_in("get_native_id", Numbers.get_native_id, NUMBERS, threading)
     # uuid1 by Python's own code, from the virtual time: libuuid has the machine's.
     uuid._generate_time_safe = uuid._UuidCreate = None  # noqa: SLF001
     uuid._node = NODE  # noqa: SLF001 - what getnode returns
@@ -96,13 +124,15 @@ def install() -> None:
     asyncio_time.install()
 
 
-def activate(channel: Connection, elapsed: float, seed: int, trace: Trace) -> RemoteWorld:
-    """Make this process live in the world at the other end of `channel`: its time, its chance."""
+def activate(channel: Connection, elapsed: float, pid: int, trace: Trace) -> RemoteWorld:
+    """Make this process live in the world at the other end of `channel`: its time, its chance, its numbers."""
     world = RemoteWorld(channel)
     waiting = waits.Waits(trace, world.sleep)
     CLOCK.append(Clock(world, elapsed, waiting))
     waits.ACTIVE.append(waiting)
     waits.ALARMED.extend([] if trace.lenient else [waiting])
-    CHANCE.append(random.Random(seed))
-    random.seed(seed)  # draws nothing from the source: names that notebooks show hang on it
+    NUMBERS.append(Numbers(pid))
+    threading.main_thread()._set_native_id()  # noqa: SLF001 - it has asked before, and keeps it
+    CHANCE.append(random.Random(pid))
+    random.seed(pid)  # draws nothing from the source: names that notebooks show hang on it
     return world
