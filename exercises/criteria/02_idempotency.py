@@ -95,9 +95,9 @@ def key_survives_restart(program: Program, rng: Random) -> None:
         "The keys did not reach the world: step_key changed labkit"
     )
     code, seed = pickled(make), rng.randrange(1, 10**6)
-    seen = trial(lambda: [make(), _in_a_new_python(code, seed)]) if _may_hash(program) else None
-    if seen and seen.how == "returned" and seen.value[1]:
-        _keys_are_kept(steps, [key for _, key in seen.value[0]], seen.value[1])
+    if _may_hash(program):
+        now, later = _asked_anew(trial(lambda: [make(), _in_a_new_python(code, seed)]))
+        _keys_are_kept(steps, [key for _, key in now], later)
 
 
 def _keys_are_kept(steps: list, before: list[str], after: list) -> None:
@@ -330,14 +330,14 @@ def _a_new_python_has_the_key(program: Program, task: Task, seed: int) -> None:
         return _life(program, task, "charged", error, 0, [])
 
     code = pickled(go_on)
-    seen = trial(
-        lambda: [_life(program, task, "charged", error, TRIES, []), _in_a_new_python(code, seed)], lambda: _insert(task)
+
+    def live() -> list:
+        return [_life(program, task, "charged", error, TRIES, []), _in_a_new_python(code, seed)]
+
+    (*_, before), after = (life["keys"] or [""] for life in _asked_anew(trial(live, lambda: _insert(task))))
+    assert after[0] in ("", before), (
+        f"do_work was called under two keys, {_short(before)} and {_short(after[0])}: the key changes at a restart"
     )
-    if seen.how == "returned" and seen.value[1]:
-        (*_, before), after = (life["keys"] or [""] for life in seen.value)
-        assert after[0] in ("", before), (
-            f"do_work was called under two keys, {_short(before)} and {_short(after[0])}: the key changes at a restart"
-        )
 
 
 def _salt_hash(answer: Callable) -> None:
@@ -358,7 +358,14 @@ def _in_a_new_python(code: bytes, seed: int) -> Any:
     command, places = [sys.executable, "-P", "-c", FRESH], os.pathsep.join(filter(None, sys.path))
     environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": places}
     done = subprocess.run(command, input=code, capture_output=True, env=environment, check=False)
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else "no answer"
+
+
+def _asked_anew(seen) -> list:
+    """What an answer did here and in another Python. RuntimeError, so that nothing is judged, if there was none."""
+    if seen.how != "returned" or seen.value[1] == "no answer":
+        raise RuntimeError("no other Python could be asked")
+    return seen.value
 
 
 def _ran_once(why: str) -> Callable:

@@ -4,7 +4,6 @@ It forks a world once and a child per job, kills the child where it stopped, and
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
@@ -18,6 +17,7 @@ from labkit.crash.metadata import TMP
 from labkit.crash.news import FINAL, Done, News, parse
 from labkit.crash.world_process.control import WorldProcess, WorldUnreadableError
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
+from labkit.crash.zygote.patience import Patience
 from labkit.isolation import process
 from labkit.isolation.confine import Confinement
 
@@ -76,7 +76,7 @@ class Zygote:
         theirs.close()
         client.close()
         try:
-            ending = self._listen(channel, memory, job.expected)
+            ending = self._listen(channel, Patience(pid, self.limits.seconds), memory, job.expected)
             if ending.how in {How.RETURNED, How.RAISED}:
                 channel.poll(1.0)  # it is about to leave by itself
         finally:
@@ -91,12 +91,11 @@ class Zygote:
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "").replace(str(self.tmp), TMP)
         return ending
 
-    def _listen(self, channel: Connection, memory: Memory, expected: Sequence[News]) -> Ending:
-        deadline = time.monotonic() + self.limits.seconds
+    def _listen(self, channel: Connection, patience: Patience, memory: Memory, expected: Sequence[News]) -> Ending:
         ending = Ending(How.DIED, memory, limit=self.limits.effects)
         effects = 0
         while ending.how is How.DIED:
-            if not channel.poll(max(0.0, deadline - time.monotonic())):
+            if not patience.poll(channel):
                 ending.how = How.HUNG
                 break
             try:
