@@ -443,7 +443,10 @@ def changed(cell, changes):
 
 
 STATEMENT = """FINISH + " AND version = :version AND state = 'running'\""""
-UPDATE = "UPDATE tasks SET state = 'completed', result = :result, version = {} WHERE {} AND version = :version AND state = 'running'"
+UPDATE = (
+    "UPDATE tasks SET state = 'completed', result = :result, version = {} "
+    "WHERE {} AND version = :version AND state = 'running'"
+)
 VERSION_AS_READ = finish_but((STATEMENT, repr(UPDATE.format(":version", "id = :id"))))
 COUNTED_TWICE = finish_but((STATEMENT, repr(UPDATE.format("version + 2", "id = :id"))))
 ID_LIKE = finish_but((STATEMENT, repr(UPDATE.format("version + 1", "id LIKE :id"))))
@@ -457,7 +460,10 @@ RESULT_OR_DONE = finish_but(('"result": result', '"result": result or "done"'))
 COMMITS_A_CONFLICT = finish_but(
     (
         "    return conn.execute(text(statement), values).rowcount == 1",
-        "    if conn.execute(text(statement), values).rowcount:\n        return True\n    conn.commit()\n    return False",
+        (
+            "    if conn.execute(text(statement), values).rowcount:\n        return True\n"
+            "    conn.commit()\n    return False"
+        ),
     )
 )
 RAW_ROLLBACK = finish_but(
@@ -502,7 +508,10 @@ SWALLOWS_INTERRUPTS = execute_but(
 )
 RETURNS_IN_FINALLY = execute_but(
     (
-        "    result = step()\n    with engine.begin() as conn:\n        return finish_step(conn, task_id, row.version, result)\n",
+        (
+            "    result = step()\n    with engine.begin() as conn:\n"
+            "        return finish_step(conn, task_id, row.version, result)\n"
+        ),
         (
             "    done = False\n    try:\n        result = step()\n        with engine.begin() as conn:\n"
             "            done = finish_step(conn, task_id, row.version, result)\n    finally:\n        return done\n"
