@@ -577,11 +577,11 @@ def _play(program: Program, scenes: list[Scene]) -> list[Seen]:
         stage, found = Stage(program), []
         for scene in scenes:
             found.append(stage.play(scene))
-            if any(got.get("endless") or WAITED in got.get("failed", "") for got in found[-1]):
+            if any(map(_ends, found[-1])):
                 break
         return found
 
-    seen, name = trial(run), scenes[0].name
+    seen, name = trial(run), " or ".join(dict.fromkeys(scene.name for scene in scenes))
     assert seen.how == "returned", f"{name} {seen.failure}{f' at {seen.line}' if seen.line else ''}"
     lines = [line.split("\t") for line in seen.tables["table seen"].splitlines()]
     facts = {int(number): json.loads(bytes.fromhex(text)) for number, text in lines}
@@ -589,6 +589,11 @@ def _play(program: Program, scenes: list[Scene]) -> list[Seen]:
         fact["tasks"] = {row["id"]: [row[name] for name in COLUMNS[1:]] for row in fact["tasks"]}
         fact["notes"] = fact["notes"] or []
     return [Seen(scene, got, facts) for scene, each in zip(scenes, seen.value, strict=False) for got in each]
+
+
+def _ends(got: dict[str, Any]) -> bool:
+    """Whether nothing more is to be played: it would take long, or the caller cannot go on."""
+    return got.get("endless") or WAITED in got.get("failed", "") or "failed" in got.get("caller", {})
 
 
 def _did(got: dict[str, Any]) -> str:

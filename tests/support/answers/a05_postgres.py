@@ -809,6 +809,34 @@ LEAVES_IT_OPEN = execute_but(
     ("# answer: execute_step\n", "# answer: execute_step\nGUARDS = []\n\n\n"),
 )
 
+CLOSES = """
+# answer: finish_step
+def finish_step(conn, task_id, version, result):
+    statement = FINISH + " AND version = :version AND state = 'running'"
+    with conn:
+        return conn.execute(text(statement), {"id": task_id, "version": version, "result": result}).rowcount == 1
+"""
+
+ENDLESS = """
+# answer: finish_step
+def finish_step(conn, task_id, version, result):
+    while True:
+        pass
+"""
+
+WAITS_FOR_OTHERS = """
+# answer: execute_step
+import time
+
+
+def execute_step(engine, task_id, step):
+    while True:
+        with engine.begin() as conn:
+            if conn.execute(text(READ), {"id": task_id}).one().state == "completed":
+                return False
+        time.sleep(5)
+"""
+
 LOST, FINAL, OPEN = "no_lost_update", "completed_is_final", "no_open_transaction"
 WRONG = [
     ("as it is given", LOST, r"had read an older version, \d+: finish_step completed it all the same", [AS_GIVEN]),
@@ -1020,6 +1048,14 @@ WRONG = [
         r"finished the task, with the same result: finish_step returned True; expected False",
         [LOOKS_AT_THE_RESULT],
     ),
+    (
+        "closes the caller's connection",
+        LOST,
+        r"returned True. Then the caller's own statement .* raised ResourceClosedError",
+        [CLOSES],
+    ),
+    ("endless", LOST, r"finish_step did not end after a second of work at finish_step, line 3: while True", [ENDLESS]),
+    ("waits for others", OPEN, r"execute_step (had more effects than|did not end after)", [WAITS_FOR_OTHERS]),
     ("no version 0", LOST, r"finish_step returned False; expected True", [NO_VERSION_NOUGHT]),
     (
         "compared in a subquery",
@@ -1558,7 +1594,18 @@ ERROR_TOLD_AND_RAISED = execute_but(
     )
 )
 
+A_SAVEPOINT_BY_HAND = """
+# answer: finish_step
+def finish_step(conn, task_id, version, result):
+    statement = text(FINISH + " AND version = :version AND state = 'running'")
+    conn.exec_driver_sql("SAVEPOINT mine")
+    done = conn.execute(statement, {"id": task_id, "version": version, "result": result}).rowcount
+    conn.exec_driver_sql("RELEASE SAVEPOINT mine" if done else "ROLLBACK TO SAVEPOINT mine")
+    return done == 1
+"""
+
 RIGHT = {
+    "a savepoint by hand": [A_SAVEPOINT_BY_HAND],
     "locks, then compares": [LOCKS_AND_COMPARES],
     "RETURNING": [RETURNING],
     "the row count itself": [ROWCOUNT_ITSELF],
