@@ -8,6 +8,7 @@ stored is kept by the server, and read when that process is dead. Answers run in
 import gc
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Generator
@@ -63,6 +64,8 @@ UNTIL_SOMEBODY_WAITS = """
 """
 """The other worker's transaction ends when the answer waits for it, or when the answer has returned: then we ring."""
 RING, SILENCE = "SELECT pg_advisory_lock(5, 5)", "SELECT pg_advisory_unlock(5, 5)"
+IDLE = re.compile("pg_catalog|SAVEPOINT|^SELECT 1$")
+"""In statements that say nothing of a row: what drivers ask for themselves."""
 OPEN = """
     FROM pg_stat_activity
     WHERE datname = current_database() AND state LIKE 'idle in transaction%%' AND NOT pid = ANY(%s)
@@ -271,7 +274,7 @@ class Stage:
     def _watched(self, send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
         def watched(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            if self.listens and cursor.connection not in (self.judge, self.other) and "pg_catalog" not in str(query):
+            if self.listens and cursor.connection not in (self.judge, self.other) and not IDLE.search(str(query)):
                 if cursor.connection.info.transaction_status is TransactionStatus.IDLE:
                     self.lines[cursor.connection] = _line()
                 self.sent += 1
@@ -372,7 +375,7 @@ def no_lost_update(program: Program, rng: Random) -> None:
     scenes += [scene(off=off, version=rng.randint(4, 9)) for off in (-1, 1, -rng.randint(2, 4), rng.randint(2, 9))]
     scenes += [scene(version=0), scene(version=0, off=1), scene(undo=True)]
     scenes += [scene(other=other, when=EACH) for other in (FINISHED, ALIKE, PROGRESS, COUNTED, ELSEWHERE)]
-    scenes += [scene(other=other, when=HELD) for other in (FINISHED, PROGRESS, COUNTED, UNDONE)]
+    scenes += [scene(other=other, when=HELD) for other in (FINISHED, PROGRESS, UNDONE)]
     for seen in _play(program, scenes):
         _check_finished(seen)
     scene = partial(_scene, rng, "execute_step")
@@ -424,6 +427,10 @@ def no_open_transaction(program: Program, rng: Random) -> None:
 def _check_finished(seen: Seen) -> None:
     """finish_step has finished the task, or changed nothing; and what else its caller wrote is there."""
     scene = seen.scene
+    caller = seen.got.get("caller", {})
+    assert "failed" not in caller, (
+        f"{seen.happened} {seen.did}. Then the caller's own statement in that transaction {_did(caller)}"
+    )
     if scene.other == UNDONE and seen.came:
         _check_either(seen)
     elif scene.off or scene.state == "completed" or (seen.came and scene.other != ELSEWHERE):
@@ -435,10 +442,6 @@ def _check_finished(seen: Seen) -> None:
     assert not early["notes"] and not visible, (
         f"{seen.happened} {seen.did}, and others could see what the caller had written, before the caller committed it:"
         f" finish_step must leave COMMIT to its caller"
-    )
-    caller = seen.got["caller"]
-    assert "failed" not in caller, (
-        f"{seen.happened} {seen.did}. Then the caller's own statement in that transaction {_did(caller)}"
     )
     assert seen.end["notes"] == [MINE], (
         f"{seen.happened} {seen.did}, and what the caller had written before, in the same transaction, is gone: "
