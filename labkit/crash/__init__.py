@@ -33,6 +33,7 @@ from labkit.crash.report.findings import KILLED, POWER_CUT, DidNotSurviveError, 
 from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import Replay
 from labkit.crash.report.report import Report
+from labkit.crash.world_process.database import tables
 from labkit.world import World
 
 __all__ = [
@@ -118,6 +119,8 @@ class Trial:
     """Where it raised."""
     effects: list[str]
     files: dict[str, str | None]
+    tables: dict[str, str]
+    """What its database holds: "table NAME" → its rows as COPY writes them."""
     world: World
     output: str
 
@@ -146,6 +149,7 @@ def trial(
         Line.first(raised.lines),
         tried.effects,
         tried.files,
+        tables(tried.memory),
         World().restore(tried.memory.world),
         tried.output,
     )

@@ -3,6 +3,7 @@
 ORDER = "min and uniform take their two numbers in any order"
 DONE = "return store.save(task.to(TaskState.COMPLETED, result='; '.join(task.journal.values())))"
 FAIL = "return store.save(task.to(TaskState.FAILED, error=f'{name}: {error!r}'))"
+VALUES = "values = {'id': task_id, 'version': version, 'result': result}"
 
 EQUIVALENT = {
     "03": {
@@ -22,5 +23,8 @@ EQUIVALENT = {
         ),
         f"run_steps: {FAIL} → {FAIL.replace('{name}:', ':')}": "each error of a step names the step",
         f"run_steps: {FAIL} → {FAIL.replace('{name}: ', '{name}')}": "the reason in other words",
+    },
+    "05": {
+        f"finish_step: {VALUES} → {VALUES}": "made before the statement, which it does not need",
     },
 }

@@ -29,14 +29,16 @@ def serve(channel: Connection, folder: Path) -> None:
     if confinement:
         hide()
         supports()  # asked for once, or each child would ask anew
-    zygote = Zygote(folder, confinement=confinement)
+    zygote = None
     while True:
         try:
-            modules, zygote.limits, request = pickle.loads(channel.recv_bytes())  # noqa: S301 - as above
+            modules, limits, request = pickle.loads(channel.recv_bytes())  # noqa: S301 - as above
         except EOFError:  # the parent is gone, perhaps killed: what it cannot tidy up any more is ours to remove
             shutil.rmtree(folder, ignore_errors=True)
             return
         preload(modules)
+        zygote = zygote or Zygote(folder, confinement=confinement)  # its world has, by fork, what is loaded by now
+        zygote.limits = limits
         try:
             told = {"answer": answer(zygote, request)}
         except NotExploredError as problem:
