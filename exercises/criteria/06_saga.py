@@ -11,14 +11,14 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import combinations, cycle, product
+from itertools import combinations, cycle, product, repeat
 from random import Random
 from typing import Any, NamedTuple
 
 from labkit import sweep, tool, trial
-from labkit.crash import DidNotSurviveError, Effect, Line
+from labkit.crash import DidNotSurviveError, Line
 from labkit.grading.judge.calls import called, shown, told
 from labkit.grading.judge.program import Program
 
@@ -30,12 +30,13 @@ UNDO = {
 }
 STEP_OF = {undo: name for name, undo in UNDO.items()}
 NAMES = ["dns", "disk", "queue", "cache", "proxy", "Zertifikat", "почта", "数据库"]
-SAGAS = ["shop", "blog", "Straße", "почта"]
+IDS = ["saga-{}", "shop {}", "Straße_{}", "почта-{}"]
 DIAMOND, TWO_WAYS, PAIRS = ((), (0,), (0,), (1, 2)), ((), (0,), (1,), (0, 2)), ((), (0,), (), (2,))
 """What each step requires, by number. In the second, a short way leads to what a long one needs."""
 MOST = 80
 """Calls and notes of one life. A right answer makes half as many."""
-EVERYWHERE = range(1, MOST)
+ALIVE, EVERYWHERE = (MOST,), range(1, MOST)
+"""After how many calls and notes a life ends: nothing kills it, or something does at each."""
 
 
 class StepError(Exception):
@@ -47,44 +48,37 @@ class DeadError(BaseException):
 
 
 class Fault(NamedTuple):
-    """How a step or a compensation fails."""
+    """How a step or a compensation fails: whether it acts all the same, and for how many calls."""
 
     acts: bool
-    """It acts all the same; its answer is lost."""
     error: type[Exception]
     calls: int = MOST
-    """How many calls fail."""
 
 
 ERRORS = [StepError, ValueError, RuntimeError, KeyError, TimeoutError, ConnectionError, AssertionError, OSError]
-REFUSES = [Fault(False, error, calls) for calls in (MOST, 1) for error in ERRORS]
-ACTS = [Fault(True, error, calls) for calls in (MOST, 1) for error in ERRORS if error is not ValueError]
+REFUSES = [Fault(acts=False, error=error, calls=calls) for calls in (MOST, 1) for error in ERRORS]
+ACTS = [
+    Fault(acts=True, error=error, calls=calls) for calls in (MOST, 1) for error in ERRORS if error is not ValueError
+]
 """The chapter's tools raise a ValueError only if nothing has happened."""
 
 
 class Act(NamedTuple):
-    """A call of a step or a compensation."""
+    """A call of a step or a compensation. `unknown` is a step that may have acted by then, and is not in the log."""
 
     tool: str
     key: str | None
     happened: bool
     failed: bool
     unknown: str = ""
-    """A step that may have acted by then, and is not in the log."""
-
-    @property
-    def fate(self) -> str:
-        """How it failed, in words."""
-        return f"{self.tool} {'acted, and its answer was lost' if self.happened else 'refused'}"
 
 
 class Saga(NamedTuple):
-    """What is run: an id, what each step requires in the order in which they are listed, and how they fail."""
+    """What each step requires, in the order in which they are listed, and which tools fail in each life."""
 
-    name: str
     needs: dict[str, tuple[str, ...]]
     lives: tuple[Mapping[str, Fault], ...] = ({},)
-    """Tool → its fault, in each life; those of the last one stay."""
+    """The faults of the last one stay."""
 
     def but(self, *lives: Mapping[str, Fault]) -> "Saga":
         """The same, with these faults."""
@@ -95,29 +89,28 @@ class Story(NamedTuple):
     """A saga and what became of it in its lives so far."""
 
     saga: Saga
-    acts: tuple[Act, ...] = ()
+    name: str = ""
+    acts: Sequence[Act] = ()
     logs: Mapping[str, list] = {}
     """Log → what was noted there."""
     end: Mapping[str, Any] = {}
     """How the last life ended, as `called` tells it."""
-    deaths: tuple[str, ...] = ()
-    """Between what and what each killed life ended."""
     died: bool = False
-    """Whether the last life was killed."""
+    """Whether it was killed."""
+    deaths: Sequence[str] = ()
+    """Between what and what each killed life ended."""
     where: str = ""
-    """The last line that had an effect before it was killed."""
+    """The last line that had an effect before that."""
 
 
 def undo_order(program: Program, rng: Random) -> None:
     """Whatever was done, however the steps are listed and whatever they require, dependents come first."""
-    shapes = [shape for size in (1, 2, 3, 4) for shape in _shapes(size)]
     questions = []
-    for shape in [*shapes, *rng.sample(_shapes(5), 9), *rng.sample(_shapes(6), 9)]:
-        graph = _graph(shape, rng.sample(NAMES, len(shape)), rng)
+    for shape in [*_shapes(1, 2, 3, 4), *rng.sample(_shapes(5), 9), *rng.sample(_shapes(6), 9)]:
+        graph = _graph(shape, NAMES, rng)
         names = list(graph)
         for done in (names, names[:: max(len(names) - 1, 1)], rng.sample(names, rng.randint(0, len(names)))):
-            for listed in _listed(graph, rng):
-                questions.append((rng.sample(done, len(done)), listed))
+            questions += [(rng.sample(done, len(done)), listed) for listed in _listed(graph, rng)]
     seen = trial(partial(_all_orders, program, questions))
     assert seen.how == "returned", f"undo_order {seen.failure}"
     for (done, graph), got in zip(questions, seen.value, strict=False):
@@ -128,7 +121,8 @@ def crash_goes_on(program: Program, rng: Random) -> None:
     """Nothing fails but the process: each step comes after what it requires, and the saga is completed."""
     sagas = _sagas(rng)
     _hold(program, sagas)
-    _holds_killed(program, _small(rng))
+    two_steps = {"create_dns": (), "deploy_container": ("create_dns",)}
+    _holds_killed(program, Saga(next(_listed(two_steps, rng))))
     _hold(program, [saga for saga in sagas if len(saga.needs) > 1][::2], rng)
 
 
@@ -137,7 +131,7 @@ def undoes_once(program: Program, rng: Random) -> None:
     sagas = _sagas(rng)
     refused, in_doubt = _failing(sagas, REFUSES), _failing(sagas, ACTS)
     _hold(program, [*refused, *sagas[:3], *in_doubt])
-    _holds_killed(program, _small(rng, Fault(True, rng.choice(ERRORS))))
+    _holds_killed(program, Saga({"create_dns": ()}, ({"create_dns": rng.choice(ACTS)},)))
     some = [*refused[3::7], *in_doubt[5::7]]
     _hold(program, [*some, *(saga.but(*saga.lives, {}) for saga in some)], rng)
 
@@ -146,11 +140,7 @@ def intent_first(program: Program, rng: Random) -> None:
     """The log knows what may have acted: that is undone, too, if the process dies and if the step refuses later."""
     sagas = _sagas(rng)
     later = [saga.but({}, *saga.lives) for faults in (REFUSES, ACTS) for saga in _failing(sagas[6:], faults)[::6]]
-    for story in _hold(program, [*sagas, *later], rng):
-        unknown = next((act.unknown for act in story.acts if act.unknown), "")
-        if unknown:
-            what = f"{unknown} may have acted, and the log does not know it"
-            raise DidNotSurviveError(_told_of(story, what), story.where)
+    _hold(program, [*sagas, *later], rng, _is_known)
 
 
 def parks(program: Program, rng: Random) -> None:
@@ -162,23 +152,22 @@ def parks(program: Program, rng: Random) -> None:
     _hold(program, [*stuck, *several])
     some = [*stuck[4::12], *several[5::6]]
     works_later = [saga.but(*saga.lives, {}) for saga in some]
-    fails_later = [saga.but({name: saga.lives[0][name] for name in saga.needs if name in saga.lives[0]}, *saga.lives) for saga in some]
+    fails_later = [saga.but({_last(saga): saga.lives[0][_last(saga)]}, *saga.lives) for saga in some]
     _hold(program, [*some, *works_later, *fails_later], rng)
 
 
 # Graphs and sagas.
 
 
-def _shapes(size: int) -> list[tuple]:
-    """All graphs of so many steps: each may require those before it."""
-    return list(product(*([c for n in range(step + 1) for c in combinations(range(step), n)] for step in range(size))))
+def _shapes(*sizes: int) -> list[tuple]:
+    """All graphs of so many steps, each of which may require those before it, by number."""
+    needs = [[some for n in range(step + 1) for some in combinations(range(step), n)] for step in range(max(sizes))]
+    return [shape for size in sizes for shape in product(*needs[:size])]
 
 
-def _graph(shape: tuple, names: list[str], rng: Random) -> dict[str, tuple[str, ...]]:
-    return {
-        name: tuple(names[need] for need in rng.sample(needs, len(needs)))
-        for name, needs in zip(names, shape, strict=True)
-    }
+def _graph(shape: tuple, names: Iterable[str], rng: Random) -> dict[str, tuple[str, ...]]:
+    names = rng.sample(list(names), len(shape))
+    return {names[n]: tuple(names[need] for need in rng.sample(needs, len(needs))) for n, needs in enumerate(shape)}
 
 
 def _listed(graph: dict, rng: Random) -> Iterator[dict]:
@@ -194,18 +183,8 @@ def _all_needs(name: str, graph: Mapping[str, tuple[str, ...]]) -> list[str]:
 
 def _sagas(rng: Random) -> list[Saga]:
     """Sagas of all small shapes and of some larger ones. The smallest come first."""
-    few = [shape for size in (1, 2, 3) for shape in _shapes(size)]
-    shapes = [*few, DIAMOND, TWO_WAYS, PAIRS, *rng.sample(_shapes(4), 2)]
-    graphs = [_graph(shape, rng.sample(list(UNDO), len(shape)), rng) for shape in shapes]
-    names = (f"saga-{rng.choice(SAGAS)}-{number}" for number in rng.sample(range(10**6), 2 * len(graphs)))
-    return [Saga(next(names), listed) for graph in graphs for listed in _listed(graph, rng)]
-
-
-def _small(rng: Random, fault: Fault | None = None) -> Saga:
-    """A saga for a sweep, whose last step may fail."""
-    graph = {"create_dns": (), "deploy_container": ("create_dns",)}
-    listed = next(_listed(graph, rng))
-    return Saga(f"saga-{rng.randrange(10**6)}", listed, ({"deploy_container": fault} if fault else {},))
+    shapes = [*_shapes(1, 2, 3), DIAMOND, TWO_WAYS, PAIRS, *rng.sample(_shapes(4), 2)]
+    return [Saga(listed) for shape in shapes for listed in _listed(_graph(shape, UNDO, rng), rng)]
 
 
 def _failing(sagas: list[Saga], faults: list[Fault]) -> list[Saga]:
@@ -265,49 +244,43 @@ def _is_undo_order(call: str, done: list[str], graph: dict[str, tuple[str, ...]]
 # Lives.
 
 
-def _hold(program: Program, sagas: list[Saga], rng: Random | None = None) -> list[Story]:
-    """The promises are kept; with rng, also if a saga dies at any moment of its first life, and then of its second."""
-    kept: list[Story] = []
-    kills = [EVERYWHERE if rng else (0,)] * len(sagas)
-    living = [Story(saga) for saga in sagas]
-    while living:
-        lived = _lived(program, living, kills)
-        kept += _kept([story for story in lived if not story.died])
-        living = [story for story in lived if story.died]
-        twice = [len(story.deaths) > 1 for story in living]
-        kills = [(0,) if second else (rng.randint(1, 5), 0) for second in twice]
-    return kept
+def _hold(program: Program, sagas: list[Saga], rng: Random | None = None, check: Callable | None = None) -> None:
+    """Each keeps its promises; with rng, also if it is killed anywhere in its first life, and then in its second."""
+
+    def live(stories: list[Story], deaths: Iterable[Sequence[int]]) -> list[Story]:
+        """Another life of each, all in one process. The promises of those that are not killed are kept."""
+        seen = trial(partial(_live_all, program, list(zip(stories, deaths, strict=False))))
+        assert seen.how == "returned", f"run_saga {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+        lived = [stories[n]._replace(**life, acts=[Act(*act) for act in acts]) for n, acts, life in seen.value]
+        owners: dict[str | None, str] = {}
+        for story in lived:
+            if not story.died:
+                _keeps_promises(story, check, owners)
+        return [story for story in lived if story.died]
+
+    killed = live([Story(saga) for saga in sagas], repeat(EVERYWHERE if rng else ALIVE))
+    if rng:
+        live(killed, repeat(ALIVE))
+        live(live(killed, iter(lambda: [rng.randint(1, 5)], None)), repeat(ALIVE))
 
 
-def _lived(program: Program, stories: list[Story], kills: list[Sequence[int]]) -> list[Story]:
-    """Another life of each, all in one process: one for each number of effects before it is killed; 0: it is not."""
-    seen = trial(partial(_live_all, program, stories, kills))
-    assert seen.how == "returned", f"run_saga {seen.failure}{f' at {seen.line}' if seen.line else ''}"
-    return [_after(stories[n], life) for n, life in seen.value]
-
-
-def _after(story: Story, life: dict[str, Any]) -> Story:
-    saga, acts = story.saga._replace(name=life["name"]), (*story.acts, *(Act(*act) for act in life["acts"]))
-    deaths = (*story.deaths, life["moment"]) if life["died"] else story.deaths
-    where = str(Line(*life["line"])) if life["died"] and life["line"] else story.where
-    return Story(saga, acts, life["logs"], life["end"], deaths, life["died"], where)
-
-
-def _live_all(program: Program, stories: list[Story], kills: list[Sequence[int]]) -> list[tuple[int, dict]]:
-    """In a child: these lives, each with the number of its story; none after one that did not end."""
-    if stories[0].deaths:  # a process that starts again has another time, and draws other numbers
-        time.sleep(3600 * len(stories[0].deaths))
-        os.urandom(10**6 * len(stories[0].deaths))
+def _live_all(program: Program, living: list[tuple[Story, Sequence[int]]]) -> list[tuple[int, list, dict]]:
+    """In a child: lives of each story, until one is not killed; none after one that did not end."""
+    earlier = len(living[0][0].deaths)
+    if earlier:  # a process that starts again has another time, and draws other numbers
+        time.sleep(3600 * earlier)
+        os.urandom(10**6 * earlier)
         random.seed()
+    lives: list[tuple[int, list, dict]] = []
     logs: dict[str, list] = {}
-    lives: list[tuple[int, dict]] = []
-    for n, story in enumerate(stories):
-        for k in kills[n]:
-            name = story.saga.name if story.deaths else f"{story.saga.name}-{len(lives)}"
-            lives.append((n, Life(story, name, logs, k).live(program)))
-            if lives[-1][1]["end"].get("endless"):
+    for n, (story, deaths) in enumerate(living):
+        for death in deaths:
+            name = story.name or IDS[n % len(IDS)].format(len(lives))
+            acts, life = Life(story._replace(name=name), logs, death).live(program)
+            lives.append((n, acts, life))
+            if life["end"].get("endless"):
                 return lives
-            if not lives[-1][1]["died"]:
+            if not life["died"]:
                 break
     return lives
 
@@ -315,44 +288,42 @@ def _live_all(program: Program, stories: list[Story], kills: list[Sequence[int]]
 class Life:
     """A process of a saga, as far as it can tell: what it can reach, until it dies."""
 
-    def __init__(self, story: Story, name: str, logs: dict[str, list], death: int) -> None:
-        self.name, self.needs, self.logs, self.death = name, story.saga.needs, logs, death or MOST
+    def __init__(self, story: Story, logs: dict[str, list], death: int) -> None:
+        self.story, self.logs, self.death = story, logs, death
         self.faults = story.saga.lives[min(len(story.deaths), len(story.saga.lives) - 1)]
+        self.acts, self.calls = list(story.acts), Counter()
+        self.passed, self.last, self.following, self.where = 0, "", "", ""
+        self.mine = {story.name, *story.logs}
         for log, notes in story.logs.items():
             logs[log] = list(notes)
-        self.mine = {name, *story.logs}
-        self.there = {act.tool for act in story.acts if act.tool in UNDO and act.happened}
-        self.acts: list[Act] = []
-        self.calls: Counter[str] = Counter()
-        self.passed, self.last, self.following, self.line = 0, "", "", None
 
-    def live(self, program: Program) -> dict[str, Any]:
-        """Call run_saga once."""
+    def live(self, program: Program) -> tuple[list, dict[str, Any]]:
+        """Call run_saga once: what it called, and what else becomes of the story."""
         steps = [
             program["Step"](name, partial(self.call, name), partial(self.call, UNDO[name]), needs)
-            for name, needs in self.needs.items()
+            for name, needs in self.story.saga.needs.items()
         ]
-        kept = program["Log"]
-        kept.read, kept.note = self.log()
-        end = called(lambda: _plain(program["run_saga"](self.name, steps, kept())))
-        return {
-            "name": self.name,
-            "acts": self.acts,
-            "logs": {log: self.logs[log] for log in self.mine if log in self.logs},
-            "end": end,
-            "died": bool(self.following) and self.death < MOST,
-            "moment": f"{f'after {self.last}, ' if self.last else ''}before {self.following}",
-            "line": self.line,
-        }
+        log, name = program["Log"], self.story.name
+        log.read, log.note = self.methods()
+        end = called(lambda: _plain(program["run_saga"](name, steps, log())))
+        logs = {log: self.logs[log] for log in self.mine if log in self.logs}
+        died = self.passed == self.death < MOST
+        deaths, where = self.story.deaths, self.story.where
+        if died:
+            deaths = [*deaths, f"{f'after {self.last}, ' if self.last else ''}before {self.following or 'the end'}"]
+            where = self.where
+        return self.acts, {
+            "name": name, "logs": logs, "end": end, "died": died, "deaths": deaths, "where": where,
+        }  # fmt: skip
 
     def passes(self, what: str) -> None:
         """Another call or note gets out, if the process is alive."""
         line = _line()
-        named = f"{what} in line {line[2]}" if line else what
+        named = f"{what} in line {line.number}" if line else what
         if self.passed == self.death:
             self.following = self.following or named
             raise DeadError
-        self.passed, self.last, self.line = self.passed + 1, named, line
+        self.passed, self.last, self.where = self.passed + 1, named, str(line or "")
 
     def call(self, name: str, key: Any) -> str:
         """A step's action or compensation."""
@@ -361,18 +332,17 @@ class Life:
         fault = self.faults.get(name)
         failed = fault is not None and self.calls[name] <= fault.calls
         happened = not failed or fault.acts
-        self.there |= {name} & set(UNDO)
+        act = Act(name, None if key is None else str(key), happened, failed)
+        undone = {STEP_OF[act.tool] for act in self.acts if act.tool in STEP_OF}
         known = json.dumps([dict(self.logs.get(log, ())) for log in self.mine])
-        unknown = next((step for step in self.there if step not in known), "")
-        if happened:
-            self.there -= {STEP_OF.get(name)}
-        self.acts.append(Act(name, None if key is None else str(key), happened, failed, unknown))
+        begun = {act.tool for act in [*self.acts, act] if act.tool in UNDO} - undone
+        self.acts.append(act._replace(unknown=next((step for step in UNDO if step in begun and step not in known), "")))
         if failed:
             raise fault.error(f"{name} has failed")
         return f"{name} has acted"
 
-    def log(self) -> tuple:
-        """The methods of the exercise's log, in memory."""
+    def methods(self) -> tuple[Callable, Callable]:
+        """Those of the exercise's log, in memory: `read` and `note`."""
 
         def read(_: Any, saga_id: str) -> dict:
             if self.following:
@@ -392,155 +362,140 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else shown(value)
 
 
-def _line() -> list | None:
+def _line() -> Line | None:
     """The learner's line that is being executed."""
     frame = sys._getframe()  # noqa: SLF001 - the way to see who called
     while frame and not frame.f_code.co_filename.startswith("<answer"):
         frame = frame.f_back
-    return [frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno] if frame else None
+    return Line(frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno) if frame else None
 
 
 # What must hold.
 
 
-def _kept(stories: list[Story]) -> list[Story]:
-    """These, if each has kept its promises and no two share a key."""
-    owners: dict[str | None, str] = {}
-    for story in stories:
-        try:
-            _keeps_promises(story.saga, story.acts, story.end, bool(story.deaths))
-            for act in story.acts:
-                owner = owners.setdefault(act.key, story.saga.name)
-                assert owner == story.saga.name, f"Two sagas called {act.tool} under one key, {act.key[:50]!r}"
-        except AssertionError as error:
-            raise DidNotSurviveError(_told_of(story, str(error)), story.where) from None
-    return stories
+def _keeps_promises(story: Story, check: Callable | None, owners: dict[str | None, str]) -> None:
+    """What was done and undone, in which order, and what run_saga said in the end. No two sagas share a key."""
+    try:
+        for act in story.acts if check else ():
+            check(act)
+        _Promises(story.saga, killed=bool(story.deaths)).hold(story.acts, story.end)
+        for act in story.acts:
+            same = owners.setdefault(act.key, story.name) == story.name
+            assert same, f"Two sagas called {act.tool} under one key, {act.key[:50]!r}"
+    except AssertionError as error:
+        killed = f"Killed {' and '.join(story.deaths)}: " if story.deaths else ""
+        raise DidNotSurviveError(f"{killed}{error}", story.where) from None
 
 
-def _told_of(story: Story, what: str) -> str:
-    return f"Killed {' and '.join(story.deaths)}: {what}" if story.deaths else what
+def _is_known(act: Act) -> None:
+    assert not act.unknown, f"{act.unknown} may have acted, and the log does not know it"
 
 
-def _keeps_promises(saga: Saga, acts: Sequence[Act], end: Mapping[str, Any], killed: bool) -> None:  # noqa: FBT001
-    """What was done and undone, in which order, and what run_saga said in the end."""
-    worked: dict[str, bool] = {}
-    there: list[str] = []
-    for n, act in enumerate(acts):
-        before = acts[:n]
-        _has_its_key(act, before, killed)
-        if act.tool in UNDO:
-            _comes_after_its_needs(saga, act, before, worked)
-        else:
-            _comes_before_its_needs(saga, act, before, there, killed)
-        worked[act.tool] = not act.failed
-        repeated = any(act.happened and other.happened and act.key == other.key for other in before)
-        if act.happened and not repeated:
-            step = STEP_OF.get(act.tool, act.tool)
-            there = [name for name in there if name != step] + [step] * (act.tool in UNDO)
-    _has_ended_well(saga, acts, end, there, worked)
+class _Promises:
+    """What a saga must keep to, call by call."""
 
+    def __init__(self, saga: Saga, *, killed: bool) -> None:
+        self.saga, self.killed = saga, killed
+        self.before: list[Act] = []
+        self.worked: dict[str, bool] = {}
+        """Tool → whether its last call did."""
+        self.there: list[str] = []
+        """Steps that are in the world."""
 
-def _has_its_key(act: Act, before: Sequence[Act], killed: bool) -> None:  # noqa: FBT001
-    assert act.key, f"{act.tool} got no key"
-    for other in before:
-        if other.key == act.key:
-            assert other.tool == act.tool, f"{act.tool} got the key of {other.tool}"
-        elif other.tool == act.tool:
-            when = " at a restart" if killed else ""
-            twice = act.happened and other.happened
-            assert not twice, f"{act.tool} ran 2 times, under 2 keys: the key changes{when}"
+    def hold(self, acts: Sequence[Act], end: Mapping[str, Any]) -> None:
+        """AssertionError if one does not."""
+        for act in acts:
+            self.has_its_key(act)
+            (self.is_next if act.tool in UNDO else self.is_undone_next)(act)
+            repeated = any(act.happened and other.happened and act.key == other.key for other in self.before)
+            if act.happened and not repeated:
+                step = STEP_OF.get(act.tool, act.tool)
+                self.there = [name for name in self.there if name != step] + [step] * (act.tool in UNDO)
+            self.worked[act.tool] = not act.failed
+            self.before.append(act)
+        assert "value" in end, f"{self.fate}, and run_saga {self.failure(end)}"
+        self.has_ended_well(end["value"])
 
+    @property
+    def fate(self) -> str:
+        """What went wrong in the world, in words."""
+        how = ["refused", "acted, and its answer was lost"]
+        words = dict.fromkeys(f"{act.tool} {how[act.happened]}" for act in self.before if act.failed)
+        return ", ".join(list(words)[:3]) or "nothing failed"
 
-def _comes_after_its_needs(saga: Saga, act: Act, before: Sequence[Act], worked: dict[str, bool]) -> None:
-    undone = [other.tool for other in before if other.tool in STEP_OF]
-    assert not undone, f"{act.tool} ran after {undone[0]}: the saga had turned back"
-    for need in saga.needs[act.tool]:
-        assert need in worked, f"{act.tool} ran before {need}, which it requires"
-        assert worked[need], f"{_fate(before)}, and {act.tool}, which requires it, was called"
+    @property
+    def back(self) -> list[str]:
+        """The compensations that were called."""
+        return [name for name in self.worked if name in STEP_OF]
 
+    @property
+    def stuck(self) -> list[str]:
+        """Those that failed once."""
+        return [act.tool for act in self.before if act.failed and act.tool in STEP_OF]
 
-def _comes_before_its_needs(saga: Saga, act: Act, before: Sequence[Act], there: list[str], killed: bool) -> None:  # noqa: FBT001
-    because = ": a crash is no failure" if killed else ""
-    assert any(other.failed for other in before), f"no step had failed, and {act.tool} was called{because}"
-    step, undone = STEP_OF[act.tool], [other.tool for other in before if other.tool in STEP_OF]
-    above = [name for name in there if step in _all_needs(name, saga.needs) and UNDO[name] not in undone]
-    assert not above, f"{_fate(before)}, and {act.tool} ran before {UNDO[above[0]]}: {above[0]} requires {step}"
+    def has_its_key(self, act: Act) -> None:
+        assert act.key, f"{act.tool} got no key"
+        for other in self.before:
+            if other.key == act.key:
+                assert other.tool == act.tool, f"{act.tool} got the key of {other.tool}"
+            elif other.tool == act.tool and act.happened and other.happened:
+                when = " at a restart" if self.killed else ""
+                raise AssertionError(f"{act.tool} ran 2 times, under 2 keys: the key changes{when}")
 
+    def is_next(self, act: Act) -> None:
+        assert not self.back, f"{act.tool} ran after {self.back[0]}: the saga had turned back"
+        for need in self.saga.needs[act.tool]:
+            assert need in self.worked, f"{act.tool} ran before {need}, which it requires"
+            assert self.worked[need], f"{self.fate}, and {act.tool}, which requires it, was called"
 
-def _has_ended_well(saga: Saga, acts: Sequence[Act], end: Mapping[str, Any], there: list[str], worked: dict[str, bool]) -> None:
-    fate, stuck = _fate(acts), [act.tool for act in acts if act.failed and act.tool in STEP_OF]
-    if "value" not in end:
+    def is_undone_next(self, act: Act) -> None:
+        because = ": a crash is no failure" if self.killed else ""
+        assert any(other.failed for other in self.before), f"no step had failed, and {act.tool} was called{because}"
+        step = STEP_OF[act.tool]
+        above = [n for n in self.there if step in _all_needs(n, self.saga.needs) and UNDO[n] not in self.worked]
+        assert not above, f"{self.fate}, and {act.tool} ran before {UNDO[above[0]]}: {above[0]} requires {step}"
+
+    def failure(self, end: Mapping[str, Any]) -> str:
+        if "DeadError" in end["failed"]:
+            return f"did not end: it called {self.before[-1].tool} again and again" if self.before else "did not end"
         ours = "has failed" in end["failed"]
-        advice = f": catch the error, and {'go on with the others' if stuck else 'undo'}" * ours
-        again = f"did not end: it called {acts[-1].tool} again and again" if acts else "did not end"
-        raise AssertionError(f"{fate}, and run_saga {again if 'DeadError' in end['failed'] else told(end)}{advice}")
-    said, back = f"run_saga returned {end['value']!r}", [name for name in worked if name in STEP_OF]
-    done = all(worked.get(name) for name in saga.needs)
-    if not any(act.failed for act in acts) or (done and not back):
-        missing = [name for name in saga.needs if name not in worked]
-        assert not missing, f"{fate}, and {missing[0]} was never done: {said}"
-        assert end["value"] == "completed", f"{fate}, all steps were done, and {said}; expected 'completed'"
-        return
-    left = [name for name in there if UNDO[name] not in stuck]
-    what = f"{UNDO[left[0]]} was not called" if left and stuck else f"run_saga left {left[0]} in the world" if left else ""
-    assert not left, f"{fate}, and {what}: {said}"
-    parked = there or any(not worked[name] for name in back)
-    expected = ["parked"] if parked else ["compensated", "parked"] if stuck else ["compensated"]
-    fate += f", {there[0]} is left" if there else ", nothing is left"
-    assert end["value"] in expected, f"{fate}, and {said}; expected {expected[0]!r}"
+        return told(end) + f": catch the error, and {'go on with the others' if self.stuck else 'undo'}" * ours
 
-
-def _fate(acts: Iterable[Act]) -> str:
-    """What went wrong in the world, in words."""
-    return ", ".join(list(dict.fromkeys(act.fate for act in acts if act.failed))[:3]) or "nothing failed"
+    def has_ended_well(self, value: Any) -> None:
+        said = f"run_saga returned {value!r}"
+        if all(self.worked.values()) and not self.back:
+            missing = [name for name in self.saga.needs if name not in self.worked]
+            assert not missing, f"{self.fate}, and {missing[0]} was never done: {said}"
+            assert value == "completed", f"{self.fate}, all steps were done, and {said}; expected 'completed'"
+            return
+        stuck, left = self.stuck, [name for name in self.there if UNDO[name] not in self.stuck]
+        if left:
+            what = f"{UNDO[left[0]]} was not called" if stuck else f"run_saga left {left[0]} in the world"
+            raise AssertionError(f"{self.fate}, and {what}: {said}")
+        parked = self.there or not all(self.worked[name] for name in self.back)
+        expected = ["parked"] if parked else ["compensated", "parked"] if stuck else ["compensated"]
+        now = f"{self.there[0]} is left" if self.there else "nothing is left"
+        assert value in expected, f"{self.fate}, {now}, and {said}; expected {expected[0]!r}"
 
 
 # A saga that is killed by SIGKILL.
 
 
 def _holds_killed(program: Program, saga: Saga) -> None:
-    """At every crash point of a sweep. What it says names the learner's lines and the world's tools."""
-    run, faults = partial(_run, program, saga), saga.lives[0]
-
-    def invariant(seen) -> None:
-        acts = [Act(call.tool, call.key, happened=True, failed=call.tool in faults) for call in seen.calls]
-        _keeps_promises(saga, acts, seen.state, killed=True)
-
-    report = sweep(run, run, invariant, name="run_saga")
-    if report.problem or not report.broken:
-        return report.assert_survives(effects=4)
-    point = report.broken[0]
-    last = next(filter(_label, reversed(report.effects[: point.k])), None)
-    following = next(filter(_label, report.effects[point.k :]), None)
-    moment = f"{f'after {_label(last)}, ' if last else ''}before {_label(following) if following else 'the end'}"
-    where = str(last.line) if last and _is_answer(last.line) else ""
-    raise DidNotSurviveError(
-        f"Killed {moment}: {point.broken()[0].reason}", where, report.score(), report.timeline()
-    )
-
-
-def _run(program: Program, saga: Saga) -> dict[str, Any]:
-    """In a child: run the saga, or go on with it."""
+    """At every crash point of a sweep, with the exercise's log and the world's tools."""
 
     def use(name: str, key: Any) -> str:
-        answer = tool(name, key=key, service=saga.name)
+        answer = tool(name, key=key, service="shop")
         if name in saga.lives[0]:
             raise saga.lives[0][name].error(f"{name} has failed")
         return answer
 
-    steps = [
-        program["Step"](name, partial(use, name), partial(use, UNDO[name]), needs) for name, needs in saga.needs.items()
-    ]
-    return called(lambda: _plain(program["run_saga"](saga.name, steps, program["Log"]())))
+    def run() -> dict[str, Any]:
+        steps = [program["Step"](n, partial(use, n), partial(use, UNDO[n]), needs) for n, needs in saga.needs.items()]
+        return called(lambda: _plain(program["run_saga"]("saga-shop", steps, program["Log"]())))
 
+    def invariant(seen) -> None:
+        acts = [Act(call.tool, call.key, happened=True, failed=call.tool in saga.lives[0]) for call in seen.calls]
+        _Promises(saga, killed=True).hold(acts, seen.state)
 
-def _label(effect: Effect) -> str:
-    """An effect as the learner knows it."""
-    where = f" in line {effect.line.number}" if _is_answer(effect.line) else ""
-    if effect.op == "tool":
-        return f"{effect.target}{where}"
-    return f"a note{where}" if effect.op == "write" else ""
-
-
-def _is_answer(line: Line | None) -> bool:
-    return line is not None and line.file.startswith("<answer")
+    sweep(run, run, invariant, name="run_saga").assert_survives(effects=4)
