@@ -358,9 +358,9 @@ class Life:
         return read, note
 
 
-def _plain(value: Any) -> Any:
-    """What run_saga returned, as plain data."""
-    return value if value is None or isinstance(value, bool | int | float | str) else shown(value)
+def _plain(value: Any) -> list:
+    """What run_saga returned: the text, and what a message shows."""
+    return [str(value) if isinstance(value, str) else "", shown(value)]
 
 
 def _line() -> Line | None:
@@ -415,7 +415,7 @@ class _Promises:
             self.worked[act.tool] = not act.failed
             self.before.append(act)
         assert "value" in end, f"{self.fate}, and run_saga {self.failure(end)}"
-        self.has_ended_well(end["value"])
+        self.has_ended_well(*end["value"])
 
     @property
     def fate(self) -> str:
@@ -462,8 +462,8 @@ class _Promises:
         ours = "has failed" in end["failed"]
         return told(end) + f": catch the error, and {'go on with the others' if self.stuck else 'undo'}" * ours
 
-    def has_ended_well(self, value: Any) -> None:
-        said = f"run_saga returned {value!r}"
+    def has_ended_well(self, value: str, value_shown: str) -> None:
+        said = f"run_saga returned {value_shown}"
         if all(self.worked.values()) and not self.back:
             missing = [name for name in self.saga.needs if name not in self.worked]
             assert not missing, f"{self.fate}, and {missing[0]} was never done: {said}"
