@@ -264,12 +264,7 @@ def _hold(program: Program, sagas: list[Saga], rng: Random | None = None, check:
 
 def _live_all(program: Program, living: list[tuple[Story, Sequence[int]]]) -> list[tuple[int, list, dict]]:
     """In a child: lives of each story, until one is not killed; none after one that did not end."""
-    earlier = len(living[0][0].deaths)
-    if earlier:  # a process that starts again: another id, another time, other numbers
-        pid = os.getpid() + earlier
-        os.getpid = lambda: pid
-        time.sleep(3600 * earlier)
-        random.seed(os.urandom(10**6 * earlier))
+    _start_again(program, len(living[0][0].deaths) if living else 0)
     lives: list[tuple[int, list, dict]] = []
     logs: dict[str, list] = {}
     for n, (story, deaths) in enumerate(living):
@@ -282,6 +277,17 @@ def _live_all(program: Program, living: list[tuple[Story, Sequence[int]]]) -> li
             if not life["died"]:
                 break
     return lives
+
+
+def _start_again(program: Program, times: int) -> None:
+    """In a child: another process id, another time, other numbers, and another hash of each text."""
+    if times:
+        pid = os.getpid() + times
+        os.getpid = lambda: pid
+        time.sleep(3600 * times)
+        random.seed(os.urandom(10**6 * times))
+        salted = lambda thing: hash(thing if isinstance(thing, int | float) else (times, thing))  # noqa: E731
+        getattr(program["run_saga"], "__globals__", {}).setdefault("hash", salted)
 
 
 class Life:
