@@ -137,8 +137,9 @@ def undoes_once(program: Program, rng: Random) -> None:
 def intent_first(program: Program, rng: Random) -> None:
     """The log knows what may have acted: that is undone, too, if the process dies and if the step refuses later."""
     sagas = _sagas(rng)
-    later = [saga.but({}, *saga.lives) for faults in (REFUSES, ACTS) for saga in _failing(sagas[6:], faults)[::9]]
-    _hold(program, [*sagas[::2], *later], rng, _is_known)
+    failing = [saga for faults in (REFUSES, ACTS) for saga in _failing(sagas[6:], faults)[::9]]
+    _hold(program, [*sagas, *failing], check=_is_known)
+    _hold(program, [*sagas[::2], *(saga.but({}, *saga.lives) for saga in failing)], rng, _is_known)
 
 
 def parks(program: Program, rng: Random) -> None:

