@@ -170,10 +170,10 @@ def _graph(shape: tuple, names: Iterable[str], rng: Random) -> dict[str, tuple[s
 
 
 def _listed(graph: dict, rng: Random) -> Iterator[dict]:
-    """The same graph in an order that is drawn, and in its reverse."""
-    order = rng.sample(list(graph), len(graph))
-    for names in order, order[::-1]:
-        yield {name: graph[name] for name in names}
+    """The same graph in an order that is drawn, and with everything the other way round."""
+    names = rng.sample(list(graph), len(graph))
+    for way in (1, -1):
+        yield {name: graph[name][::way] for name in names[::way]}
 
 
 def _all_needs(name: str, graph: Mapping[str, tuple[str, ...]]) -> list[str]:
