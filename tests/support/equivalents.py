@@ -5,6 +5,7 @@ DONE = "return store.save(task.to(TaskState.COMPLETED, result='; '.join(task.jou
 FAIL = "return store.save(task.to(TaskState.FAILED, error=f'{name}: {error!r}'))"
 
 AGAIN = "it is called again, under the key that it had"
+KEY = "a key of its own, and the same after a restart"
 
 EQUIVALENT = {
     "03": {
@@ -32,6 +33,13 @@ EQUIVALENT = {
         "run_saga: log.note(saga_id, name, 'undone') → pass": AGAIN,
         "run_saga: log.note(saga_id, name, 'undone') → log.note(name, saga_id, 'undone')": AGAIN,
         "run_saga: log.note(saga_id, name, 'undone') → log.note(saga_id, 'undone', name)": AGAIN,
+        "run_saga: log.note(saga_id, name, 'done') → log.note(name, saga_id, 'done')": AGAIN,
+        "run_saga: log.note(saga_id, name, 'done') → log.note(saga_id, 'done', name)": AGAIN,
+        "run_saga: named[name].execute(step_key(saga_id, name)) → named[name].execute(step_key(name, saga_id))": KEY,
+        (
+            "run_saga: named[name].compensate(step_key(saga_id, f'undo {name}')) → "
+            "named[name].compensate(step_key(f'undo {name}', saga_id))"
+        ): KEY,
         "run_saga: except Exception: → except BaseException:": (
             "no step raises what is no Exception, and the text says nothing about it"
         ),
