@@ -1,297 +1,504 @@
-"""Judges chapter 6: the order of undoing, and a saga that is killed everywhere. Answers run in children only."""
+"""Judges chapter 6: the order of undoing, and sagas that die everywhere. Answers run in children only.
+
+Hundreds of small sagas live in one process, one after another. Where a life is to end, an exception comes that no
+`except Exception` stops, and nothing gets out any more; the next process goes on with what was noted. Beside them,
+a saga with the world's tools is killed by SIGKILL at each crash point of a sweep.
+"""
 
 import json
-from collections.abc import Callable
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import combinations, cycle, product, repeat
 from random import Random
 from typing import Any, NamedTuple
 
-from labkit import arrange, standing, sweep, tool, trial
-from labkit.crash import DidNotSurviveError, Effect, Line, Report, Trial
+from labkit import sweep, tool, trial
+from labkit.crash import DidNotSurviveError, Line
+from labkit.grading.judge.calls import called, shown, told
 from labkit.grading.judge.program import Program
 
-UNDO = {"create_dns": "delete_dns", "issue_certificate": "revoke_certificate", "deploy_container": "remove_container"}
-NEEDS = {"create_dns": (), "issue_certificate": ("create_dns",), "deploy_container": ("issue_certificate",)}
-NEVER = ["ambiguous"] * 100
-"""An answer that never comes: the tool acts all the same."""
+UNDO = {
+    "create_dns": "delete_dns",
+    "issue_certificate": "revoke_certificate",
+    "deploy_container": "remove_container",
+    "configure_monitoring": "remove_monitoring",
+}
+STEP_OF = {undo: name for name, undo in UNDO.items()}
+NAMES = ["dns", "disk", "queue", "cache", "proxy", "Zertifikat", "почта", "数据库"]
+IDS = ["saga-{}", "shop {}", "Straße_{}", "почта-{}"]
+DIAMOND, TWO_WAYS, PAIRS = ((), (0,), (0,), (1, 2)), ((), (0,), (1,), (0, 2)), ((), (0,), (), (2,))
+"""What each step requires, by number. In the second, a short way leads to what a long one needs."""
+MOST = 80
+"""Calls and notes of one life. A right answer makes half as many."""
+ALIVE, EVERYWHERE = (MOST,), range(1, MOST)
+"""After how many calls and notes a life ends: nothing kills it, or something does at each."""
+
+
+class StepError(Exception):
+    """An error of a step's own."""
+
+
+class DeadError(BaseException):
+    """What ends a life."""
+
+
+class Fault(NamedTuple):
+    """How a step or a compensation fails: whether it acts all the same, and for how many calls."""
+
+    acts: bool
+    error: type[Exception]
+    calls: int = MOST
+
+
+ERRORS = [StepError, ValueError, RuntimeError, KeyError, TimeoutError, ConnectionError, AssertionError, OSError]
+REFUSES = [Fault(acts=False, error=error, calls=calls) for calls in (MOST, 1) for error in ERRORS]
+ACTS = [
+    Fault(acts=True, error=error, calls=calls) for calls in (MOST, 1) for error in ERRORS if error is not ValueError
+]
+"""The chapter's tools raise a ValueError only if nothing has happened."""
+
+
+class Act(NamedTuple):
+    """A call of a step or a compensation. `unknown` is a step that may have acted by then, and is not in the log."""
+
+    tool: str
+    key: str | None
+    happened: bool
+    failed: bool
+    unknown: str = ""
 
 
 class Saga(NamedTuple):
-    """What the judge lets run: an id, a service, and the order in which the steps are listed."""
+    """What each step requires, in the order in which they are listed, and which tools fail in each life."""
 
-    name: str
-    service: str
-    listed: tuple[str, ...]
+    needs: dict[str, tuple[str, ...]]
+    lives: tuple[Mapping[str, Fault], ...] = ({},)
+    """The faults of the last one stay."""
+
+    def but(self, *lives: Mapping[str, Fault]) -> "Saga":
+        """The same, with these faults."""
+        return self._replace(lives=lives)
+
+
+class Story(NamedTuple):
+    """A saga and what became of it in its lives so far."""
+
+    saga: Saga
+    name: str = ""
+    acts: Sequence[Act] = ()
+    logs: Mapping[str, list] = {}
+    """Log → what was noted there."""
+    end: Mapping[str, Any] = {}
+    """How the last life ended, as `called` tells it."""
+    died: bool = False
+    """Whether it was killed."""
+    deaths: Sequence[str] = ()
+    """Between what and what each killed life ended."""
+    where: str = ""
+    """The last line that had an effect before that."""
 
 
 def undo_order(program: Program, rng: Random) -> None:
-    """Whatever was done and however the steps are listed, dependents come first."""
-    one, two, three, four = rng.sample(["dns", "disk", "queue", "cache", "proxy", "mail", "vault"], 4)
-    chain = {one: (), two: (one,), three: (two,), four: (three,)}
-    fork = {one: (), two: (one,), three: (one,), four: (three,)}
-    diamond = {one: (), two: (one,), three: (one,), four: (two, three)}
-    asked = [([one, two], chain), ([one, two, three, four], chain), ([four, two, one], diamond), ([one, four], chain)]
-    asked += [([one, two, three, four], graph) for graph in (fork, diamond)] + [([three], chain), ([], chain)]
-    questions = [
-        (rng.sample(done, len(done)), {name: graph[name] for name in listed})
-        for done, graph in asked
-        for listed in (list(graph), list(graph)[::-1], rng.sample(list(graph), len(graph)))
-    ]
+    """Whatever was done, however the steps are listed and whatever they require, dependents come first."""
+    questions = []
+    for shape in [*_shapes(1, 2, 3, 4), *rng.sample(_shapes(5), 9), *rng.sample(_shapes(6), 9)]:
+        graph = _graph(shape, NAMES, rng)
+        names = list(graph)
+        for done in (names, names[:: max(len(names) - 1, 1)], rng.sample(names, rng.randint(0, len(names)))):
+            questions += [(rng.sample(done, len(done)), listed) for listed in _listed(graph, rng)]
     seen = trial(partial(_all_orders, program, questions))
-    assert seen.how == "returned", f"undo_order {_did(seen)}"
-    for (done, graph), told in zip(questions, seen.value, strict=True):
-        _is_undo_order(f"undo_order({done}, …)", done, graph, told)
+    assert seen.how == "returned", f"undo_order {seen.failure}"
+    for (done, graph), got in zip(questions, seen.value, strict=False):
+        _is_undo_order(f"undo_order({done}, …)", done, graph, got)
 
 
 def crash_goes_on(program: Program, rng: Random) -> None:
-    """Nothing fails but the process: the saga is completed, and nothing is undone."""
-    saga = _saga(rng)
-    _acts_in_order(_trial(program, saga))
-    _sagas_have_keys_of_their_own(program, saga, _saga(rng))
-
-    def invariant(seen) -> None:
-        undone = [call.tool for call in seen.calls if call.tool in UNDO.values()]
-        assert not undone, f"no step had failed, and {undone[0]} was called: a crash is no failure"
-        _once(seen)
-        missing = [name for name in UNDO if name not in _left(seen)]
-        assert not missing, f"after the restart, {missing[0]} was never done"
-        assert seen.state == "completed", f"after the restart, run_saga returned {seen.state!r}; expected 'completed'"
-
-    _assert_survives(sweep(*_twice(program, saga), invariant, _world({}), name="run_saga"), effects=4)
+    """Nothing fails but the process: each step comes after what it requires, and the saga is completed."""
+    sagas = _sagas(rng)
+    _hold(program, sagas)
+    _holds_killed(program, next(_listed({"create_dns": (), "deploy_container": ("create_dns",)}, rng)))
+    _hold(program, [saga for saga in sagas if len(saga.needs) > 1][::2], rng)
 
 
 def undoes_once(program: Program, rng: Random) -> None:
-    """Whichever step fails, and wherever the process dies: nothing is left, and nothing is undone twice."""
-    saga = _saga(rng)
-    for failing in UNDO:
-        seen = _trial(program, saga, {failing: ["permanent"]})
-        _fair(seen)
-        _undone_in_order(seen, failing)
-        _nothing_left(f"{failing} refused")(_seen(seen))
-    seen = _trial(program, saga, {"deploy_container": NEVER})
-    _fair(seen)
-    _nothing_left("deploy_container acted, its answer was lost")(_seen(seen))
-    for faults, what in (
-        ({"deploy_container": ["permanent"]}, "deploy_container had refused"),
-        ({"deploy_container": ["transient"]}, "deploy_container had failed"),
-        ({"issue_certificate": ["permanent"]}, "issue_certificate had refused"),
-    ):
-        _assert_survives(
-            sweep(*_twice(program, saga), _all_or_nothing(what), _world(faults), name="run_saga"), effects=4
-        )
+    """Whichever step fails, by whichever error, wherever the process dies: nothing is left or undone twice."""
+    sagas = _sagas(rng)
+    refused, in_doubt = _failing(sagas, REFUSES), _failing(sagas, ACTS)
+    _hold(program, [*refused, *sagas[:3], *in_doubt])
+    some = [*refused[3::10], *in_doubt[5::10]]
+    _hold(program, [*some, *(saga.but(*saga.lives, {}) for saga in some)], rng)
 
 
 def intent_first(program: Program, rng: Random) -> None:
-    """A step that has acted may refuse after the restart; the log knows that it may have acted."""
-    saga = _saga(rng)
-
-    def known(seen) -> None:
-        unknown = [name for name in _left(seen) if name not in seen.state]
-        assert not unknown, f"{unknown[0]} has acted, and the log does not know it"
-
-    look = lambda: json.dumps(program["Log"]().read(saga.name))  # noqa: E731
-    _assert_survives(sweep(partial(_run, program, saga), look, known, _world({}), name="run_saga"), effects=4)
-    for name in rng.sample(list(UNDO), 2):
-        faults = {name: ["none", "permanent"]}
-        what = f"{name} refused after the restart"
-        report = sweep(*_twice(program, saga), _all_or_nothing(what), _world(faults), name="run_saga")
-        _assert_survives(report, effects=4)
+    """The log knows what may have acted: that is undone, too, if the process dies and if the step refuses later."""
+    sagas = _sagas(rng)
+    failing = [saga for faults in (REFUSES, ACTS) for saga in _failing(sagas[6:], faults)[::9]]
+    _hold(program, [*sagas, *failing], check=_is_known)
+    _hold(program, [*sagas[::2], *(saga.but({}, *saga.lives) for saga in failing)], rng, _is_known)
 
 
 def parks(program: Program, rng: Random) -> None:
-    """One compensation refuses for ever: the others are done, and whoever asks is told."""
-    saga = _saga(rng)
-    for stuck in ("create_dns", "issue_certificate"):
-        faults = {"deploy_container": ["permanent"], UNDO[stuck]: ["permanent"]}
-
-        def invariant(seen, stuck=stuck) -> None:
-            _once(seen)
-            others = [name for name in _left(seen) if name != stuck]
-            assert not others, f"{UNDO[stuck]} refused, and {UNDO[others[0]]} was never done"
-            assert seen.state == "parked", (
-                f"{UNDO[stuck]} refused, {stuck} is left, and run_saga returned {seen.state!r}; expected 'parked'"
-            )
-
-        seen = _trial(program, saga, faults)
-        assert seen.how == "returned", f"{UNDO[stuck]} refused, and run_saga {_did(seen)}: catch the error, go on"
-        invariant(_seen(seen))
-    _assert_survives(sweep(*_twice(program, saga), invariant, _world(faults), name="run_saga"), effects=4)
+    """Compensations fail, in the first life or in a later one: the others are done, and whoever asks is told."""
+    failing = [saga.but({_last(saga): rng.choice(ACTS)}) for saga in _sagas(rng)]
+    faults = cycle([*REFUSES, *ACTS])
+    stuck = [_stuck(saga, [name], faults) for _ in range(2) for saga in failing for name in saga.needs]
+    several = [_stuck(saga, list(saga.needs), faults) for saga in failing]
+    _hold(program, [*stuck, *several])
+    some = [*stuck[4::20], *several[5::9]]
+    works_later = [saga.but(*saga.lives, {}) for saga in some]
+    fails_later = [saga.but({_last(saga): saga.lives[0][_last(saga)]}, *saga.lives) for saga in some]
+    _hold(program, [*some, *works_later, *fails_later], rng)
 
 
-def _all_orders(program: Program, questions: list) -> list:
-    """In a child: the order for each question, or how the answer failed."""
-    told = []
-    for done, graph in questions:
-        steps = [program["Step"](name, print, print, needs) for name, needs in graph.items()]
-        try:
-            told.append(list(program["undo_order"](list(done), steps)))
-        except Exception as error:  # noqa: BLE001 - it is the verdict
-            told.append(f"raised {type(error).__name__}: {error}")
-    return told
+# Graphs and sagas.
 
 
-def _is_undo_order(call: str, done: list[str], graph: dict[str, tuple[str, ...]], order: Any) -> None:
-    assert isinstance(order, list), f"{call} {order}"
-    told = f"{call} returned {order}"
-    for name in done:
-        assert order.count(name) == 1, f"{told}: {name} is there {order.count(name)} times; expected once"
-    strange = [name for name in order if name not in done]
-    assert not strange, f"{told}: {strange[0]} was not done"
-    for place, name in enumerate(order):
-        early = [need for need in _all_needs(name, graph) if need in order[:place]]
-        assert not early, f"{told}: {early[0]} is undone before {name}, which requires it{_over(name, early[0], graph)}"
+def _shapes(*sizes: int) -> list[tuple]:
+    """All graphs of so many steps, each of which may require those before it, by number."""
+    needs = [[some for n in range(step + 1) for some in combinations(range(step), n)] for step in range(max(sizes))]
+    return [shape for size in sizes for shape in product(*needs[:size])]
 
 
-def _all_needs(name: str, graph: dict) -> list[str]:
+def _graph(shape: tuple, names: Iterable[str], rng: Random) -> dict[str, tuple[str, ...]]:
+    names = rng.sample(list(names), len(shape))
+    return {names[n]: tuple(names[need] for need in rng.sample(needs, len(needs))) for n, needs in enumerate(shape)}
+
+
+def _listed(graph: dict, rng: Random) -> Iterator[dict]:
+    """The same graph in an order that is drawn, and with everything the other way round."""
+    names = rng.sample(list(graph), len(graph))
+    for way in (1, -1):
+        yield {name: graph[name][::way] for name in names[::way]}
+
+
+def _all_needs(name: str, graph: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [other for need in graph[name] for other in (need, *_all_needs(need, graph))]
 
 
-def _over(name: str, need: str, graph: dict) -> str:
-    return "" if need in graph[name] else f" through {graph[name][0]}"
+def _sagas(rng: Random) -> list[Saga]:
+    """Sagas of all small shapes and of some larger ones. The smallest come first."""
+    shapes = [*_shapes(1, 2, 3), DIAMOND, TWO_WAYS, PAIRS, *rng.sample(_shapes(4), 2)]
+    return [Saga(listed) for shape in shapes for listed in _listed(_graph(shape, UNDO, rng), rng)]
 
 
-def _saga(rng: Random) -> Saga:
-    service = rng.choice(["shop", "blog", "wiki", "mail", "chat"])
-    return Saga(f"saga-{rng.randrange(10**6)}", f"{service}-{rng.randrange(10**6)}", tuple(rng.sample(list(UNDO), 3)))
+def _failing(sagas: list[Saga], faults: list[Fault]) -> list[Saga]:
+    """Each step of each saga fails, by one fault after another."""
+    fault = cycle(faults)
+    return [saga.but({name: next(fault)}) for saga in sagas for name in saga.needs]
 
 
-def _run(program: Program, saga: Saga) -> Any:
-    """In a child: run the saga, or go on with it."""
-    use = lambda name, key: tool(name, key=key, service=saga.service)  # noqa: E731
-    steps = [program["Step"](n, partial(use, n), partial(use, UNDO[n]), NEEDS[n]) for n in saga.listed]
-    told = program["run_saga"](saga.name, steps, program["Log"]())
-    return told if told is None or isinstance(told, bool | int | float | str) else repr(told)
+def _stuck(saga: Saga, names: list[str], faults: Iterator[Fault]) -> Saga:
+    """The same, and these cannot be undone."""
+    return saga.but({**saga.lives[0], **{UNDO[name]: next(faults) for name in names}})
 
 
-def _world(faults: dict[str, list[str]]) -> Callable[[], None]:
-    return partial(arrange, faults=faults)
+def _last(saga: Saga) -> str:
+    """A step that no other requires."""
+    return next(name for name in saga.needs if not any(name in needs for needs in saga.needs.values()))
 
 
-def _twice(program: Program, saga: Saga) -> tuple[Callable, Callable]:
-    """What is run, and what is run after the crash: the same."""
-    return partial(_run, program, saga), partial(_run, program, saga)
+# Questions about undo_order.
 
 
-def _trial(program: Program, saga: Saga, faults: dict[str, list[str]] | None = None) -> Trial:
-    return trial(partial(_run, program, saga), _world(faults or {}))
+def _all_orders(program: Program, questions: list) -> list:
+    """In a child: the order for each question, or how the answer failed; none after one that did not end."""
+    answers: list[dict[str, Any]] = []
+    for done, graph in questions:
+        steps = [program["Step"](name, print, print, needs) for name, needs in graph.items()]
+        answers.append(called(partial(_names, program, done, steps)))
+        if answers[-1].get("endless"):
+            break
+    return answers
 
 
-class Seen(NamedTuple):
-    """What a trial left, in the form in which an invariant sees it."""
-
-    state: Any
-    ledger: list
-    calls: list
-
-
-def _seen(seen: Trial) -> Seen:
-    return Seen(seen.value, seen.world.ledger, seen.world.calls)
+def _names(program: Program, done: list[str], steps: list) -> Any:
+    """What undo_order returns; whatever one can go through, as a list of names."""
+    order = program["undo_order"](done, steps)
+    if isinstance(order, Iterable) and not isinstance(order, str):
+        return [name if isinstance(name, str) else shown(name) for name in order]
+    return shown(order)
 
 
-def _left(seen) -> list[str]:
-    return [call.tool for call in standing(seen.ledger)]
+def _is_undo_order(call: str, done: list[str], graph: dict[str, tuple[str, ...]], got: dict[str, Any]) -> None:
+    assert "value" in got, f"{call} {told(got)}"
+    order = got["value"]
+    assert isinstance(order, list), f"{call} returned {order}; expected a list of names"
+    text = f"{call} returned {order}"
+    for name in done:
+        assert order.count(name) == 1, f"{text}: {name} is there {order.count(name)} times; expected once"
+    strange = [name for name in order if name not in done]
+    assert not strange, f"{text}: {strange[0]} was not done"
+    for place, name in enumerate(order):
+        early = next((need for need in _all_needs(name, graph) if need in order[:place]), None)
+        through = [other for other in graph[name] if early in _all_needs(other, graph)]
+        over = f" through {through[0]}" if through and early not in graph[name] else ""
+        assert not early, f"{text}: {early} is undone before {name}, which requires it{over}"
 
 
-def _once(seen) -> None:
-    """Each effect once, and under keys that say what they are for."""
-    used: dict[Any, str] = {}
-    for call in seen.calls:
-        assert call.key is not None, f"{call.tool} got no key"
-        other = used.setdefault(call.key, call.tool)
-        assert other == call.tool, f"{call.tool} got the key of {other}"
-    for name in {call.tool for call in seen.ledger}:
-        keys = {str(call.key) for call in seen.ledger if call.tool == name}
-        assert len(keys) == 1, f"{name} ran {len(keys)} times, under {len(keys)} keys: the key changes at a restart"
+# Lives.
 
 
-def _fair(seen: Trial) -> None:
-    """What the answer raised is a verdict, and so are its keys."""
-    _once(_seen(seen))
-    assert seen.how == "returned", f"A step failed, and run_saga {_did(seen)}: catch the error, and undo"
+def _hold(program: Program, sagas: list[Saga], rng: Random | None = None, check: Callable | None = None) -> None:
+    """Each keeps its promises; with rng, also if it is killed anywhere in its first life, and then in its second."""
+
+    def live(stories: list[Story], deaths: Iterable[Sequence[int]]) -> list[Story]:
+        """Another life of each, all in one process. The promises of those that are not killed are kept."""
+        seen = trial(partial(_live_all, program, list(zip(stories, deaths, strict=False))))
+        assert seen.how == "returned", f"run_saga {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+        lived = [stories[n]._replace(**life, acts=[Act(*act) for act in acts]) for n, acts, life in seen.value]
+        owners: dict[str | None, str] = {}
+        for story in lived:
+            if not story.died:
+                _keeps_promises(story, check, owners)
+        return [story for story in lived if story.died]
+
+    killed = live([Story(saga) for saga in sagas], repeat(EVERYWHERE if rng else ALIVE))
+    if rng:
+        live(killed, repeat(ALIVE))
+        live(live(killed, iter(lambda: [rng.randint(1, 5)], None)), repeat(ALIVE))
 
 
-def _acts_in_order(seen: Trial) -> None:
-    _once(_seen(seen))
-    assert seen.how == "returned", f"Nothing failed, and run_saga {_did(seen)}"
-    ran = [call.tool for call in seen.world.ledger]
-    assert ran == list(UNDO), f"Nothing failed, and the steps ran in the order {ran}; expected {list(UNDO)}"
-    assert seen.value == "completed", f"All steps were done, and run_saga returned {seen.value!r}; expected 'completed'"
+def _live_all(program: Program, living: list[tuple[Story, Sequence[int]]]) -> list[tuple[int, list, dict]]:
+    """In a child: lives of each story, until one is not killed; none after one that did not end."""
+    _start_again(program, len(living[0][0].deaths) if living else 0)
+    lives: list[tuple[int, list, dict]] = []
+    logs: dict[str, list] = {}
+    for n, (story, deaths) in enumerate(living):
+        for death in deaths:
+            name = story.name or IDS[n % len(IDS)].format(len(lives))
+            acts, life = Life(story._replace(name=name), logs, death).live(program)
+            lives.append((n, acts, life))
+            if life["end"].get("endless"):
+                return lives
+            if not life["died"]:
+                break
+    return lives
 
 
-def _sagas_have_keys_of_their_own(program: Program, saga: Saga, other: Saga) -> None:
-    def run() -> None:
-        _run(program, saga)
-        _run(program, other)
-
-    keys: dict[Any, str] = {}
-    for call in trial(run).world.calls:
-        service = keys.setdefault(call.key, call.arguments["service"])
-        assert service == call.arguments["service"], (
-            f"Two sagas called {call.tool} under one key, {str(call.key)[:50]!r}"
-        )
+def _start_again(program: Program, times: int) -> None:
+    """In a child: another process id, another time, other numbers, and another hash of each text."""
+    if times:
+        pid = os.getpid() + times
+        os.getpid = lambda: pid
+        time.sleep(3600 * times)
+        random.seed(os.urandom(10**6 * times))
+        salted = lambda thing: hash(thing if isinstance(thing, int | float) else (times, thing))  # noqa: E731
+        getattr(program["run_saga"], "__globals__", {}).setdefault("hash", salted)
 
 
-def _undone_in_order(seen: Trial, failing: str) -> None:
-    tools = [call.tool for call in seen.world.ledger]
-    undone = [name for name in UNDO if UNDO[name] in tools]
-    for name in undone:
-        for need in NEEDS[name]:
-            late = need in undone and tools.index(UNDO[need]) < tools.index(UNDO[name])
-            assert not late, f"{failing} refused, and {UNDO[need]} ran before {UNDO[name]}: {name} requires {need}"
+class Life:
+    """A process of a saga, as far as it can tell: what it can reach, until it dies."""
+
+    def __init__(self, story: Story, logs: dict[str, list], death: int) -> None:
+        self.story, self.logs, self.death = story, logs, death
+        self.faults = story.saga.lives[min(len(story.deaths), len(story.saga.lives) - 1)]
+        self.acts, self.calls = list(story.acts), Counter()
+        self.passed, self.last, self.following = 0, ("", None), ("", None)
+        self.mine = {story.name, *story.logs}
+        for log, notes in story.logs.items():
+            logs[log] = list(notes)
+
+    def live(self, program: Program) -> tuple[list, dict[str, Any]]:
+        """Call run_saga once: what it called, and what else becomes of the story."""
+        steps = [
+            program["Step"](name, partial(self.call, name), partial(self.call, UNDO[name]), needs)
+            for name, needs in self.story.saga.needs.items()
+        ]
+        log, name = program["Log"], self.story.name
+        log.read, log.note = self.methods()
+        end = called(lambda: _plain(program["run_saga"](name, steps, log())))
+        logs = {log: self.logs[log] for log in self.mine if log in self.logs}
+        died = self.passed == self.death < MOST
+        deaths, where = self.story.deaths, self.story.where
+        if died:
+            last, following = (
+                f"{what} in line {line.number}" if line else what for what, line in (self.last, self.following)
+            )
+            deaths = [*deaths, f"{f'after {last}, ' if last else ''}before {following or 'the end'}"]
+            where = str(self.last[1] or "")
+        return self.acts, {
+            "name": name, "logs": logs, "end": end, "died": died, "deaths": deaths, "where": where,
+        }  # fmt: skip
+
+    def passes(self, what: str) -> None:
+        """Another call or note gets out, if the process is alive."""
+        if self.passed == self.death:
+            self.following = (what, _line())
+            raise DeadError
+        self.passed, self.last = self.passed + 1, (what, _line())
+
+    def call(self, name: str, key: Any) -> str:
+        """A step's action or compensation."""
+        self.passes(name)
+        self.calls[name] += 1
+        fault = self.faults.get(name)
+        failed = fault is not None and self.calls[name] <= fault.calls
+        happened = not failed or fault.acts
+        act = Act(name, None if key is None else str(key), happened, failed)
+        undone = {STEP_OF[act.tool] for act in self.acts if act.tool in STEP_OF}
+        known = str([dict(self.logs.get(log, ())) for log in self.mine])
+        begun = {act.tool for act in [*self.acts, act] if act.tool in UNDO} - undone
+        self.acts.append(act._replace(unknown=next((step for step in UNDO if step in begun and step not in known), "")))
+        if failed:
+            raise fault.error(f"{name} has failed")
+        return f"{name} has acted"
+
+    def methods(self) -> tuple[Callable, Callable]:
+        """Those of the exercise's log, in memory: `read` and `note`."""
+
+        def read(_: Any, saga_id: str) -> dict:
+            if self.following[0]:
+                raise DeadError
+            return dict(self.logs.get(saga_id, ()))
+
+        def note(_: Any, saga_id: str, name: str, word: str) -> None:
+            self.passes("a note")
+            self.mine.add(saga_id)
+            noted = [name, word] if isinstance(word, str) else json.loads(json.dumps([name, word]))
+            self.logs.setdefault(saga_id, []).append(noted)
+
+        return read, note
 
 
-def _nothing_left(what: str) -> Callable:
+def _plain(value: Any) -> list:
+    """What run_saga returned: the text, and what a message shows."""
+    return [str(value) if isinstance(value, str) else "", shown(value)]
+
+
+def _line() -> Line | None:
+    """The learner's line that is being executed."""
+    frame = sys._getframe()  # noqa: SLF001 - the way to see who called
+    while frame and not frame.f_code.co_filename.startswith("<answer"):
+        frame = frame.f_back
+    return Line(frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno) if frame else None
+
+
+# What must hold.
+
+
+def _keeps_promises(story: Story, check: Callable | None, owners: dict[str | None, str]) -> None:
+    """What was done and undone, in which order, and what run_saga said in the end. No two sagas share a key."""
+    try:
+        for act in story.acts if check else ():
+            check(act)
+        _Promises(story.saga, killed=bool(story.deaths)).hold(story.acts, story.end)
+        for act in story.acts:
+            same = owners.setdefault(act.key, story.name) == story.name
+            assert same, f"Two sagas called {act.tool} under one key, {act.key[:50]!r}"
+    except AssertionError as error:
+        killed = f"Killed {' and '.join(story.deaths)}: " if story.deaths else ""
+        raise DidNotSurviveError(f"{killed}{error}", story.where) from None
+
+
+def _is_known(act: Act) -> None:
+    assert not act.unknown, f"{act.unknown} may have acted, and the log does not know it"
+
+
+class _Promises:
+    """What a saga must keep to, call by call."""
+
+    def __init__(self, saga: Saga, *, killed: bool) -> None:
+        self.saga, self.killed = saga, killed
+        self.before: list[Act] = []
+        self.worked: dict[str, bool] = {}
+        """Tool → whether its last call did."""
+        self.there: list[str] = []
+        """Steps that are in the world."""
+
+    def hold(self, acts: Sequence[Act], end: Mapping[str, Any]) -> None:
+        """AssertionError if one does not."""
+        for act in acts:
+            self.has_its_key(act)
+            (self.is_next if act.tool in UNDO else self.is_undone_next)(act)
+            repeated = any(act.happened and other.happened and act.key == other.key for other in self.before)
+            if act.happened and not repeated:
+                step = STEP_OF.get(act.tool, act.tool)
+                self.there = [name for name in self.there if name != step] + [step] * (act.tool in UNDO)
+            self.worked[act.tool] = not act.failed
+            self.before.append(act)
+        assert "value" in end, f"{self.fate}, and run_saga {self.failure(end)}"
+        self.has_ended_well(*end["value"])
+
+    @property
+    def fate(self) -> str:
+        """What went wrong in the world, in words."""
+        how = ["refused", "acted, and its answer was lost"]
+        words = dict.fromkeys(f"{act.tool} {how[act.happened]}" for act in self.before if act.failed)
+        return ", ".join(list(words)[:3]) or "nothing failed"
+
+    @property
+    def back(self) -> list[str]:
+        """The compensations that were called."""
+        return [name for name in self.worked if name in STEP_OF]
+
+    @property
+    def stuck(self) -> list[str]:
+        """Those that failed once."""
+        return [act.tool for act in self.before if act.failed and act.tool in STEP_OF]
+
+    def has_its_key(self, act: Act) -> None:
+        assert act.key, f"{act.tool} got no key"
+        for other in self.before:
+            if other.key == act.key:
+                assert other.tool == act.tool, f"{act.tool} got the key of {other.tool}"
+            elif other.tool == act.tool and act.happened and other.happened:
+                when = " at a restart" if self.killed else ""
+                raise AssertionError(f"{act.tool} ran 2 times, under 2 keys: the key changes{when}")
+
+    def is_next(self, act: Act) -> None:
+        assert not self.back, f"{act.tool} ran after {self.back[0]}: the saga had turned back"
+        for need in self.saga.needs[act.tool]:
+            assert need in self.worked, f"{act.tool} ran before {need}, which it requires"
+            assert self.worked[need], f"{self.fate}, and {act.tool}, which requires it, was called"
+
+    def is_undone_next(self, act: Act) -> None:
+        because = ": a crash is no failure" if self.killed else ""
+        assert any(other.failed for other in self.before), f"no step had failed, and {act.tool} was called{because}"
+        step = STEP_OF[act.tool]
+        above = [n for n in self.there if step in _all_needs(n, self.saga.needs) and UNDO[n] not in self.worked]
+        assert not above, f"{self.fate}, and {act.tool} ran before {UNDO[above[0]]}: {above[0]} requires {step}"
+
+    def failure(self, end: Mapping[str, Any]) -> str:
+        if "DeadError" in end["failed"]:
+            return f"did not end: it called {self.before[-1].tool} again and again" if self.before else "did not end"
+        ours = "has failed" in end["failed"]
+        return told(end) + f": catch the error, and {'go on with the others' if self.stuck else 'undo'}" * ours
+
+    def has_ended_well(self, value: str, value_shown: str) -> None:
+        said = f"run_saga returned {value_shown}"
+        if all(self.worked.values()) and not self.back:
+            missing = [name for name in self.saga.needs if name not in self.worked]
+            assert not missing, f"{self.fate}, and {missing[0]} was never done: {said}"
+            assert value == "completed", f"{self.fate}, all steps were done, and {said}; expected 'completed'"
+            return
+        stuck, left = self.stuck, [name for name in self.there if UNDO[name] not in self.stuck]
+        if left:
+            what = f"{UNDO[left[0]]} was not called" if stuck else f"run_saga left {left[0]} in the world"
+            raise AssertionError(f"{self.fate}, and {what}: {said}")
+        parked = self.there or not all(self.worked[name] for name in self.back)
+        expected = ["parked"] if parked else ["compensated", "parked"] if stuck else ["compensated"]
+        now = f"{self.there[0]} is left" if self.there else "nothing is left"
+        assert value in expected, f"{self.fate}, {now}, and {said}; expected {expected[0]!r}"
+
+
+# A saga that is killed by SIGKILL.
+
+
+def _holds_killed(program: Program, needs: dict[str, tuple[str, ...]]) -> None:
+    """At every crash point of a sweep, with the exercise's log and the world's tools."""
+
+    def run() -> dict[str, Any]:
+        use = lambda name, key: tool(name, key=key, service="shop")  # noqa: E731
+        steps = [program["Step"](name, partial(use, name), partial(use, UNDO[name]), needs[name]) for name in needs]
+        return called(lambda: _plain(program["run_saga"]("saga-shop", steps, program["Log"]())))
+
     def invariant(seen) -> None:
-        _once(seen)
-        left = _left(seen)
-        assert not left, f"{what}, and run_saga left {left[0]} in the world: it returned {seen.state!r}"
-        assert seen.state == "compensated", f"{what}, nothing is left, and run_saga returned {seen.state!r}"
+        acts = [Act(call.tool, call.key, happened=True, failed=False) for call in seen.calls]
+        _Promises(Saga(needs), killed=True).hold(acts, seen.state)
 
-    return invariant
-
-
-def _all_or_nothing(what: str) -> Callable:
-    """Killed before it had turned back, a saga may go on and be completed; otherwise nothing may be left."""
-
-    def invariant(seen) -> None:
-        _once(seen)
-        left = _left(seen)
-        half = f"{what}. Now {', '.join(left)} {'is' if len(left) == 1 else 'are'} in the world: half of it"
-        assert len(left) in (0, len(UNDO)), half
-        expected = "completed" if left else "compensated"
-        assert seen.state == expected, (
-            f"{what}, {len(left)} of 3 steps are in the world, and run_saga returned {seen.state!r}"
-        )
-
-    return invariant
-
-
-def _assert_survives(report: Report, effects: int) -> None:
-    """As the report's own, in words that name the student's lines and the world's tools."""
-    if report.problem or not report.broken:
-        report.assert_survives(effects=effects)
-    for point in report.broken:
-        last = next(filter(_label, reversed(report.effects[: point.k])), None)
-        following = next(filter(_label, report.effects[point.k :]), None)
-        moment = f"after {_label(last)}" if last else "at the start"
-        what = f"Killed {moment}, before {_label(following) if following else 'the end'}: {point.broken()[0].reason}"
-        raise DidNotSurviveError(
-            what, str(last.line) if last and _is_answer(last.line) else "", report.score(), report.timeline()
-        )
-
-
-def _label(effect: Effect) -> str:
-    """An effect as the student knows it."""
-    where = f" in line {effect.line.number}" if _is_answer(effect.line) else ""
-    if effect.op == "tool":
-        return f"{effect.target}{where}"
-    return f"a note{where}" if effect.op == "write" else ""
-
-
-def _is_answer(line: Line | None) -> bool:
-    return line is not None and line.file.startswith("<answer")
-
-
-def _did(seen: Trial) -> str:
-    """How a trial went, as the predicate of a sentence."""
-    return f"{seen.failure}{f' at {seen.line}' if _is_answer(seen.line) else ''}"
+    sweep(run, run, invariant, name="run_saga").assert_survives(effects=4)

@@ -1,6 +1,7 @@
 """Whether a notebook runs through is told cell by cell, whatever becomes of its kernel. It never touches a mark."""
 
 import json
+import re
 import sys
 from contextlib import closing, nullcontext
 
@@ -93,8 +94,9 @@ def test_notebooks_that_together_take_too_long_are_stopped(run, monkeypatch):
     """The reason is told."""
     monkeypatch.setattr(attempt, "SECONDS", 12)
     told = run(RIGHT.replace("\n", "\nimport time; time.sleep(60)\n", 1), PASS, PASS)
-    missing = "90_double: 4 of its 6 code cells did not come to an end"
-    assert told == [missing, "the notebooks were stopped: they had not ended after 12 seconds"]
+    missing, stopped = told
+    assert re.fullmatch(r"90_double: [4-6] of its 6 code cells did not come to an end", missing)  # a kernel takes long
+    assert stopped == "the notebooks were stopped: they had not ended after 12 seconds"
 
 
 def test_the_notebook_that_is_run_is_the_instructors(exercise):

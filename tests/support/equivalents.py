@@ -5,6 +5,9 @@ DONE = "return store.save(task.to(TaskState.COMPLETED, result='; '.join(task.jou
 FAIL = "return store.save(task.to(TaskState.FAILED, error=f'{name}: {error!r}'))"
 VALUES = "values = {'id': task_id, 'version': version, 'result': result}"
 
+AGAIN = "it is called again, under the key that it had"
+KEY = "a key of its own, and the same after a restart"
+
 EQUIVALENT = {
     "03": {
         "delays: delay = min(delay * factor, cap) → delay = min(cap, delay * factor)": ORDER,
@@ -26,5 +29,23 @@ EQUIVALENT = {
     },
     "05": {
         f"finish_step: {VALUES} → {VALUES}": "made before the statement, which it does not need",
+    },
+    "06": {
+        "run_saga: if log.read(saga_id).get(name) != 'done': → if True:": AGAIN,
+        "run_saga: log.note(saga_id, name, 'done') → pass": AGAIN,
+        "run_saga: if log.read(saga_id).get(name) in ('started', 'done'): → if True:": AGAIN,
+        "run_saga: log.note(saga_id, name, 'undone') → pass": AGAIN,
+        "run_saga: log.note(saga_id, name, 'undone') → log.note(name, saga_id, 'undone')": AGAIN,
+        "run_saga: log.note(saga_id, name, 'undone') → log.note(saga_id, 'undone', name)": AGAIN,
+        "run_saga: log.note(saga_id, name, 'done') → log.note(name, saga_id, 'done')": AGAIN,
+        "run_saga: log.note(saga_id, name, 'done') → log.note(saga_id, 'done', name)": AGAIN,
+        "run_saga: named[name].execute(step_key(saga_id, name)) → named[name].execute(step_key(name, saga_id))": KEY,
+        (
+            "run_saga: named[name].compensate(step_key(saga_id, f'undo {name}')) → "
+            "named[name].compensate(step_key(f'undo {name}', saga_id))"
+        ): KEY,
+        "run_saga: except Exception: → except BaseException:": (
+            "no step raises what is no Exception, and the text says nothing about it"
+        ),
     },
 }
