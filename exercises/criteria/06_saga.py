@@ -33,9 +33,9 @@ NAMES = ["dns", "disk", "queue", "cache", "proxy", "Zertifikat", "почта", "
 IDS = ["saga-{}", "shop {}", "Straße_{}", "почта-{}"]
 DIAMOND, TWO_WAYS, PAIRS = ((), (0,), (0,), (1, 2)), ((), (0,), (1,), (0, 2)), ((), (0,), (), (2,))
 """What each step requires, by number. In the second, a short way leads to what a long one needs."""
-MOST = 80
-"""Calls and notes of one life. A right answer makes half as many."""
-ALIVE, EVERYWHERE = (MOST,), range(1, MOST)
+MOST = 400
+"""Calls and notes of one life. A right answer may try a compensation a hundred times before it parks it."""
+ALIVE, EVERYWHERE = (MOST,), range(1, 80)
 """After how many calls and notes a life ends: nothing kills it, or something does at each."""
 
 
@@ -285,7 +285,7 @@ def _start_again(program: Program, times: int) -> None:
     if times:
         pid = os.getpid() + times
         os.getpid = lambda: pid
-        time.sleep(3600 * times)
+        time.sleep(60 * times)
         random.seed(os.urandom(10**6 * times))
         salted = lambda thing: hash(thing if isinstance(thing, int | float) else (times, thing))  # noqa: E731
         getattr(program["run_saga"], "__globals__", {}).setdefault("hash", salted)
