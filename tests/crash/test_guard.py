@@ -115,6 +115,19 @@ def test_the_guard_stands_in_every_process(role, name):
     assert report.problem.startswith(f"{role} was going to {what}"), report.problem
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_driver_in_c_is_refused_when_it_is_loaded(there, tmp_path, monkeypatch):
+    """Its statements pass the crash lab by. Who only tries whether it is installed may go on without it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / ("psycopg2.py" if there else "other.py")).touch()
+
+    def load() -> None:
+        __import__("psycopg2")
+
+    problem = explored("run", load).problem
+    assert problem.startswith("run was going to load psycopg2, which writes by C code") if there else problem is None
+
+
 def test_what_is_only_read_stays_allowed():
     """Files anywhere, a map of one, C code of libraries, a name that is looked up."""
 

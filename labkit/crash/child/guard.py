@@ -9,6 +9,7 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -36,6 +37,8 @@ PROCESSES = {
 """Audit events of calls that start a program, and which argument names it."""
 READERS = {"platform", "ctypes.util"}
 """Modules of Python's that ask other programs what machine this is."""
+DRIVERS = {"psycopg2", "_pg", "MySQLdb", "pyodbc", "duckdb", "lmdb", "plyvel", "leveldb", "rocksdict"}
+"""Modules of databases that are reached, or written, from C."""
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -110,12 +113,19 @@ def _signal(files: Files, event: str, pid: int, *_: Any) -> None:
         files.trace.refuse(f"reach process {pid} of this machine by {event}", ALONE)
 
 
+def _import(files: Files, _: str, module: str, *__: Any) -> None:
+    driver = module.partition(".")[0]
+    if driver in DRIVERS and find_spec(driver):
+        files.trace.refuse(f"load {driver}, which writes by C code", "the crash lab sees psycopg's SQL and sqlite3's")
+
+
 RULES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(PROCESSES, _process),
     **dict.fromkeys(NAMES, _names),
     **dict.fromkeys(("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"), _socket),
     **dict.fromkeys(("ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle"), _ctypes),
     **dict.fromkeys(("os.kill", "os.killpg", "resource.prlimit"), _signal),
+    "import": _import,
     "open": _open,
     "sqlite3.connect": _sqlite,
     "mmap.__new__": _mmap,
