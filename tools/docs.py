@@ -1,4 +1,6 @@
-"""Draws docs/architecture.png: the rooms of labkit, each above those that it imports.
+"""Writes docs/SWEEP.md from tests/support/idioms.py, and draws docs/architecture.png.
+
+The picture is of the rooms of labkit, each above those that it imports.
 
 A room is a folder of labkit, or a module beside them; crash and grading have rooms inside, and the mechanisms of the
 course are one room together. An arrow that follows from others is left out. The picture carries the whole graph as
@@ -8,6 +10,7 @@ text, by which a test sees whether it is stale.
 import ast
 import io
 import json
+import runpy
 import textwrap
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -22,6 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "SWEEP.md"
 PICTURE = ROOT / "docs" / "architecture.png"
 MECHANISMS = (
     *("clock", "task", "store", "files", "plan", "idempotency", "backoff", "deadlines", "postgres", "claims"),
@@ -166,7 +170,8 @@ def _draw_room(axes: Axes, name: str, modules: list[str], x: float, y: float) ->
 
 
 def main() -> None:
-    """Draw it."""
+    """Do both."""
+    PAGE.write_text(runpy.run_path(str(ROOT / "tests" / "support" / "idioms.py"))["page"](), "utf-8")
     PICTURE.write_bytes(draw(graph(sources())))
 
 

@@ -3,6 +3,7 @@
 The shims of `os` refuse the same by themselves; this is for what passes them by. What is only read stays allowed.
 """
 
+import _posixshmem
 import _posixsubprocess
 import fcntl
 import mmap
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from labkit import world
 from labkit.crash.child.files import ACTIVE, ELSEWHERE, WRITING, Files
-from labkit.crash.child.patch import replace
+from labkit.crash.child.patch import replace, stand_in
 from labkit.crash.under_test import LIBRARY, is_under_test
 
 ALONE = "the crash lab explores one process"
@@ -119,6 +120,7 @@ def _import(files: Files, _: str, module: str, *__: Any) -> None:
         files.trace.refuse(f"load {driver}, which writes by C code", "the crash lab sees psycopg's SQL and sqlite3's")
 
 
+SHM_OPEN = _posixshmem.shm_open
 RULES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(PROCESSES, _process),
     **dict.fromkeys(NAMES, _names),
@@ -132,6 +134,12 @@ RULES: dict[str, Callable[..., None]] = {
 }
 
 
+def _share(files: Files, name: str, *args: Any, **kwargs: Any) -> int:
+    if not files.trace.lenient:
+        files.trace.refuse(f"share memory ({name})", "keep state in the current folder")
+    return SHM_OPEN(name, *args, **kwargs)
+
+
 def install() -> None:
     """Guard every child, from its activation to its end: once, in the zygote, as there is no way back."""
     sys.addaudithook(_ask)
@@ -142,6 +150,7 @@ def install() -> None:
         return real(*arguments)
 
     replace("fork_exec", fork_exec, _posixsubprocess)
+    stand_in("shm_open", _share, ACTIVE, _posixshmem)  # nor does this
 
 
 def _ask(event: str, arguments: tuple[Any, ...]) -> None:
