@@ -48,7 +48,7 @@ def end(pid: int) -> int:
 
 
 def end_children(but: int) -> None:
-    """Kill what a child left behind, even in a session of its own. Linux tells; elsewhere its group must do."""
+    """Kill the orphans that adopt_orphans has brought us, as /proc lists our children. Linux only: elsewhere nothing."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     try:
         while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {but}):

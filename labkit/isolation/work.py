@@ -70,11 +70,11 @@ class Work:
         return self._status
 
     def kill(self) -> None:
-        """End it, from any thread. Then `wait`."""
+        """Shut down our end of the socket: the keeper reads EOF and kills the work. From any thread; then `wait`."""
         with suppress(OSError), socket.socket(fileno=os.dup(self._channel.fileno())) as ours:
             ours.shutdown(socket.SHUT_WR)
 
     def stop(self) -> None:
-        """End it, and whoever waits for it as well."""
+        """Kill it, and make every `wait` for it raise StoppedError."""
         self._stopped = True
         self.kill()

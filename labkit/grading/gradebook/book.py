@@ -83,7 +83,7 @@ class Book:
                 raise
 
     def _grade(self, student: Student, slot: int, lend: Lend, servers: Servers | None) -> Grade:
-        """Do what the student's task lacks. Whoever graded them in another process has left nothing to do."""
+        """By `plan.resume`, do the steps that the journal of the student's task lacks, under the student's lock."""
         with self._alone(student.name):
             task = self.store.get(Task, student.name)
             if task is not None and task.user_input != self._fingerprint(student):
@@ -131,7 +131,7 @@ class Book:
 
     @contextmanager
     def _alone(self, student: str) -> Iterator[None]:
-        """Of two graders on one folder, the second waits here, and then finds the work done."""
+        """A file lock for each student: of two graders on one folder, the second waits, and then finds the work done."""
         folder = self.out / ".state" / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{hashlib.sha256(student.encode()).hexdigest()[:32]}.lock"):

@@ -99,7 +99,7 @@ class Student:
         return said.decode()
 
     def _unjudged(self, stem: str, status: int, desk: Desk) -> Result:
-        """When the judge itself did not come to its end."""
+        """If the judge's process has failed: every case is marked BY_HAND."""
         exercise, what = self.exercises[stem], f"the judge itself failed, with exit status {status}: {BY_HAND}"
         same = {"criterion", "title", "marks"}
         verdicts = [

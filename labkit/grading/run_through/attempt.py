@@ -145,7 +145,7 @@ def _watched(work: Work | subprocess.Popen[bytes], box: Path) -> str:
 
 
 def _told(path: Path, stopped: str, cells: Mapping[str, int]) -> list[str]:
-    """What is worth telling, given how many cells there are. Somebody else may have written all of the file."""
+    """Which cells failed or did not run, by the outcomes in a file that strangers' code may have forged."""
     told = []
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:

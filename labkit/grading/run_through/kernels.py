@@ -37,7 +37,7 @@ class Kernel:
 def fork_kernels() -> None:
     """From now on, this process's kernels are forks of what it is now. It must not have any yet.
 
-    They are reached by files, where they run: other than ports, these need no network, and nobody else takes them.
+    They speak ZMQ over Unix sockets in place of TCP: these need no network, and no port can be taken by others.
     """
     ConnectionFileMixin.transport.default_value = "ipc"
     local_provisioner.launch_kernel = partial(_launch, ForkServerClient.beside())

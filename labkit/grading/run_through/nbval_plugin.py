@@ -86,7 +86,7 @@ def _as_judged(check: CheckCell) -> None:
 
 
 def _refuse_without_kernel(item: IPyNbCell) -> None:
-    """In place of nbval's own, by which all that follows a timeout is expected to fail, and so never does."""
+    """In place of nbval's setup, which marks all that follows a timeout as xfail: fail it, and end the kernel."""
     file = item.parent
     if file.timed_out or not file.kernel.is_alive():
         if file.kernel.is_alive():  # one that has ignored the interrupt would go on

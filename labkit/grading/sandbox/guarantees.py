@@ -43,7 +43,7 @@ def guarantees() -> tuple[Guarantee, ...]:
 
 
 def missing() -> list[str]:
-    """What nothing here enforces, and what must be enforced before a stranger's code runs."""
+    """Guarantees without which `labkit grade` refuses, and which nothing on this machine enforces."""
     can_wait = {"signals"} if sys.platform == "linux" and os.geteuid() == 0 else {"signals", "user"}
     return [each.what for each in guarantees() if each.what not in can_wait and not each.by]
 
@@ -54,7 +54,7 @@ def _open() -> bool:
 
 
 def apart() -> bool:
-    """Whether this machine has namespaces for it."""
+    """Whether a Python starts in namespaces of its own here."""
     return allowed(readable())
 
 
@@ -69,6 +69,6 @@ def package() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """All that students' code knows of our environment."""
+    """The environment of the fork servers for students' code: nothing of ours is handed on."""
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     return {"PATH": path, "LANG": "C.UTF-8", "LABKIT_PROGRESS": "off"}

@@ -44,15 +44,15 @@ class Room:
         return guarantees.FIRST_USER + self.slot if os.geteuid() == 0 else os.geteuid()
 
     def plan(self, folder: Path) -> Plan:
-        """The enclosure, with a folder that it may change."""
+        """Namespaces, user and bind mounts: Python, labkit and the loan to read, `folder` to write."""
         return Plan(self.user, (*guarantees.readable(), *self.loan.reach), (str(folder),), self.apart)
 
     def confinement(self, *write: str) -> Confinement:
-        """What a process there is left with."""
+        """The Landlock rules and rlimits that a process there takes on. TCP only in a network namespace of its own."""
         return Confinement((*guarantees.readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
     def enclosure(self, server: ForkServerClient) -> Enclosure:
-        """For the crash lab of a judge. `server` has loaded what a zygote needs."""
+        """For a judge's `Client`: `server` forks the zygote inside the plan, and its children are confined."""
         return Enclosure(partial(self._start, server), self.confinement())
 
     def _start(self, server: ForkServerClient, channel: int, log: int, folder: Path) -> Work:

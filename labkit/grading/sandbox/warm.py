@@ -71,7 +71,7 @@ class Servers:
             self._begun = None
 
     def close(self) -> None:
-        """End them."""
+        """Close the socket to each fork server, and wait: it exits when its last keeper has."""
         with ExitStack() as ends:
             for server in (*sum(self._judges.values(), ()), *([self._notebooks] if self._notebooks else [])):
                 ends.callback(server.close)
@@ -97,7 +97,7 @@ class Servers:
 
 
 def _load_judge(stem: str, criteria: Path | None) -> list[str]:
-    """Returns what the children of its crash lab will need."""
+    """In a judge's fork server: run its criteria file. Returns the modules that its crash lab's server preloads."""
     find(stem, criteria)[0].judges()
     return shipped()
 
@@ -115,6 +115,6 @@ def _answer(out: Connection, lab: Connection, request: Request, room: Room, fold
 
 
 def _use_one_processor(slot: int) -> None:
-    """Others grade beside us."""
+    """By sched_setaffinity, bind this judge and its zygote to one processor: others grade beside them."""
     ours = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {ours[slot % len(ours)]})
