@@ -48,7 +48,7 @@ def end(pid: int) -> int:
 
 
 def end_children(but: int) -> None:
-    """Kill the orphans that adopt_orphans has brought us, as /proc lists our children. Linux only: elsewhere nothing."""
+    """Kill the orphans that adopt_orphans has brought us, as /proc lists our children. Nothing off Linux."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     try:
         while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {but}):

@@ -131,7 +131,7 @@ class Book:
 
     @contextmanager
     def _alone(self, student: str) -> Iterator[None]:
-        """A file lock for each student: of two graders on one folder, the second waits, and then finds the work done."""
+        """A file lock for each student: of two graders, the second waits, and then finds the work done."""
         folder = self.out / ".state" / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{hashlib.sha256(student.encode()).hexdigest()[:32]}.lock"):

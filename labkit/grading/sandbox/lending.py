@@ -54,7 +54,7 @@ class Lender:
 
 
 def _free(home: Path) -> tuple[int, FileLock]:
-    """The first number whose file lock is free, with the lock. What a killed grader left running there is used again."""
+    """The first number whose file lock is free, with the lock. What a killed grader left there is used again."""
     number = 0
     while True:
         lock = FileLock(home / f"grading-{number}.lock", blocking=False, thread_local=False)
