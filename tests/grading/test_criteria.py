@@ -6,7 +6,7 @@ import pytest
 from corpora import CORPORA, submission
 
 from labkit.grading.judge.criteria import find
-from labkit.grading.judge.judge import Status, judge
+from labkit.grading.judge.judge import BY_HAND, Status, judge
 
 pytestmark = pytest.mark.slow
 
@@ -66,3 +66,26 @@ def test_a_right_answer_of_another_shape_passes(number, cells):
 def test_the_solution_passes_whatever_the_inputs(number):
     """Inputs drawn from another seed than the notebooks' change nothing."""
     assert_passes(number, [], seed=1)
+
+
+WITH_A_SET = """# answer: step_key
+def step_key(task_id, step):
+    assert {task_id, step}
+    return repr((task_id, step))
+"""
+
+
+def test_an_answer_that_no_other_python_was_asked_about_is_not_judged(monkeypatch):
+    """It gets no PASS, and is to be shown to the instructor: its keys may hang on the hash of a text."""
+    exercise, cases = find("02")
+    judges = exercise.judges()
+    monkeypatch.setattr(type(exercise), "judges", lambda self: judges)
+    cases = [case for case in cases if case.id == "key_survives_restart"]
+
+    def verdict():
+        return judge(exercise, submission("02", [WITH_A_SET]), cases).verdicts[0]
+
+    assert verdict().status is Status.PASS
+    judges["key_survives_restart"].__globals__["FRESH"] = "raise SystemExit(1)"
+    assert verdict().status is not Status.PASS
+    assert BY_HAND in verdict().what
