@@ -2,6 +2,7 @@
 
 import inspect
 import tomllib
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -257,6 +258,57 @@ def test_a_trigger_is_refused():
 
     report = sweep(pay_by_psycopg, balances, nothing_is_lost, with_trigger)
     assert "cannot put back a table with a trigger: noticed" in report.problem
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER ROLE current_user SET work_mem = '8MB'",
+        "create role somebody",
+        "ALTER DATABASE postgres SET work_mem = '8MB'",
+        "SELECT lo_from_bytea(0, 'x')",
+    ],
+)
+def test_what_outlives_a_put_back_is_refused(statement):
+    """Roles, databases, their settings and large objects: named, and nothing of it happens."""
+
+    def run() -> None:
+        with psycopg.connect(database.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+    report = sweep(run, balances, nothing_is_lost, make_accounts)
+    assert report.problem.startswith("run was going to change the database beside its tables"), report.problem
+
+
+@pytest.mark.parametrize(
+    ("made", "asked"),
+    [
+        ("CREATE MATERIALIZED VIEW m AS SELECT * FROM account", "SELECT count(*) FROM m"),
+        ("CREATE SEQUENCE s", "SELECT nextval('s')"),
+        ("CREATE VIEW v AS SELECT * FROM account", "SELECT count(*) FROM v"),
+        ("CREATE TYPE mood AS ENUM ('good')", "SELECT 'good'::mood"),
+        ("COMMENT ON TABLE account IS 'new'", "SELECT 1 / (obj_description('account'::regclass) = 'new')::int"),
+    ],
+)
+def test_whatever_a_schema_holds_is_put_back(made, asked):
+    """It is there after the statement that makes it, and not when the next run begins: at every crash point."""
+
+    def run() -> None:
+        assert not is_there()
+        with psycopg.connect(database.url(), autocommit=True) as connection:
+            connection.execute(made)
+        ack("made")
+
+    def is_there() -> bool:
+        with psycopg.connect(database.url()) as connection, suppress(psycopg.Error):
+            return connection.execute(asked).fetchone()[0] is not None
+        return False
+
+    def expected(o) -> None:
+        assert o.state or not o.acknowledged
+
+    report = sweep(run, is_there, expected, make_accounts)
+    report.assert_survives()
 
 
 def test_a_replay_shows_the_tables():

@@ -36,6 +36,12 @@ TABLE = re.compile(
 )
 CHANGE = re.compile(r"(?<!FOR )(?<!KEY )\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
 """In a statement that begins by WITH; what it locks is not what it changes."""
+BESIDE_TABLES = re.compile(
+    r"\s*(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|DATABASE|TABLESPACE|SYSTEM)\b"
+    r"|.*\blo_(?:creat|create|from_bytea|import|put|unlink)\s*\(",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Roles, databases, settings of both, and large objects: they would outlive a put back."""
 COMMITS = ("COMMIT", "END", "PREPARE TRANSACTION")
 
 
@@ -50,19 +56,27 @@ def _traced(trace: Trace, real: Callable[..., Any], ours: Callable[[], str | Non
     @wraps(real)
     def traced(self: Any, query: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         connection = getattr(self, "_conn", self)
-        named = label(_text(query, connection))
+        statement = _text(query, connection)
+        named = label(statement)
         if named is None:
             return (yield from real(self, query, *args, **kwargs))
-        if not trace.lenient and not _is_ours(connection, ours()):
-            trace.refuse(
-                f"use the database {connection.info.dbname}, which is not the lab's", "connect to database.url()"
-            )
+        if not trace.lenient:
+            _check(trace, connection, statement, ours())
         trace.begin(*named)
         result = yield from real(self, query, *args, **kwargs)
         trace.done(*named)
         return result
 
     return traced
+
+
+def _check(trace: Trace, connection: Any, statement: str, url: str | None) -> None:
+    """Refuse what the lab could not put back."""
+    if not _is_ours(connection, url):
+        trace.refuse(f"use the database {connection.info.dbname}, which is not the lab's", "connect to database.url()")
+    if BESIDE_TABLES.match(statement):
+        what = " ".join(statement.split()[:3])
+        trace.refuse(f"change the database beside its tables ({what})", "the crash lab puts back what a schema holds")
 
 
 def _text(query: Any, connection: Any) -> str:

@@ -23,6 +23,7 @@ VERSION = """
         SELECT 'p' || oid || ' ' || xmin FROM pg_proc WHERE oid >= 16384 UNION ALL
         SELECT 't' || oid || ' ' || xmin FROM pg_type WHERE oid >= 16384 UNION ALL
         SELECT 'g' || oid || ' ' || xmin FROM pg_trigger UNION ALL
+        SELECT 'o' || objoid || ' ' || xmin FROM pg_description WHERE objoid >= 16384 UNION ALL
         SELECT 'n' || oid || ' ' || xmin FROM pg_namespace WHERE oid >= 16384
     ) AS parts (part)
 """
