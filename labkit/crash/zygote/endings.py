@@ -23,6 +23,8 @@ class How(StrEnum):
     """It had not ended in time."""
     WAITING = "waiting"
     """It waited for what nobody would do."""
+    REFUSED = "refused"
+    """It was going to do what the lab cannot explore."""
     GARBLED = "garbled"
     """What it told was no news."""
     FLOODED = "flooded"

@@ -14,7 +14,7 @@ from labkit.crash.channel import hear, made, tell
 from labkit.crash.child import main
 from labkit.crash.jobs import Job, Limits, Memory
 from labkit.crash.metadata import TMP
-from labkit.crash.news import FINAL, Done, News, parse
+from labkit.crash.news import FINAL, Done, Refused, parse
 from labkit.crash.world_process.control import WorldProcess, WorldUnreadableError
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
 from labkit.crash.zygote.patience import Patience
@@ -76,7 +76,7 @@ class Zygote:
         theirs.close()
         client.close()
         try:
-            ending = self._listen(channel, Patience(pid, self.limits.seconds), memory, job.expected)
+            ending = self._listen(channel, Patience(pid, self.limits.seconds), memory, job)
             if ending.how in {How.RETURNED, How.RAISED}:
                 channel.poll(1.0)  # it is about to leave by itself
         finally:
@@ -91,7 +91,7 @@ class Zygote:
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "").replace(str(self.tmp), TMP)
         return ending
 
-    def _listen(self, channel: Connection, patience: Patience, memory: Memory, expected: Sequence[News]) -> Ending:
+    def _listen(self, channel: Connection, patience: Patience, memory: Memory, job: Job) -> Ending:
         ending = Ending(How.DIED, memory, limit=self.limits.effects)
         effects = 0
         while ending.how is How.DIED:
@@ -103,13 +103,15 @@ class Zygote:
             except (EOFError, ValueError):
                 break
             try:
-                news = parse(told, expected[len(ending.news) :])
+                news = parse(told, job.expected[len(ending.news) :])
             except ValueError:
                 ending.how = How.GARBLED
                 break
             ending.news += news
             effects += sum(isinstance(each, Done) for each in news)
-            if effects > self.limits.effects:
+            if job.role != "trial" and any(isinstance(each, Refused) for each in news):
+                ending.how = How.REFUSED  # nothing that follows is explored
+            elif effects > self.limits.effects:
                 ending.how = How.FLOODED
             elif news and isinstance(news[-1], FINAL):
                 ending.how = How(type(news[-1]).__name__.lower())
