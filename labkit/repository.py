@@ -11,6 +11,10 @@ class UsageError(Exception):
         return [str(self)]  # a notebook shows this line, too, and nothing else
 
 
+WORK = "work"
+"""The folder in the repository, and in Jupyter's addresses, of the student's own copies."""
+
+
 def root() -> Path:
     """The folder of the repository. UsageError if labkit was installed without it."""
     folder = Path(__file__).resolve().parents[1]
@@ -21,4 +25,4 @@ def root() -> Path:
 
 def work() -> Path:
     """The folder of the student's own copies. LABKIT_WORK names another one, for tests."""
-    return Path(os.environ.get("LABKIT_WORK") or root() / "work")
+    return Path(os.environ.get("LABKIT_WORK") or root() / WORK)

@@ -11,7 +11,7 @@ from jupyterlab.labapp import LabApp
 from tornado.netutil import bind_sockets
 
 from labkit.files import write_atomically
-from labkit.repository import UsageError
+from labkit.repository import WORK, UsageError
 
 START_PAGE = "notebooks/00_start_here.ipynb"
 COPIED = ("notebooks/*.ipynb", "notebooks/glossary.md", "exercises/*.ipynb")
@@ -22,7 +22,7 @@ def prepare_work(root: Path) -> list[Path]:
     if not (root / START_PAGE).exists():
         raise UsageError(f"{START_PAGE} is missing: get it back with `git restore notebooks`")
     sources = sorted(source for pattern in COPIED for source in root.glob(pattern))
-    return [copy for source in sources if (copy := _copy(source, root / "work" / source.relative_to(root)))]
+    return [copy for source in sources if (copy := _copy(source, root / WORK / source.relative_to(root)))]
 
 
 def _copy(source: Path, copy: Path) -> Path | None:
@@ -38,7 +38,7 @@ def _copy(source: Path, copy: Path) -> Path | None:
 
 def open_lab(root: Path, arguments: Sequence[str] = (), port: int | None = None) -> None:
     """Run JupyterLab until it is stopped. `arguments` are its own; without `port` it takes the first that is free."""
-    options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/work/{START_PAGE}"]
+    options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{WORK}/{START_PAGE}"]
     if port is not None:
         _check_free(port)
         options += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]

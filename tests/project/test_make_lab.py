@@ -10,7 +10,8 @@ from contextlib import suppress
 
 from running_lab import address_of, clone, lab  # noqa: F401 - fixtures
 
-from labkit.repository import root
+from labkit.repository import WORK, root
+from labkit.start import START_PAGE
 
 
 def answer_of(request):
@@ -34,9 +35,9 @@ def test_the_lab_answers_with_the_start_page(lab):  # noqa: F811
             time.sleep(0.05)
         return answer_of(request)
 
-    assert address.path == "/lab/tree/work/notebooks/00_start_here.ipynb"
+    assert address.path == f"/lab/tree/{WORK}/{START_PAGE}"
     assert b"JupyterLab" in ask(address.path)
-    assert json.loads(ask("/api/contents/work/notebooks/00_start_here.ipynb"))["content"]["cells"]
+    assert json.loads(ask(f"/api/contents/{WORK}/{START_PAGE}"))["content"]["cells"]
     ask("/api/shutdown", "POST")
     assert process.wait(timeout=30) == 0
 

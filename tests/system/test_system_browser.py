@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from running_lab import address_of, clone, lab  # noqa: F401 - fixtures
 
+from labkit.repository import WORK
+
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 IDLE = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status == 'idle'"
 READY = """async () => {
@@ -68,7 +70,7 @@ def test_the_start_page_runs_and_shows_its_pictures(page):
 def test_an_unsolved_exercise_says_what_is_to_do(page):
     """The first check stops the run with its verdict and one line, no traceback."""
     address = page.address._replace(
-        path="/lab/tree/work/exercises/01_file_storage.ipynb", query=f"{page.address.query}&reset"
+        path=f"/lab/tree/{WORK}/exercises/01_file_storage.ipynb", query=f"{page.address.query}&reset"
     )
     page.goto(address.geturl())
     said = json.dumps(run_all(page))

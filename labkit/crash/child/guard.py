@@ -150,7 +150,7 @@ def install() -> None:
         return real(*arguments)
 
     replace("fork_exec", fork_exec, _posixsubprocess)
-    stand_in("shm_open", _share, ACTIVE, _posixshmem)  # nor does this
+    stand_in("shm_open", _share, ACTIVE, _posixshmem)  # asks no hook either
 
 
 def _ask(event: str, arguments: tuple[Any, ...]) -> None:

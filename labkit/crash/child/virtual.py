@@ -88,7 +88,7 @@ class Numbers:
         """For `id`, asked by code under test: libraries ask for objects that come and go, and keep no number."""
         if not is_under_test(sys._getframe(2)):  # noqa: SLF001 - public in all but name
             return ID(thing)
-        if isinstance(thing, str | bytes | int | float):
+        if ID(thing) not in self._ids and isinstance(thing, str | bytes | int | float):
             self._kept.append(thing)  # or another may lie there next, or not, as other memory is used
         return self._ids.setdefault(ID(thing), ADDRESSES * self._pid + 16 * len(self._ids))
 
