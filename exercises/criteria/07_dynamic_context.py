@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from numbers import Real
 from random import Random
 from typing import Any
 
@@ -265,7 +264,7 @@ class Asked:
             try:
                 chosen = self.select(given, self.world.step, budget, self.world.count)
             except ContextTooSmall as error:
-                return {"needed": _number(error.needed), "of": _number(error.budget)}
+                return {"needed": plain(error.needed), "of": plain(error.budget)}
             text = chosen.render() if hasattr(chosen, "render") else None
             if not isinstance(text, str):
                 return {"returned": _kind(chosen)}
@@ -314,7 +313,7 @@ class Seen:
         returned, needed = self.got.get("returned"), self.got.get("needed")
         assert not returned, f"{self.has}, and select_context returned {returned}; expected a ContextSlice"
         needs = f"{self.has}; goal, step and questions need {self.least}." if self.least else f"{self.has}."
-        raised = f"select_context raised ContextTooSmall, which says {_said(needed)}"
+        raised = f"select_context raised ContextTooSmall, which says {needed}"
         assert "needed" not in self.got or self.budget < self.least, f"{needs} {raised}"
 
     def numbers(self, facts: Iterable[int]) -> list[int]:
@@ -327,8 +326,8 @@ def goal_kept(program: Program, rng: Random) -> None:
     for seen in _asked(program, rng):
         got, needs = seen.got, f"{seen.has}; goal, step and questions need {seen.least}."
         if "needed" in got:
-            assert got["needed"] == seen.least, f"{needs} ContextTooSmall says that {_said(got['needed'])} are needed"
-            assert got["of"] == seen.budget, f"{needs} ContextTooSmall says that the budget is {_said(got['of'])}"
+            assert got["needed"] == seen.least, f"{needs} ContextTooSmall says that {got['needed']} are needed"
+            assert got["of"] == seen.budget, f"{needs} ContextTooSmall says that the budget is {got['of']}"
             continue
         assert seen.budget >= seen.least, f"{needs} select_context returned a slice; expected ContextTooSmall"
         for what in got["missing"]:
@@ -346,8 +345,9 @@ def within_budget(program: Program, rng: Random) -> None:
         size, state = seen.got["size"], seen.world.state
         if seen.budget >= seen.whole:
             has = f"{seen.has}, and all of it has {seen.whole}" if seen.budget < MOST else seen.has
+            hint = "Is it `count` that counts?" if seen.budget > seen.whole else "A text of just that size fits"
             lost = _ranges(seen.numbers(n for n in range(len(state.known_facts)) if n not in seen.got["facts"]))
-            assert not lost, f"{has}. Missing: fact {lost} (fact 1 is the newest). Is it `count` that counts?"
+            assert not lost, f"{has}. Missing: fact {lost} (fact 1 is the newest). {hint}"
             names = [state.artifacts[n].artifact_id for n in seen.world.ours if n not in dict(seen.got["artifacts"])]
             assert not names, f"{has}. Missing: the artifact {', '.join(names)} of this step"
         fits = [f"{what} ({less})" for what, less in seen.got["counts"].items() if 0 < less <= seen.budget]
@@ -411,6 +411,11 @@ def stable_order(program: Program, rng: Random) -> None:
         for (above, _), (below, _) in pairwise(got["artifacts"]):
             one, other = named[above].artifact_id, named[below].artifact_id
             assert above < below, f"{has} In the state, {other} comes first; in the slice, {one} does"
+        questions = [number for number in got["questions"] if number not in got["missing questions"]]
+        for above, below in pairwise(questions):
+            assert above < below, (
+                f"{has} In the state, question {below} stands above question {above}; in the slice, below"
+            )
         for what, said in UNSTABLE.items():
             assert got.get(what, True), f"{has} {said}"
 
@@ -487,7 +492,7 @@ def _survey(asked: Asked, more: More | None) -> Iterator[list[Any]]:
         size = got[0].get("value", {}).get("size", 0)
         least, whole = (size, 0) if state is bare else (least, size)
     sizes = [asked.size(*each) for each in world.sets]
-    for budget in dict.fromkeys([whole, least, whole + 1, least + 1, *sizes, *(size - 1 for size in (whole, *sizes))]):
+    for budget in dict.fromkeys([whole + 1, whole, least, least + 1, *sizes, *(size - 1 for size in (whole, *sizes))]):
         yield look(world.state, budget)
     for budget in least, least - 1, least // 2, 0:
         yield look(bare, budget)
@@ -498,6 +503,7 @@ def _held(text: str, world: World, state: AgentState) -> dict[str, Any]:
     flat, known, named = _flat(text), state.known_facts, state.artifacts
     facts = [n for n, fact in enumerate(known) if fact.key in flat and _flat(fact.value) in flat]
     artifacts = sorted((flat.find(each.artifact_id), n) for n, each in enumerate(named) if each.artifact_id in flat)
+    questions = [(n, flat.find(_flat(each))) for n, each in enumerate(state.open_questions, 1)]
     always = {"goal": _flat(state.goal), "current step": world.step}
     asked = "".join(f"- {question}\n".replace("\n", "\n  ")[:-2] for question in state.open_questions)
     return {
@@ -505,7 +511,8 @@ def _held(text: str, world: World, state: AgentState) -> dict[str, Any]:
         "facts": sorted(facts, key=lambda n: flat.find(known[n].key)),
         "artifacts": [(n, _flat(named[n].excerpt) in flat) for _, n in artifacts],
         "missing": [what for what, each in always.items() if each not in flat],
-        "missing questions": [n for n, each in enumerate(state.open_questions, 1) if _flat(each) not in flat],
+        "missing questions": [n for n, place in questions if place < 0],
+        "questions": [n for n, _ in sorted(questions, key=lambda each: each[1])],
         "counts": {
             "without the open questions": world.count(text) - world.count(asked),
             "the values of its facts alone": world.count(" ".join(known[n].value for n in facts)),
@@ -632,15 +639,6 @@ def _full(rng: Random, script: str, facts: int, questions: int) -> tuple[AgentSt
 def _kind(value: Any) -> str:
     text = shown(value) if inspect.iscoroutine(value) else f"a {type(value).__name__}"
     return "None" if value is None else text
-
-
-def _number(value: Any) -> Any:
-    """A number of any kind; anything else as it is written."""
-    return float(value) if isinstance(value, Real) else repr(value)
-
-
-def _said(number: Any) -> str:
-    return f"{number:g}" if isinstance(number, float) else str(number)
 
 
 def _flat(text: str) -> str:

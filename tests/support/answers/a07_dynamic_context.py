@@ -515,6 +515,12 @@ WRONG = [
         selected(("return chosen", "return chosen.render()")),
     ),
     (
+        "without end",
+        GOAL,
+        r"In Russian, .*, and select_context did not end after a second of work at select_context, line \d+",
+        [selecting("while True:\n    pass")],
+    ),
+    (
         "what is missing as the budget",
         GOAL,
         r"goal, step and questions need \d+\. ContextTooSmall says that the budget is -\d+",
@@ -604,7 +610,7 @@ WRONG = [
     (
         "a little less than the budget",
         BUDGET,
-        r"and all of it has \d+\. Missing: fact 11 \(",
+        r"and all of it has \d+\. Missing: fact 11 \(fact 1 is the newest\)\. A text of just that size fits$",
         selected((FITS, FITS.replace("<=", "<"))),
     ),
     ("the repr", BUDGET, r"Missing: fact .*Is it `count` that counts", selected((SIZE, "count(str(larger))"))),
@@ -817,6 +823,12 @@ WRONG = [
         ORDER,
         r"is newer than fact \d+, and stands above it",
         selected(("facts=(fact, *chosen.facts)", "facts=tuple(sorted((fact, *chosen.facts), key=lambda f: f.key))")),
+    ),
+    (
+        "questions the other way round",
+        ORDER,
+        r"In the state, question \d stands above question \d; in the slice, below",
+        selected((START, START.replace("state.open_questions", "state.open_questions[::-1]"))),
     ),
     (
         "an iterator of facts",
