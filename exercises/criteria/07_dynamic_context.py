@@ -298,7 +298,7 @@ class Seen:
     least: int
     """What is always in has so many tokens."""
     whole: int
-    """All that may be shown has so many."""
+    """All that may be shown has so many. MOST + 1: there was nothing to choose from."""
 
     def __post_init__(self) -> None:
         self.got = self.told.get("value", {})
@@ -411,11 +411,9 @@ def stable_order(program: Program, rng: Random) -> None:
         for (above, _), (below, _) in pairwise(got["artifacts"]):
             one, other = named[above].artifact_id, named[below].artifact_id
             assert above < below, f"{has} In the state, {other} comes first; in the slice, {one} does"
-        questions = [number for number in got["questions"] if number not in got["missing questions"]]
-        for above, below in pairwise(questions):
-            assert above < below, (
-                f"{has} In the state, question {below} stands above question {above}; in the slice, below"
-            )
+        for above, below in pairwise(got["questions"]):
+            stands = f"In the state, question {below} stands above question {above}; in the slice, below"
+            assert above < below, f"{has} {stands}"
         for what, said in UNSTABLE.items():
             assert got.get(what, True), f"{has} {said}"
 
@@ -459,7 +457,8 @@ def _asked(program: Program, rng: Random, more: More | None = None) -> Iterator[
     def ask(some: list[World]) -> list[Any]:
         select, found = program["select_context"], []
         for world in some:
-            for got in _survey(Asked(select, world), more):
+            before = [budget for number, _, budget, *_ in found if worlds[number].state == world.state]
+            for got in _survey(Asked(select, world), more, before[2::3]):
                 found.append([worlds.index(world), *got])
                 if not {"text", "needed"} & got[0].get("value", {}).keys():
                     return found
@@ -474,8 +473,8 @@ def _asked(program: Program, rng: Random, more: More | None = None) -> Iterator[
             yield seen
 
 
-def _survey(asked: Asked, more: More | None) -> Iterator[list[Any]]:
-    """In a child: the answer is given budgets at which something just fits, one less, and one more."""
+def _survey(asked: Asked, more: More | None, before: list[int]) -> Iterator[list[Any]]:
+    """In a child: budgets at which something just fits, one less, one more, and some that another tokenizer had."""
     world, least, whole = asked.world, 0, 0
     bare = world.holding(())
 
@@ -492,7 +491,8 @@ def _survey(asked: Asked, more: More | None) -> Iterator[list[Any]]:
         size = got[0].get("value", {}).get("size", 0)
         least, whole = (size, 0) if state is bare else (least, size)
     sizes = [asked.size(*each) for each in world.sets]
-    for budget in dict.fromkeys([whole + 1, whole, least, least + 1, *sizes, *(size - 1 for size in (whole, *sizes))]):
+    sizes = [whole + 1, whole, least, least + 1, *sizes, *(size - 1 for size in (whole, *sizes)), *before]
+    for budget in dict.fromkeys(sizes):
         yield look(world.state, budget)
     for budget in least, least - 1, least // 2, 0:
         yield look(bare, budget)
@@ -512,7 +512,7 @@ def _held(text: str, world: World, state: AgentState) -> dict[str, Any]:
         "artifacts": [(n, _flat(named[n].excerpt) in flat) for _, n in artifacts],
         "missing": [what for what, each in always.items() if each not in flat],
         "missing questions": [n for n, place in questions if place < 0],
-        "questions": [n for n, _ in sorted(questions, key=lambda each: each[1])],
+        "questions": [n for n, place in sorted(questions, key=lambda each: each[1]) if place >= 0],
         "counts": {
             "without the open questions": world.count(text) - world.count(asked),
             "the values of its facts alone": world.count(" ".join(known[n].value for n in facts)),

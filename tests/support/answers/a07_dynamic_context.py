@@ -662,6 +662,16 @@ WRONG = [
             before="SLICES = {}\n",
         ),
     ),
+    (
+        "slices remembered without the tokenizer",
+        BUDGET,
+        r"the slice has \d+\. What would fit: .*by the `count` of another call|Missing: fact",
+        selected(
+            (START, f"key = (repr(state), step, budget)\nif key in SLICES:\n    return SLICES[key]\n{START}"),
+            ("return chosen", "SLICES[key] = chosen\nreturn chosen"),
+            before="SLICES = {}\n",
+        ),
+    ),
     # What does not fit
     (
         "break",
