@@ -585,11 +585,11 @@ def _worlds(rng: Random) -> list[World]:
     fine, coarse = rng.sample([Tokens(rng.randint(2, 3), 1), Tokens(rng.randint(9, 12), rng.randint(6, 9))], 2)
     first, *scripts = SCRIPTS
     rng.shuffle(scripts)
+    items = [(rng.randint(5, 6), 3), (rng.randint(4, 5), 2), (0, 3), (3, 0)]  # how many facts and questions
     made = [_full(rng, first, 11, 3)] * 2
-    made += [_full(rng, script, rng.randint(4, 6), 3) for script in scripts]
-    made += [_full(rng, scripts[0], 0, 3), _full(rng, scripts[1], 3, 0)]
+    made += [_full(rng, script, *many) for script, many in zip(scripts, items, strict=True)]
     counts = [(fine, coarse), (coarse, fine)] * len(made)
-    names = [first, first, *scripts, *scripts[:2]]
+    names = [first, first, *scripts]
     return [
         World(name, state, step, *count, _sets(rng, state, ours))
         for name, (state, step, ours), count in zip(names, made, counts, strict=False)

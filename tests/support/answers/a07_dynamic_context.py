@@ -885,7 +885,7 @@ WRONG = [
         selected(
             (
                 START,
-                "calls.append(1)\nchosen = ContextSlice(state.goal, f'{step} #{len(calls)}', state.open_questions)\n",
+                "calls.append(1)\nchosen = ContextSlice(state.goal, f'{step} #{len(calls) % 7}', state.open_questions)\n",
             ),
             before="calls = []\n",
         ),
