@@ -883,10 +883,7 @@ WRONG = [
         ORDER,
         r"The same state was given twice, and the texts differ",
         selected(
-            (
-                START,
-                "calls.append(1)\nchosen = ContextSlice(state.goal, f'{step} #{len(calls) % 7}', state.open_questions)\n",
-            ),
+            (START, "calls.append(1)\n" + START.replace("step", "f'{step} {len(calls) % 7}'")),
             before="calls = []\n",
         ),
     ),
