@@ -51,10 +51,10 @@ ALIKE = {
 
 
 class Tokens:
-    """A tokenizer: so many Latin letters or digits are a token, so many other letters, and every sign by itself."""
+    """A tokenizer: so many Latin letters or digits are a token, so many others, and every sign by itself."""
 
     def __init__(self, latin: int, others: int) -> None:
-        self.pieces = re.compile(rf"[a-zA-Z0-9]{{1,{latin}}}|[^\W_a-zA-Z0-9]{{1,{others}}}|\W|_")
+        self.pieces = re.compile(rf" ?[a-zA-Z0-9]{{1,{latin}}}| ?[^\W_a-zA-Z0-9]{{1,{others}}}|\W|_")
         self.known: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
@@ -582,7 +582,7 @@ def _state(rng: Random) -> AgentState:
 
 def _worlds(rng: Random) -> list[World]:
     """States in every script, by two tokenizers in turn; the first state is shown to both, one after the other."""
-    fine, coarse = rng.sample([Tokens(rng.randint(2, 3), 1), Tokens(rng.randint(9, 12), rng.randint(6, 9))], 2)
+    fine, coarse = rng.sample([Tokens(rng.randint(2, 3), 1), Tokens(rng.randint(9, 12), rng.randint(9, 12))], 2)
     first, *scripts = SCRIPTS
     rng.shuffle(scripts)
     items = [(rng.randint(5, 6), 3), (rng.randint(4, 5), 2), (0, 3), (3, 0)]  # how many facts and questions
