@@ -5,6 +5,11 @@ DONE = "return store.save(task.to(TaskState.COMPLETED, result='; '.join(task.jou
 FAIL = "return store.save(task.to(TaskState.FAILED, error=f'{name}: {error!r}'))"
 VALUES = "values = {'id': task_id, 'version': version, 'result': result}"
 
+TOO_SMALL = "if count(chosen.render()) > budget:; raise ContextTooSmall(count(chosen.render()), budget)"
+ARTIFACTS = "artifacts = {artifact.artifact_id: artifact for artifact in patch.attach_artifacts}"
+QUESTIONS = "questions = [question for question in state.open_questions if question not in patch.close_questions]"
+ASIDE = "neither of two lines needs the other"
+
 AGAIN = "it is called again, under the key that it had"
 KEY = "a key of its own, and the same after a restart"
 
@@ -47,5 +52,10 @@ EQUIVALENT = {
         "run_saga: except Exception: → except BaseException:": (
             "no step raises what is no Exception, and the text says nothing about it"
         ),
+    },
+    "07": {
+        f"apply: {ARTIFACTS} → {ARTIFACTS}": ASIDE,
+        f"apply: {QUESTIONS} → {QUESTIONS}": ASIDE,
+        f"select_context: {TOO_SMALL} → {TOO_SMALL}": "where there is too little room no artifact fits, either",
     },
 }

@@ -6,5 +6,6 @@ program     the judged program, which only a child runs
 rebuild     that program, made of given cells and answers
 judge       a verdict for each case
 as_text     the verdict as a learner reads it
+differences how two values differ, in texts that differ
 printable   text that a student's code made, without control characters
 """

@@ -74,8 +74,20 @@ LAST_IF = "    if count(larger.render()) <= budget:\n        chosen = larger\nre
 CHECK = "if count(chosen.render()) > budget:\n    raise ContextTooSmall(count(chosen.render()), budget)\n"
 START = "chosen = ContextSlice(state.goal, step, state.open_questions)\n"
 
+FACTS = "(*(fact for fact in state.known_facts if fact.key not in facts), *facts.values())"
+ARTIFACTS = "(*(a for a in state.artifacts if a.artifact_id not in artifacts), *artifacts.values())"
+FLAGS = "tuple(dict.fromkeys([*state.risk_flags, *patch.raise_flags]))"
+FORMS = '(artifact, artifact.model_copy(update={"excerpt": ""}))'
+FITS = "count(larger.render()) <= budget"
+
 PURE, GOAL, BUDGET = "patch_pure", "goal_kept", "within_budget"
 LARGE, ORDER = "skips_large", "stable_order"
+SORTED = "return replace(chosen, artifacts=sorted(chosen.artifacts, key=lambda a: a.artifact_id))"
+SECOND = "    elif (missed := missed + 1) == 2:\n        break\n"
+NEW = "not any(fact.value == other.value for other in chosen.facts)"
+WHOLE = """ours = tuple(artifact for artifact in state.artifacts if artifact.step == step)
+whole = count(replace(chosen, artifacts=ours).render()) <= budget
+"""
 WRONG = [
     ("nothing returned", PURE, r"apply returned None; expected an AgentState", patched((RETURN, "changes"))),
     (
@@ -267,7 +279,7 @@ WRONG = [
             (
                 RETURN,
                 (
-                    'known = {"id": state.id, "goal": state.goal, "plan": state.plan, "version": state.version}\n'
+                    "known = {name: getattr(state, name) for name in AgentState.model_fields}\n"
                     "return AgentState(**{**known, **changes})"
                 ),
             )
@@ -298,6 +310,103 @@ WRONG = [
         [applying("return patched(state)")],
     ),
     ("not Python", PURE, r"is not Python", ["# answer: apply\ndef apply(state, patch)\n    return state\n"]),
+    (
+        "who said so is lost",
+        PURE,
+        r"adds a fact, and apply made known_facts\[0\]\['source'\] \"\"; expected \"|known_facts\[\d\] .*; expected",
+        patched((FACTS, "tuple(Fact(key=f.key, value=f.value) for f in " + FACTS + ")")),
+    ),
+    (
+        "a copy is assigned to",
+        PURE,
+        r"(?s)adds a fact, and apply raised ValidationError: .*frozen.* at apply, line",
+        patched((RETURN, "new = state.model_copy(deep=True)\nnew.known_facts = changes['known_facts']\nreturn new")),
+    ),
+    (
+        "keys without their case",
+        PURE,
+        r"whose key is a known one in capitals, and apply made known_facts",
+        patched(("{fact.key:", "{fact.key.casefold():"), ("fact.key not in", "fact.key.casefold() not in")),
+    ),
+    (
+        "keys without their spaces",
+        PURE,
+        r"whose key is a known one with a space, and apply made known_facts",
+        patched(("{fact.key:", "{fact.key.strip():"), ("fact.key not in", "fact.key.strip() not in")),
+    ),
+    (
+        "ids by their normal form",
+        PURE,
+        r"attaches a known id, written with its accent written apart, and apply made artifacts",
+        [
+            applying(
+                instead(
+                    APPLIED,
+                    ("{artifact.artifact_id:", '{normalize("NFC", artifact.artifact_id):'),
+                    ("a.artifact_id not in", 'normalize("NFC", a.artifact_id) not in'),
+                ),
+                before="from unicodedata import normalize\n",
+            )
+        ],
+    ),
+    ("sorted flags", PURE, r"apply made risk_flags \[.*; expected", patched((FLAGS, f"tuple(sorted({{*{FLAGS}}}))"))),
+    (
+        "an artifact in the old one's place",
+        PURE,
+        r"whose id is known, and apply made artifacts",
+        patched((ARTIFACTS, "tuple(({a.artifact_id: a for a in state.artifacts} | artifacts).values())")),
+    ),
+    (
+        "artifacts by id and step",
+        PURE,
+        r"whose id is known, and apply made artifacts",
+        patched(
+            ("{artifact.artifact_id:", "{(artifact.artifact_id, artifact.step):"),
+            ("a.artifact_id not in", "(a.artifact_id, a.step) not in"),
+        ),
+    ),
+    (
+        "an empty value forgets",
+        PURE,
+        r"adds an empty fact, and apply made known_facts",
+        patched(("*facts.values()", "*(fact for fact in facts.values() if fact.value)")),
+    ),
+    (
+        "closes what begins like it",
+        PURE,
+        r"closes an open question, written without its last letter, and apply made open_questions",
+        patched(("if question not in patch.close_questions", "if not question.startswith(patch.close_questions)")),
+    ),
+    (
+        "a flag raised again moves",
+        PURE,
+        r"raises flags, one of them raised already, and apply made risk_flags",
+        patched(("[*state.risk_flags,", "[*(f for f in state.risk_flags if f not in patch.raise_flags),")),
+    ),
+    (
+        "a module remembers patches",
+        PURE,
+        r"The same patch is applied to [\w ]+ state, and apply made|applied twice, and",
+        [
+            applying(
+                "if (state.id, repr(patch)) in APPLIED:\n    return state\nAPPLIED.add((state.id, repr(patch)))"
+                + APPLIED,
+                before="APPLIED = set()\n",
+            )
+        ],
+    ),
+    (
+        "facts are dicts",
+        PURE,
+        r"adds a fact, and apply returned an AgentState with a dict in its known_facts; expected an AgentState",
+        patched((FACTS, "tuple(dict(fact) for fact in " + FACTS + ")")),
+    ),
+    (
+        "a coroutine",
+        PURE,
+        r"apply returned a coroutine, of which nothing has run: write def in place of async def; expected",
+        [applying(APPLIED).replace("def apply", "async def apply")],
+    ),
     # The goal and what else is always in
     ("the goal dropped", GOAL, r"The goal is not in the slice", selected((START, START.replace("state.goal", '""')))),
     (
@@ -305,6 +414,12 @@ WRONG = [
         GOAL,
         r"The goal is not in the slice",
         selected((START, START.replace("state.goal", "state.goal[:9]"))),
+    ),
+    (
+        "goal and step taken for each other",
+        GOAL,
+        r"The goal is .*, and that of the slice is ",
+        selected((START, START.replace("state.goal, step", "step, state.goal"))),
     ),
     ("the step dropped", GOAL, r"The current step is not in", selected((START, START.replace("step, ", '"", ')))),
     (
@@ -361,13 +476,13 @@ WRONG = [
     (
         "the budget as what is needed",
         GOAL,
-        r"need \d+\. ContextTooSmall says \d+",
+        r"need \d+\. ContextTooSmall says that \d+ are needed",
         selected(("raise ContextTooSmall(count(chosen.render()), budget)", "raise ContextTooSmall(budget, budget)")),
     ),
     (
         "how much is missing as what is needed",
         GOAL,
-        r"need \d+\. ContextTooSmall says \d+",
+        r"need \d+\. ContextTooSmall says that \d+ are needed",
         selected(
             (
                 "ContextTooSmall(count(chosen.render()), budget)",
@@ -399,6 +514,24 @@ WRONG = [
         r"returned a str; expected a ContextSlice",
         selected(("return chosen", "return chosen.render()")),
     ),
+    (
+        "without end",
+        GOAL,
+        r"In Russian, .*, and select_context did not end after a second of work at select_context, line \d+",
+        [selecting("while True:\n    pass")],
+    ),
+    (
+        "what is missing as the budget",
+        GOAL,
+        r"goal, step and questions need \d+\. ContextTooSmall says that the budget is -\d+",
+        selected((", budget)\nfor artifact", ", budget - count(chosen.render()))\nfor artifact")),
+    ),
+    (
+        "an error of its own",
+        GOAL,
+        r"raised ContextTooSmall: .*, a class of its own and not that of the given cell",
+        selected(before="class ContextTooSmall(Exception):\n    pass\n"),
+    ),
     # The budget
     (
         "characters",
@@ -413,7 +546,12 @@ WRONG = [
         r"the slice has \d+\. What would fit: .*in characters / 4",
         selected((SIZE, "len(larger.render()) // 4")),
     ),
-    ("four bytes a token", BUDGET, r"and the slice has \d+", selected((SIZE, "len(larger.render().encode()) // 4"))),
+    (
+        "four bytes a token",
+        BUDGET,
+        r"and the slice has \d+|Missing: fact",
+        selected((SIZE, "len(larger.render().encode()) // 4")),
+    ),
     ("words", BUDGET, r"and the slice has \d+", selected((SIZE, "len(larger.render().split())"))),
     (
         "values alone",
@@ -450,7 +588,7 @@ WRONG = [
         r"the budget is \d+ tokens, and the slice has \d+",
         selected((LAST_IF, "    chosen = larger\nreturn chosen")),
     ),
-    ("nothing but the goal", BUDGET, r"Missing: fact 1–9", [selecting(START + CHECK + "return chosen")]),
+    ("nothing but the goal", BUDGET, r"Missing: fact 1–11", [selecting(START + CHECK + "return chosen")]),
     (
         "half of the budget",
         BUDGET,
@@ -460,20 +598,85 @@ WRONG = [
     (
         "five facts at most",
         BUDGET,
-        r"Missing: fact 6–9 \(fact 1 is the newest\)",
+        r"Missing: fact 6–11 \(fact 1 is the newest\)",
         selected((ALL_FACTS, "for fact in reversed(state.known_facts[-5:]):")),
     ),
     (
         "no artifacts",
         BUDGET,
-        r"Missing: the artifact log_1 of this step",
+        r"Missing: the artifact (\w+, ){3}\w+ of this step",
         selected(("artifact.step == step", "False")),
+    ),
+    (
+        "a little less than the budget",
+        BUDGET,
+        r"and all of it has \d+\. Missing: fact 11 \(fact 1 is the newest\)\. A text of just that size fits$",
+        selected((FITS, FITS.replace("<=", "<"))),
+    ),
+    ("the repr", BUDGET, r"Missing: fact .*Is it `count` that counts", selected((SIZE, "count(str(larger))"))),
+    ("a reserve", BUDGET, r"Missing: fact .*Is it `count` that", selected((FITS, f"{SIZE} <= int(budget * 0.9)"))),
+    (
+        "another tokenizer",
+        BUDGET,
+        r"the budget is \d+ tokens",
+        selected((SIZE, "count_tokens(larger.render())"), before="from labkit.context import count_tokens\n"),
+    ),
+    (
+        "sizes remembered by text",
+        BUDGET,
+        r"the slice has \d+\. What would fit: .*by the `count` of another call|Missing: fact|raised ContextTooSmall",
+        selected(
+            ("count(", "size("),
+            (
+                START,
+                f"size = lambda text: SIZES[text] if text in SIZES else SIZES.setdefault(text, count(text))\n{START}",
+            ),
+            before="SIZES = {}\n",
+        ),
+    ),
+    (
+        "bytes as well",
+        BUDGET,
+        r"Missing: fact .*Is it `count` that counts",
+        selected((SIZE, f"max({SIZE}, len(larger.render().encode()) // 4)")),
+    ),
+    (
+        "the newest ten",
+        BUDGET,
+        r"Missing: fact 11",
+        selected((ALL_FACTS, ALL_FACTS.replace("facts)", "facts[-10:])"))),
+    ),
+    (
+        "names for nothing",
+        BUDGET,
+        r"the budget is \d+ tokens, and the slice has \d+",
+        selected((f"            if {FITS}", f"            if not form.excerpt or {FITS}")),
+    ),
+    (
+        "slices remembered",
+        BUDGET,
+        r"Missing: fact",
+        selected(
+            (START, f"if (step, budget) in SLICES:\n    return SLICES[step, budget]\n{START}"),
+            ("return chosen", "SLICES[step, budget] = chosen\nreturn chosen"),
+            before="SLICES = {}\n",
+        ),
+    ),
+    (
+        "slices remembered without the tokenizer",
+        BUDGET,
+        r"the slice has \d+\. What would fit: .*by the `count` of another call|Missing: fact",
+        selected(
+            (START, f"key = (repr(state), step, budget)\nif key in SLICES:\n    return SLICES[key]\n{START}"),
+            ("return chosen", "SLICES[key] = chosen\nreturn chosen"),
+            before="SLICES = {}\n",
+        ),
     ),
     # What does not fit
     (
         "break",
         LARGE,
-        r"^Fact (\d) did not fit; facts \d–9 did, and were dropped\.$",
+        r"Fact \d+ did not fit; facts? [\d–, ]+ did, and (was|were) dropped\.$",
         selected(
             (LAST_IF, "    if count(larger.render()) > budget:\n        break\n    chosen = larger\nreturn chosen")
         ),
@@ -481,7 +684,7 @@ WRONG = [
     (
         "return at the first that does not fit",
         LARGE,
-        r"^Fact (\d) did not fit; facts \d–9 did, and were dropped\.$",
+        r"Fact \d+ did not fit; facts? [\d–, ]+ did, and (was|were) dropped\.$",
         selected(
             (
                 LAST_IF,
@@ -492,7 +695,7 @@ WRONG = [
     (
         "the oldest go until it fits",
         LARGE,
-        r"^Fact (\d) did not fit; facts \d–9 did, and were dropped\.$",
+        r"Fact \d+ did not fit; facts? [\d–, ]+ did, and (was|were) dropped\.$",
         [
             selecting(
                 SELECTED[: SELECTED.index("for fact in")] + "facts = state.known_facts\n"
@@ -504,13 +707,13 @@ WRONG = [
     (
         "the oldest first",
         LARGE,
-        r"Facts 1–\d are the newest; the slice has fact",
+        r"There is room for fact [\d–, ]+, and the slice has fact [\d–, ]+\. Fact 1 is the newest",
         selected((ALL_FACTS, "for fact in state.known_facts:"), ("(fact, *chosen.facts)", "(*chosen.facts, fact)")),
     ),
     (
         "the smallest first",
         LARGE,
-        r"Facts 1–\d are the newest; the slice has",
+        r"There is room for fact [\d–, ]+, and the slice has fact [\d–, ]+\. Fact 1 is the newest",
         selected(
             (ALL_FACTS, "for fact in sorted(state.known_facts, key=lambda fact: count(fact.value)):"),
             (
@@ -522,13 +725,13 @@ WRONG = [
     (
         "break at the first artifact",
         LARGE,
-        r"log_1 did not fit with its excerpt; its name did, and was dropped",
+        r"The artifact \w+ did not fit with its excerpt; its name did, and was dropped",
         selected(('(artifact, artifact.model_copy(update={"excerpt": ""}))', "(artifact,)")),
     ),
     (
         "never an excerpt",
         LARGE,
-        r"There is room for the excerpt of log_1, and the slice has its name alone",
+        r"There is room for the excerpt of \w+, and the slice has its name alone",
         selected(
             (
                 '(artifact, artifact.model_copy(update={"excerpt": ""}))',
@@ -539,7 +742,7 @@ WRONG = [
     (
         "facts before artifacts",
         LARGE,
-        r"cfg_2 is not in: artifacts come first",
+        r"room for the (artifact|excerpt) .*(artifacts come first|its name alone)",
         [
             selecting(
                 SELECTED[: SELECTED.index("for artifact")]
@@ -549,29 +752,116 @@ WRONG = [
             )
         ],
     ),
+    (
+        "every excerpt cut",
+        LARGE,
+        r"the artifact \w+\['excerpt'\]( from character 301 on)? is .*; in the state, it is",
+        selected((FORMS, '(artifact.model_copy(update={"excerpt": artifact.excerpt[:300]}),' + FORMS[10:])),
+    ),
+    (
+        "a step that begins like this one",
+        LARGE,
+        r"In the slice for step '(\w+)' there is the artifact \w+ of step '\1\w+'",
+        selected(("artifact.step == step", "artifact.step.startswith(step)")),
+    ),
+    (
+        "a step in capitals",
+        LARGE,
+        r"In the slice for step '\w+' there is the artifact \w+ of step '[A-Z]+'",
+        selected(("artifact.step == step", "artifact.step.lower() == step")),
+    ),
+    (
+        "no step is every step",
+        LARGE,
+        r"In the slice for step '\w+' there is the artifact \w+ of step ''",
+        selected(("artifact.step == step", 'artifact.step in ("", step)')),
+    ),
+    (
+        "labkit's own",
+        LARGE,
+        r"In the slice for step '\w+' there is the artifact \w+ of step ",
+        ["# answer: select_context\nfrom labkit.context import select_context\n"],
+    ),
+    (
+        "all excerpts or none",
+        LARGE,
+        r"There is room for the excerpt of \w+, and the slice has its name alone",
+        selected(
+            ("for artifact in state.artifacts:", f"{WHOLE}for artifact in state.artifacts:"),
+            (FORMS, f"{FORMS}[not whole:]"),
+        ),
+    ),
+    (
+        "no artifact after the first that does not fit",
+        LARGE,
+        r"There is room for the artifact|its name did, and was dropped",
+        selected(("                break\nfor", "                break\n        else:\n            break\nfor")),
+    ),
+    (
+        "facts without their source",
+        LARGE,
+        r"In the slice, the fact \w+\['source'\] is \"\"; in the state, it is \"|In the slice, the fact",
+        selected(("facts=(fact,", "facts=(Fact(key=fact.key, value=fact.value),")),
+    ),
+    (
+        "a value is shown once",
+        BUDGET,
+        r"Missing: fact 11 ",
+        selected((LAST_IF, LAST_IF.replace(FITS, f"{FITS} and {NEW}"))),
+    ),
+    (
+        "two that do not fit are enough",
+        LARGE,
+        r"Fact \d+ did not fit; facts? [\d–, ]+ did, and (was|were) dropped\.$",
+        selected((ALL_FACTS, f"missed = 0\n{ALL_FACTS}"), (LAST_IF, LAST_IF.replace("return", f"{SECOND}return"))),
+    ),
     # The order
     (
         "the newest above",
         ORDER,
-        r"Fact (\d) is newer than fact \d, and stands above it",
+        r"Fact \d+ is newer than fact \d+, and stands above it",
         selected(("(fact, *chosen.facts)", "(*chosen.facts, fact)")),
     ),
     (
         "sorted by size",
         ORDER,
-        r"is newer than fact \d, and stands above it",
+        r"is newer than fact \d+, and stands above it",
         selected(("return chosen", "return replace(chosen, facts=sorted(chosen.facts, key=lambda f: len(f.value)))")),
+    ),
+    (
+        "sorted by key",
+        ORDER,
+        r"is newer than fact \d+, and stands above it",
+        selected(("facts=(fact, *chosen.facts)", "facts=tuple(sorted((fact, *chosen.facts), key=lambda f: f.key))")),
+    ),
+    (
+        "questions the other way round",
+        ORDER,
+        r"In the state, question \d stands above question \d; in the slice, below",
+        selected((START, START.replace("state.open_questions", "state.open_questions[::-1]"))),
+    ),
+    (
+        "an iterator of facts",
+        ORDER,
+        r"One slice was rendered twice, and the texts differ",
+        selected(("return chosen", "return replace(chosen, facts=iter(chosen.facts))")),
+    ),
+    (
+        "artifacts sorted by id",
+        ORDER,
+        r"In the state, \w+ comes first; in the slice, \w+ does",
+        selected(("return chosen", SORTED)),
     ),
     (
         "artifacts the other way round",
         ORDER,
-        r"In the state, log_1 comes first; in the slice, cfg_2 does",
+        r"In the state, \w+ comes first; in the slice, \w+ does",
         selected(("(*chosen.artifacts, form)", "(form, *chosen.artifacts)")),
     ),
     (
         "drawn",
         ORDER,
-        r"is newer than fact \d, and stands above it|the texts differ",
+        r"is newer than fact \d+, and stands above it|the texts differ",
         selected(
             ("return chosen", "return replace(chosen, facts=random.sample(chosen.facts, len(chosen.facts)))"),
             before="import random\n",
@@ -593,10 +883,7 @@ WRONG = [
         ORDER,
         r"The same state was given twice, and the texts differ",
         selected(
-            (
-                START,
-                "calls.append(1)\nchosen = ContextSlice(state.goal, f'{step} #{len(calls)}', state.open_questions)\n",
-            ),
+            (START, "calls.append(1)\n" + START.replace("step", "f'{step} {len(calls) % 7}'")),
             before="calls = []\n",
         ),
     ),
@@ -644,7 +931,8 @@ if count(mine.render()) > budget:
     raise ContextTooSmall(count(mine.render()), budget)
 for artifact in state.artifacts:
     if artifact.step == step:
-        for text in (f"{artifact.artifact_id} {artifact.summary} {artifact.excerpt}", artifact.artifact_id):
+        name = f"{artifact.artifact_id} {artifact.summary}"
+        for text in (f"{name} {artifact.excerpt}".strip(), name):
             mine.artifacts.append(text)
             if count(mine.render()) <= budget:
                 break
@@ -785,20 +1073,218 @@ def merge(old, new, key):
 """,
 )
 
+FROM_THE_END = applying(
+    """
+parts = {
+    "known_facts": newest([*state.known_facts, *patch.add_facts], "key"),
+    "artifacts": newest([*state.artifacts, *patch.attach_artifacts], "artifact_id"),
+    "open_questions": list(
+        dict.fromkeys([*(q for q in state.open_questions if q not in {*patch.close_questions}), *patch.add_questions])
+    ),
+    "risk_flags": list(dict.fromkeys([*state.risk_flags, *patch.raise_flags])),
+    "plan": list(state.plan if patch.replace_plan is None else patch.replace_plan),
+}
+return type(state).model_validate({**state.model_dump(), **parts})
+""",
+    before="""
+def newest(items, key):
+    seen = {}
+    for item in reversed(items):
+        seen.setdefault(getattr(item, key), item)
+    return list(seen.values())[::-1]
+""",
+)
+
+REDUCED = applying(
+    """
+still = tuple(question for question in state.open_questions if question not in set(patch.close_questions))
+return state.model_copy(deep=True, update={
+    "known_facts": reduce(replaced("key"), patch.add_facts, state.known_facts),
+    "plan": state.plan if patch.replace_plan is None else patch.replace_plan,
+    "open_questions": reduce(once, patch.add_questions, still),
+    "artifacts": reduce(replaced("artifact_id"), patch.attach_artifacts, state.artifacts),
+    "risk_flags": reduce(once, patch.raise_flags, state.risk_flags),
+})
+""",
+    before="""
+from functools import reduce
+from operator import attrgetter
+
+
+def replaced(name):
+    key = attrgetter(name)
+    return lambda old, new: (*(each for each in old if key(each) != key(new)), new)
+
+
+def once(old, text):
+    return old if text in old else (*old, text)
+""",
+)
+
+ONLY_WHAT_CHANGES = """# answer: apply
+class Apply:
+    def __call__(self, state, patch):
+        asked = [question for question in state.open_questions if question not in patch.close_questions]
+        update = {
+            "open_questions": (*asked, *(q for q in dict.fromkeys(patch.add_questions) if q not in asked)),
+            "plan": state.plan if patch.replace_plan is None else tuple(patch.replace_plan),
+            "risk_flags": tuple(dict.fromkeys(state.risk_flags + patch.raise_flags)),
+        }
+        for name, added, key in [("known_facts", patch.add_facts, "key"),
+                                 ("artifacts", patch.attach_artifacts, "artifact_id")]:
+            new = {getattr(each, key): each for each in added}
+            update[name] = tuple(e for e in getattr(state, name) if getattr(e, key) not in new) + tuple(new.values())
+        update = {name: value for name, value in update.items() if getattr(state, name) != value}
+        return state.model_copy(update=update) if update else state
+
+
+apply = Apply()
+"""
+
+QUEUE = selecting(
+    """
+def made(artifacts, facts):
+    return ContextSlice(
+        state.goal,
+        step,
+        state.open_questions,
+        facts=[fact for place, fact in enumerate(state.known_facts) if place in facts],
+        artifacts=[artifacts[place] for place in sorted(artifacts)],
+    )
+
+def fits(*parts):
+    return count(made(*parts).render()) <= budget
+
+queue = [(1, -place, "artifact") for place, a in enumerate(state.artifacts) if a.step == step]
+queue += [(2, -place, "fact") for place in range(len(state.known_facts))]
+heapq.heapify(queue)
+artifacts, facts = {}, set()
+if not fits(artifacts, facts):
+    raise ContextTooSmall(count(made(artifacts, facts).render()), budget)
+while queue:
+    _, place, what = heapq.heappop(queue)
+    if what == "fact":
+        if fits(artifacts, facts | {-place}):
+            facts.add(-place)
+        continue
+    whole = state.artifacts[-place]
+    for form in (whole, whole.model_copy(update={"excerpt": ""})):
+        if fits(artifacts | {-place: form}, facts):
+            artifacts[-place] = form
+            break
+return made(artifacts, facts)
+""",
+    before="import heapq\n",
+)
+
+GENERATOR = """# answer: select_context
+class Selector:
+    def offers(self, state, step):
+        chosen = ContextSlice(state.goal, step, state.open_questions)
+        for artifact in state.artifacts:
+            if artifact.step != step:
+                continue
+            whole = replace(chosen, artifacts=(*chosen.artifacts, artifact))
+            if (yield whole):
+                chosen = whole
+                continue
+            named = replace(chosen, artifacts=(*chosen.artifacts, artifact.model_copy(update={"excerpt": ""})))
+            if (yield named):
+                chosen = named
+        for fact in reversed(state.known_facts):
+            larger = replace(chosen, facts=(fact, *chosen.facts))
+            if (yield larger):
+                chosen = larger
+        return chosen
+
+    def __call__(self, state, step, budget, count) -> ContextSlice:
+        needed = count(ContextSlice(state.goal, step, state.open_questions).render())
+        if needed > budget:
+            raise ContextTooSmall(budget=budget, needed=needed)
+        offers, answer = self.offers(state, step), None
+        while True:
+            try:
+                offered = offers.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = count(offered.render()) <= budget
+
+
+select_context = Selector()
+"""
+
+NAMES_FIRST = selecting(
+    """
+size, facts, shown = lru_cache(maxsize=None)(count), deque(), {}
+
+def now():
+    artifacts = [shown[place] for place in sorted(shown)]
+    return Slice(state.goal, step, list(state.open_questions), facts, artifacts)
+
+if size(now().render()) > budget:
+    raise ContextTooSmall(size(now().render()), budget)
+for place in [n for n, artifact in enumerate(state.artifacts) if artifact.step == step]:
+    shown[place] = state.artifacts[place].model_copy(update={"excerpt": ""})
+    if size(now().render()) > budget:
+        del shown[place]
+for place in [*shown]:
+    name, shown[place] = shown[place], state.artifacts[place]
+    if size(now().render()) > budget:
+        shown[place] = name
+for fact in state.known_facts[::-1]:
+    facts.appendleft(fact)
+    if size(now().render()) > budget:
+        facts.popleft()
+return now()
+""",
+    before="""
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True)
+class Slice(ContextSlice):
+    pass
+""",
+)
+
+BY_DIFFERENCE = selecting(
+    """
+empty = ContextSlice(state.goal, step, state.open_questions)
+room = budget - count(empty.render())
+if room < 0:
+    raise ContextTooSmall(count(empty.render()), budget)
+
+def size(**what):
+    return count(ContextSlice("", "", **what).render()) - count(ContextSlice("", "").render())
+
+artifacts, facts = [], []
+for artifact in (artifact for artifact in state.artifacts if artifact.step == step):
+    for form in (artifact, artifact.model_copy(update={"excerpt": ""})):
+        if size(artifacts=[form]) <= room:
+            artifacts.append(form)
+            room -= size(artifacts=[form])
+            break
+for fact in reversed(state.known_facts):
+    if size(facts=[fact]) <= room:
+        facts.insert(0, fact)
+        room -= size(facts=[fact])
+return replace(empty, facts=facts, artifacts=artifacts)
+"""
+)
+
 RIGHT = {
-    "labkit's own": [
-        "# answer: apply\nfrom labkit.agent_state import apply\n",
-        "# answer: select_context\nfrom labkit.context import select_context\n",
-    ],
-    "a class": [CLASS],
-    "a format of its own": [OWN_FORMAT],
-    "lines added up": [LINES_ADDED_UP],
-    "says what is out": [SAYS_WHAT_IS_OUT],
-    "recursive": [RECURSIVE],
-    "validated anew": [VALIDATED],
-    "helpers": [HELPERS],
-    "a parameter more": [
+    "labkit's own, and a class": ["# answer: apply\nfrom labkit.agent_state import apply\n", CLASS],
+    "validated anew, and a format of its own": [VALIDATED, OWN_FORMAT],
+    "helpers, and lines added up": [HELPERS, LINES_ADDED_UP],
+    "from the end, and says what is out": [FROM_THE_END, SAYS_WHAT_IS_OUT],
+    "reduced, and recursive": [REDUCED, RECURSIVE],
+    "only what changes, and a queue": [ONLY_WHAT_CHANGES, QUEUE],
+    "a generator": [GENERATOR],
+    "a parameter more, and names first": [
         applying(APPLIED).replace("(state, patch)", "(state, patch, *, strict=False)"),
-        selecting(SELECTED).replace("budget, count)", "budget, count, reserve=0)"),
+        NAMES_FIRST.replace("budget, count)", "budget, count, reserve=0)"),
     ],
+    "sizes by difference": [BY_DIFFERENCE],
 }
