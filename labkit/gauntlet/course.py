@@ -21,7 +21,7 @@ from labkit.gauntlet.together import transactions
 from labkit.gauntlet.whole import everything
 from labkit.gauntlet.window import context
 from labkit.grading.judge.criteria import criteria
-from labkit.grading.judge.judge import Status, Verdict, judge
+from labkit.grading.judge.judge import Sitting, Status, Verdict
 
 __all__ = ["Checklist", "Gauntlet", "Row"]
 
@@ -89,7 +89,8 @@ class Gauntlet:
             judged += 1
             if verdict.status is not Status.PASS:
                 what, where = f"exercise {stem[:2]}, {verdict.case}: {verdict.what}", verdict.where
-                return Row(criterion, _title(criterion), Status.FAIL, what, where, verdict.next, judged)
+                status = verdict.status if verdict.status is Status.LOOK else Status.FAIL
+                return Row(criterion, _title(criterion), status, what, where, verdict.next, judged)
         return replace(self.run(criterion), cases=judged)
 
     def run(self, criterion: str) -> Row:
@@ -104,10 +105,11 @@ class Gauntlet:
         """The verdicts on the student's answers in this criterion. Cases of labkit's own answers prove nothing."""
         for stem, answers in self.answers.items():
             submission = answers.submission()
-            known = self.known.setdefault((stem, *submission.answers.values()), {})
+            key = stem, *submission.answers.values()
+            sitting = self.known[key] = self.known.get(key) or Sitting(answers.exercise, submission)
             for case in answers.exercise.cases:
                 if case.criterion == criterion and answers.yours.keys() & {*case.answers}:
-                    yield stem, judge(answers.exercise, submission, [case], known=known).verdicts[0]
+                    yield stem, sitting.verdict(case)
 
     def _parts(self, criterion: str) -> Parts:
         """The programs for a run: the student's answers of the chapters so far, labkit's own for the rest."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from labkit.grading.judge.as_text import as_text
 from labkit.grading.judge.criteria import find
-from labkit.grading.judge.judge import Result, Status
+from labkit.grading.judge.judge import BY_HAND, Result, Status
 from labkit.grading.judge.request import Request
 from labkit.grading.notebook.submission import Submission
 from labkit.repository import UsageError
@@ -48,7 +48,8 @@ def check(name: str) -> None:
 def summary(result: Result) -> str:
     """One line: how many cases are met, and which are not."""
     parts = [f"{result.met} of {len(result.verdicts)} cases met"]
-    for status, word in ((Status.FAIL, "failed"), (Status.NOT_JUDGED, "not judged"), (Status.TODO, "to do")):
+    words = {Status.FAIL: "failed", Status.LOOK: BY_HAND, Status.NOT_JUDGED: "not judged", Status.TODO: "to do"}
+    for status, word in words.items():
         if names := [verdict.case for verdict in result.verdicts if verdict.status is status]:
             parts.append(f"{word}: {', '.join(names)}")
     return "; ".join(parts)

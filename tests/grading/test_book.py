@@ -1,5 +1,6 @@
 """A class is graded once, whatever happens to the grader: the book is the same to the byte."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from own_class import RIGHT, WRONG, everything, hand_in, make_criteria
 from labkit.cli import main
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.student import Student
+from labkit.grading.judge.judge import BY_HAND
 
 
 @pytest.fixture
@@ -135,6 +137,29 @@ def test_a_judge_that_fails_costs_one_row_and_says_so(class_of_three):
     book = (class_of_three / "out" / "gradebook.csv").read_text()
     assert "Ada,look,0,3" in book
     assert "the judge itself failed, with exit status 3" in (class_of_three / "out/results/Ada.json").read_text()
+
+
+def test_a_case_that_could_not_be_judged_is_looked_at(class_of_three):
+    """It is no failed case: the book, the result and JUnit say that a human must look."""
+    judge = class_of_three / "criteria" / "criteria" / "90_double.py"
+    judge.write_text(judge.read_text().replace("    number = rng", "    {}['no key']\n    number = rng"))
+    hand_in(class_of_three / "class", "Bob", "# answer: double\n")
+    assert main(arguments(class_of_three)) == 0
+    out = class_of_three / "out"
+    assert "Ada,look,0,3" in (out / "gradebook.csv").read_text()
+    first, second = json.loads((out / "results/Ada.json").read_text())["results"][0]["verdicts"]
+    assert first["what"] == "the judge itself failed (KeyError): show this answer to your instructor"
+    assert (first["status"], second["status"]) == ("LOOK", "----")
+    assert 'failures="0" errors="1" skipped="1"' in (out / "junit.xml").read_text()
+
+
+def test_an_answer_cannot_ask_to_be_looked_at(class_of_three):
+    """What it says is in the verdict, and says nothing about the judge."""
+    hand_in(class_of_three / "class", "Bob", WRONG.replace("return number", f"return {BY_HAND!r}"))
+    book = Book(class_of_three / "out", class_of_three / "criteria", enclosed=False, run_notebooks=False)
+    bob = book.grade(book.students(class_of_three / "class"))[1]
+    assert BY_HAND in bob.results[0].verdicts[0].what
+    assert bob.status == "graded"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from labkit.crash import trial
 from labkit.crash.preload import shipped
 from labkit.grading.judge.as_text import as_text
-from labkit.grading.judge.criteria import find
-from labkit.grading.judge.judge import Status, judge, judge_notebook
+from labkit.grading.judge.criteria import Exercise, find
+from labkit.grading.judge.judge import Sitting, Status, judge, judge_notebook
 from labkit.grading.judge.rebuild import rebuild
 from labkit.grading.notebook.cells import Cell, read_notebook
 from labkit.grading.notebook.submission import Submission, names_defined, submission_from
@@ -102,6 +103,19 @@ def test_a_case_whose_need_is_unmet_is_not_judged():
     submission.answers["save_task"] = '# answer: save_task\ndef save_task(task, path):\n    open(path, "w")\n'
     result = judge(EXERCISE, submission, [case for case in CASES if case.id == "resumes"])
     assert [(v.status, v.what) for v in result.verdicts] == [(Status.NOT_JUDGED, "not judged: needs saves_whole")]
+
+
+def test_a_case_is_judged_once_in_a_sitting(monkeypatch):
+    """However often its verdict is needed, and after those that it depends on."""
+    judged = []
+    judges = {case.id: partial(lambda name, *_: judged.append(name), case.id) for case in CASES}
+    monkeypatch.setattr(Exercise, "judges", lambda _: judges)
+    sitting = Sitting(EXERCISE, submission_from(read_notebook(SOLUTION), {}))
+    for case in [*reversed(CASES), *CASES]:
+        assert sitting.verdict(case).status is Status.PASS
+    assert sorted(judged) == sorted(judges)
+    for case in CASES:
+        assert all(judged.index(needed) < judged.index(case.id) for needed in case.depends_on)
 
 
 def test_the_program_is_given_cells_and_answers_in_the_instructors_order():

@@ -6,14 +6,14 @@ from equivalents import EQUIVALENT
 from mutants import mutants
 
 from labkit.grading.judge.criteria import find
-from labkit.grading.judge.judge import Status, judge
+from labkit.grading.judge.judge import Sitting, Status
 
 
 def survives(number, cell):
     """Whether a solution with this answer meets every case."""
     exercise, cases = find(number)
-    given, known = submission(number, [cell]), {}
-    return all(judge(exercise, given, [case], known=known).verdicts[0].status is Status.PASS for case in cases)
+    sitting = Sitting(exercise, submission(number, [cell]))
+    return all(sitting.verdict(case).status is Status.PASS for case in cases)
 
 
 @pytest.mark.timeout(3600)

@@ -99,12 +99,13 @@ def junit(grades: Sequence[Grade]) -> str:
         verdicts = [(result.stem, verdict) for result in grade.results for verdict in result.verdicts]
         failed = sum(verdict.status in {Status.FAIL, Status.TODO} for _, verdict in verdicts)
         skipped = sum(verdict.status is Status.NOT_JUDGED for _, verdict in verdicts)
-        counts = {"tests": len(verdicts), "failures": failed, "errors": 0, "skipped": skipped}
+        errors = sum(verdict.status is Status.LOOK for _, verdict in verdicts)
+        counts = {"tests": len(verdicts), "failures": failed, "errors": errors, "skipped": skipped}
         suite = ET.SubElement(suites, "testsuite", name=grade.student, **{k: str(v) for k, v in counts.items()})
         for stem, verdict in verdicts:
             case = ET.SubElement(suite, "testcase", classname=f"{grade.student}.{stem}", name=verdict.case)
             if verdict.status is not Status.PASS:
-                kind = "skipped" if verdict.status is Status.NOT_JUDGED else "failure"
+                kind = {Status.NOT_JUDGED: "skipped", Status.LOOK: "error"}.get(verdict.status, "failure")
                 ET.SubElement(case, kind, message=verdict.what or "not begun").text = verdict.where
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from labkit.grading.judge.criteria import Exercise
-from labkit.grading.judge.judge import BY_HAND, Result, Status
+from labkit.grading.judge.judge import Result, Status
 
 
 class Marks(BaseModel):
@@ -52,7 +52,7 @@ class Grade(BaseModel):
                 cases[f"{exercise.number}.{case.id}"] = Marks(got=got, of=case.marks)
                 criteria[case.criterion] = criteria.get(case.criterion, Marks()).plus(got, case.marks)
                 total = total.plus(got, case.marks)
-        look = any(BY_HAND in verdict.what for result in results for verdict in result.verdicts)
+        look = any(verdict.status is Status.LOOK for result in results for verdict in result.verdicts)
         status = "look" if look else "graded" if results else "nothing handed in"
         return cls(
             student=student, status=status, total=total, criteria=criteria, cases=cases, results=results, runs=runs,

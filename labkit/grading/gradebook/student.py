@@ -99,13 +99,9 @@ class Student:
         return said.decode()
 
     def _unjudged(self, stem: str, status: int, desk: Desk) -> Result:
-        """If the judge's process has failed: every case is marked BY_HAND."""
+        """If the judge's process has failed: a human must look at every case."""
         exercise, what = self.exercises[stem], f"the judge itself failed, with exit status {status}: {BY_HAND}"
-        same = {"criterion", "title", "marks"}
-        verdicts = [
-            Verdict(case=case.id, status=Status.FAIL, what=what, **case.model_dump(include=same))
-            for case in exercise.cases
-        ]
+        verdicts = [Verdict.of(case, Status.LOOK, what) for case in exercise.cases]
         notes = self.submissions[stem].notes
         return Result(stem=stem, title=exercise.title, seed=desk.seed, verdicts=verdicts, notes=notes)
 

@@ -2,9 +2,8 @@
 
 import re
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NoReturn
@@ -20,7 +19,7 @@ from labkit.grading.judge.rebuild import answer_file, rebuild
 from labkit.grading.notebook.submission import Submission
 
 BY_HAND = "show this answer to your instructor"
-"""What a verdict ends with that is none."""
+"""Ends the text of a case that could not be judged."""
 
 
 class Status(StrEnum):
@@ -30,6 +29,8 @@ class Status(StrEnum):
     FAIL = "FAIL"
     TODO = "TODO"
     NOT_JUDGED = "----"
+    LOOK = "LOOK"
+    """It could not be judged: a human must look."""
 
 
 class Verdict(BaseModel):
@@ -47,6 +48,11 @@ class Verdict(BaseModel):
     next: str = ""
     timeline: list[tuple[str, bool]] = []
     """For each crash point, in order: the effect that follows it, and whether the answer survives a crash there."""
+
+    @classmethod
+    def of(cls, case: Case, status: Status, what: str = "") -> "Verdict":
+        """On this case, with nothing more to say of it."""
+        return cls(case=case.id, criterion=case.criterion, title=case.title, marks=case.marks, status=status, what=what)
 
 
 class Result(BaseModel):
@@ -70,67 +76,63 @@ def judge_notebook(exercise: Exercise, path: Path, cases: Iterable[Case], seed: 
 
 
 def judge(
-    exercise: Exercise,
-    submission: Submission,
-    cases: Iterable[Case],
-    seed: int = 0,
-    seconds: float | None = None,
-    known: dict[str, Verdict] | None = None,
+    exercise: Exercise, submission: Submission, cases: Iterable[Case], seed: int = 0, seconds: float | None = None
 ) -> Result:
-    """Judge `cases`, in the order of the exercise, and what they depend on. The seed draws the cases' inputs.
+    """Judge `cases`, in the order of the exercise. The seed draws their inputs.
 
-    A case that takes more than `seconds` of real time fails; then this must be the main thread of a process. `known`
-    holds verdicts, by case, that were reached before for the same submission and seed, and takes in new ones.
+    A case that takes more than `seconds` of real time fails; then this must be the main thread of a process.
     """
-    wanted = {case.id for case in cases}
-    needed = set(wanted)
-    for case in reversed(exercise.cases):  # a case stands below those that it depends on
-        needed |= set(case.depends_on) if case.id in needed else set()
-    program, judges = rebuild(exercise, submission), exercise.judges()
-    verdicts = {} if known is None else known
-    for case in exercise.cases:
-        if case.id in needed and case.id not in verdicts:
-            judge_case = partial(_within, seconds, judges[case.id], program, Random(f"{seed} {case.id}"))
-            verdicts[case.id] = _verdict(exercise, submission, program, case, judge_case, verdicts)
-    shown = [verdicts[case.id] for case in exercise.cases if case.id in wanted]
-    return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=shown, notes=submission.notes)
+    sitting, wanted = Sitting(exercise, submission, seed, seconds), {case.id for case in cases}
+    verdicts = [sitting.verdict(case) for case in exercise.cases if case.id in wanted]
+    return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=verdicts, notes=submission.notes)
 
 
-def _verdict(
-    exercise: Exercise,
-    submission: Submission,
-    program: Program,
-    case: Case,
-    judge_case: Callable[[], None],
-    earlier: dict[str, Verdict],
-) -> Verdict:
-    verdict = Verdict(case=case.id, criterion=case.criterion, title=case.title, marks=case.marks, status=Status.FAIL)
-    stubs = {name: stub.source.strip() for name, stub in exercise.stubs.items()}
-    missing = [name for name in case.answers if name not in submission.answers]
-    unmet = [name for name in case.depends_on if earlier[name].status is not Status.PASS]
-    errors = program.errors()
-    broken = [name for name in stubs if answer_file(name) in errors]
-    if missing:
-        verdict.what = f"The cell `# answer: {missing[0]}` is missing: run it, or copy it back from exercises/."
-    elif any(submission.answers[name].strip() == stubs[name] for name in case.answers):
-        verdict.status = Status.TODO
-    elif broken:
-        verdict.what = f"{broken[0]}: {errors[answer_file(broken[0])]}"
-    elif unmet:
-        verdict.status, verdict.what = Status.NOT_JUDGED, f"not judged: needs {', '.join(unmet)}"
-    else:
+class Sitting:
+    """A submission before the judge, with one seed: each case is judged once, however often its verdict is needed."""
+
+    def __init__(self, exercise: Exercise, submission: Submission, seed: int = 0, seconds: float | None = None) -> None:
+        self._submission, self._seed, self._seconds = submission, seed, seconds
+        self._cases, self._judges = {case.id: case for case in exercise.cases}, exercise.judges()
+        self._stubs = {name: stub.source.strip() for name, stub in exercise.stubs.items()}
+        self._program = rebuild(exercise, submission)
+        self._verdicts: dict[str, Verdict] = {}
+
+    def verdict(self, case: Case) -> Verdict:
+        """The verdict on a case. What the case depends on is judged first."""
+        if case.id not in self._verdicts:
+            self._verdicts[case.id] = self._unready(case) or self._judged(case)
+        return self._verdicts[case.id]
+
+    def _unready(self, case: Case) -> Verdict | None:
+        """The verdict on a case that has nothing to run; None if it has."""
+        answers, errors = self._submission.answers, self._program.errors()
+        for name in case.answers:
+            if name not in answers:
+                what = f"The cell `# answer: {name}` is missing: run it, or copy it back from exercises/."
+                return Verdict.of(case, Status.FAIL, what)
+        if any(answers[name].strip() == self._stubs[name] for name in case.answers):
+            return Verdict.of(case, Status.TODO)
+        for name in self._stubs:
+            if error := errors.get(answer_file(name)):
+                return Verdict.of(case, Status.FAIL, f"{name}: {error}")
+        needed = [self.verdict(self._cases[name]) for name in case.depends_on]
+        if unmet := [verdict.case for verdict in needed if verdict.status is not Status.PASS]:
+            return Verdict.of(case, Status.NOT_JUDGED, f"not judged: needs {', '.join(unmet)}")
+        return None
+
+    def _judged(self, case: Case) -> Verdict:
         try:
-            judge_case()
-            verdict.status = Status.PASS
+            _within(self._seconds, self._judges[case.id], self._program, Random(f"{self._seed} {case.id}"))
         except (AssertionError, CrashLabError) as error:
-            verdict.what = _explain(getattr(error, "what", str(error)), submission)
+            verdict = Verdict.of(case, Status.FAIL, _explain(getattr(error, "what", str(error)), self._submission))
             verdict.where = getattr(error, "where", "")
             verdict.score = getattr(error, "score", "")
             verdict.timeline = [(printable(effect), survives) for effect, survives in getattr(error, "timeline", ())]
             verdict.next = case.next
+            return verdict
         except Exception as error:  # noqa: BLE001 - whatever an answer made the judge do, it costs this case alone
-            verdict.what = f"the judge itself failed ({type(error).__name__}): {BY_HAND}"
-    return verdict
+            return Verdict.of(case, Status.LOOK, f"the judge itself failed ({type(error).__name__}): {BY_HAND}")
+        return Verdict.of(case, Status.PASS)
 
 
 def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Random) -> None:
@@ -150,7 +152,7 @@ def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Ran
 
 
 def _explain(what: str, submission: Submission) -> str:
-    """A NameError about a name from another cell is no riddle: say where that name is."""
+    """For a NameError about a name of another cell, where that name is; else `what`, fit to be shown."""
     for name in re.findall(r"name '(\w+)' is not defined", what):
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
