@@ -35,7 +35,7 @@ system: $(VENV)/test
 	$(BIN)/python -m pytest $(WIDE) tests/system $(ARGS)
 
 long: $(VENV)/test
-	$(BIN)/python -m pytest tests/long $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) tests/long $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check

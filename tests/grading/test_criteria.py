@@ -1,9 +1,7 @@
 """Each exercise is graded right: wrong answers fail the case they break, right answers of other shapes pass."""
 
-import re
-
 import pytest
-from corpora import CORPORA, submission
+from corpora import CORPORA, assert_fails, assert_passes, right, submission, wrong
 
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.judge import BY_HAND, Status, judge
@@ -11,40 +9,13 @@ from labkit.grading.judge.judge import BY_HAND, Status, judge
 pytestmark = pytest.mark.slow
 
 
-def wrong(kind):
-    """Parameters of that kind: the exercise, the case that is broken, what must be said, and the cells."""
-    rows = {
-        f"{number}-{what}-{case}": (number, case, message, cells)
-        for number, corpus in CORPORA.items()
-        for what, case, message, cells in getattr(corpus, kind, ())
-    }
-    return {"argnames": ("number", "case", "message", "cells"), "argvalues": rows.values(), "ids": rows}
+MOST = 3
+"""Wrong answers of each case that are judged here; `make long` takes all."""
+EVERY = 4
+"""One in so many right answers of each exercise; `make long` takes all."""
 
 
-def right():
-    """Parameters: the exercise, and the cells."""
-    rows = {f"{number}-{what}": (number, cells) for number in CORPORA for what, cells in CORPORA[number].RIGHT.items()}
-    return {"argnames": ("number", "cells"), "argvalues": rows.values(), "ids": rows}
-
-
-def assert_fails(number, case, message, cells):
-    """The verdict is FAIL, says what happened in a learner's words, and what to look at next."""
-    exercise, cases = find(number)
-    verdict = judge(exercise, submission(number, cells), [each for each in cases if each.id == case]).verdicts[0]
-    assert verdict.status is Status.FAIL
-    assert re.search(message, verdict.what), verdict.what
-    assert verdict.next or "not Python" in verdict.what
-    assert "Traceback" not in verdict.what
-
-
-def assert_passes(number, cells, seed=0):
-    """Every case is met."""
-    exercise, cases = find(number)
-    result = judge(exercise, submission(number, cells), cases, seed)
-    assert [(v.case, v.status, v.what) for v in result.verdicts if v.status is not Status.PASS] == []
-
-
-@pytest.mark.parametrize(**wrong("WRONG"))
+@pytest.mark.parametrize(**wrong("WRONG", MOST))
 def test_a_wrong_answer_fails_the_case_it_breaks(number, case, message, cells):
     """The verdict is FAIL, says what happened, and shows what to look at next."""
     assert_fails(number, case, message, cells)
@@ -56,7 +27,7 @@ def test_who_goes_for_the_judge_fails(number, case, message, cells):
     assert_fails(number, case, message, cells)
 
 
-@pytest.mark.parametrize(**right())
+@pytest.mark.parametrize(**right(EVERY))
 def test_a_right_answer_of_another_shape_passes(number, cells):
     """Every case is met."""
     assert_passes(number, cells)

@@ -1,4 +1,4 @@
-"""The longest sweep, 18,000 processes: `make long` runs it, and `.ci/run` does not."""
+"""The longest sweeps, up to 18,000 processes: `make long` runs them, and `.ci/run` does not."""
 
 import pytest
 import whole_agent
@@ -6,6 +6,7 @@ import whole_agent
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("new_store", [whole_agent.in_files, whole_agent.in_postgres])
-def test_two_crashes_lose_and_repeat_no_effect_and_no_saved_reply(new_store):
-    """The deploy story: at every crash point, and at every one of each recovery; see `whole_agent.invariant`."""
-    whole_agent.assert_survives("DEPLOY", 2, new_store)
+@pytest.mark.parametrize("name", ["DISK", "DEPLOY"])
+def test_two_crashes_lose_and_repeat_no_effect_and_no_saved_reply(name, new_store):
+    """A story: at every crash point, and at every one of each recovery; see `whole_agent.invariant`."""
+    whole_agent.assert_survives(name, 2, new_store)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from races import race
+from swept import BILL, PAID, arranged, paid_once, pay, pay_once_or_stop, pay_with_key
 
 from labkit.backoff import is_retryable, retry_after
 from labkit.clock import EPOCH, FakeClock
@@ -27,7 +28,7 @@ from labkit.idempotency import (
     step_key,
 )
 from labkit.store import AlreadyExistsError, NotFoundError, VersionConflictError
-from labkit.world import ack, arrange, ask, tool
+from labkit.world import tool
 
 SEPARATORS = ["", "/", ":", "-", ",", " ", '"', '", "', '"],["', "\\", "\0", "\n"]
 CONTENT = st.recursive(
@@ -517,36 +518,7 @@ def test_of_many_processes_that_race_for_a_key_exactly_one_works(tmp_path, left)
     assert {*told} == {(key, worker) for key, worker in ledger}
 
 
-# Crash points: killed twice, anywhere
-
-BILL = {"customer": "Ada", "amount": 20}
-KEY = step_key("order 7", "charge")
-PAID = "charged Ada 20 EUR"
-
-
-def pay(work, **options):
-    """Charge the customer once, and tell the user."""
-    receipt = run_once(FileStateStore("keys"), KEY, work, arguments=BILL, **options)
-    ack("paid")
-    return receipt
-
-
-def pay_with_key():
-    """The tool notices the key."""
-    return pay(lambda: tool("charge", key=KEY, **BILL), unknown=again)
-
-
-def pay_and_ask():
-    """The tool takes no key, but can be asked."""
-    return pay(lambda: tool("charge", **BILL), unknown=lambda: ask("charge", **BILL))
-
-
-def pay_once_or_stop():
-    """The tool offers nothing: a human must find out."""
-    try:
-        return pay(lambda: tool("charge", **BILL))
-    except UnknownOutcomeError:
-        return "unknown"
+# Crash points
 
 
 def pay_again():
@@ -557,41 +529,6 @@ def pay_again():
 def take_for_done():
     """The other mistake: to take a doubt for a yes."""
     return pay(lambda: tool("charge", **BILL), unknown=lambda: PAID)
-
-
-def paid_once(seen):
-    """The invariant where every doubt can be resolved."""
-    assert len(seen.ledger) == 1, f"charged {len(seen.ledger)} times"
-    assert seen.state == PAID
-
-
-def paid_once_or_stopped(seen):
-    """The invariant where a human may be needed: never two, and what the user was told is true and known."""
-    assert len(seen.ledger) <= 1, f"charged {len(seen.ledger)} times"
-    assert seen.state in (["unknown", PAID] if not seen.acknowledged else [PAID])
-    assert len(seen.ledger) == 1 or seen.state == "unknown", "lost"
-
-
-def arranged(kind):
-    """A setup in which `charge` is of this kind."""
-    return lambda: arrange(kinds={"charge": kind})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("program", "kind", "invariant"),
-    [
-        (pay_with_key, "keyed", paid_once),
-        (pay_and_ask, "asked", paid_once),
-        (pay_once_or_stop, "neither", paid_once_or_stopped),
-    ],
-)
-def test_two_crashes_do_not_charge_twice_or_lose_a_charge(program, kind, invariant):
-    """Killed at every crash point, and again at every one of each recovery, or the power cut, it holds."""
-    report = sweep(program, program, invariant, arranged(kind), power=True, depth=2)
-    report.assert_survives(effects=8)
-    assert "tool charge" in map(str, report.effects)
-    assert any(outcome.again for point in report.points for outcome in point.outcomes)
 
 
 @pytest.mark.parametrize(("program", "reason"), [(pay_again, "charged 2 times"), (take_for_done, "charged 0 times")])

@@ -21,11 +21,20 @@ def solved():
     return Gauntlet(solutions)
 
 
-def wrong_answers(step=1):
-    """Every wrong answer, or every so many of each chapter: its exercise, what it is, the case it breaks, its cells."""
+def wrong_answers():
+    """Every wrong answer: its exercise, what it is, the case that it breaks, its cells."""
     for stem in exercises():
-        for what, case, _, cells in CORPORA[stem[:2]].WRONG[::step]:
+        for what, case, _, cells in CORPORA[stem[:2]].WRONG:
             yield stem, what, case, cells
+
+
+def first_of_each_criterion():
+    """For each criterion of the course the first wrong answer that breaks a case of it."""
+    found, known = {}, exercises()
+    for each in wrong_answers():
+        stem, _, broken, _ = each
+        found.setdefault(next(case.criterion for case in known[stem].cases if case.id == broken), each)
+    return found.values()
 
 
 def with_answers(gauntlet, stem, cells):

@@ -1,6 +1,6 @@
 """The deployment as a saga, killed wherever it can be: with a step that fails, and with a compensation that does.
 
-`test_mechanisms` kills each once, `test_system_saga` kills some of them twice, and `test_long_saga` all.
+`test_mechanisms` kills each once, and `test_long_saga` twice.
 """
 
 from functools import partial
