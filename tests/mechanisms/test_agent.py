@@ -389,8 +389,7 @@ def test_an_agent_with_a_window_survives_every_crash_point():
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("new_store", [whole_agent.in_files, whole_agent.in_postgres])
-@pytest.mark.parametrize("name", ["DISK", "DEPLOY"])
+@pytest.mark.parametrize(("name", "new_store"), [("DISK", whole_agent.in_postgres), ("DEPLOY", whole_agent.in_files)])
 def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name, new_store):
     """Killed at every crash point: see `whole_agent.invariant`. `make long` kills twice."""
     whole_agent.assert_survives(name, 1, new_store)

@@ -1,6 +1,6 @@
 """The deployment as a saga, killed wherever it can be: with a step that fails, and with a compensation that does.
 
-`test_mechanisms` kills each once, and `test_long_saga` twice.
+`test_mechanisms` kills each once, on one of the stores, and `test_long_saga` twice, on all.
 """
 
 from functools import partial
