@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
-from labkit.crash import CrashLabError
+from labkit.crash import CrashLabError, trial
 from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
 from labkit.grading.judge.printable import printable
@@ -93,7 +93,18 @@ def judge(
             judge_case = partial(_within, seconds, judges[case.id], program, Random(f"{seed} {case.id}"))
             verdicts[case.id] = _verdict(exercise, submission, program, case, judge_case, verdicts)
     shown = [verdicts[case.id] for case in exercise.cases if case.id in wanted]
-    return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=shown, notes=submission.notes)
+    notes = [*submission.notes, *_skipped(program)]
+    return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=shown, notes=notes)
+
+
+def _skipped(program: Program) -> list[str]:
+    """Notes about the lines that tried something out and failed: a child runs the answers to find them."""
+    if not any(source.tries for source in program.sources):
+        return []
+    seen = trial(program.skipped)
+    told = seen.value if isinstance(seen.value, list) else []
+    note = "in the answer {answer}: line {line}, which tries something out, raised {error}; it does not count"
+    return [printable(note.format(**each)) for each in told]
 
 
 def _verdict(
@@ -109,7 +120,7 @@ def _verdict(
     missing = [name for name in case.answers if name not in submission.answers]
     unmet = [name for name in case.depends_on if earlier[name].status is not Status.PASS]
     errors = program.errors()
-    broken = [name for name in stubs if answer_file(name) in errors]
+    broken = [name for name in case.answers if answer_file(name) in errors]
     if missing:
         verdict.what = f"The cell `# answer: {missing[0]}` is missing: run it, or copy it back from exercises/."
     elif any(submission.answers[name].strip() == stubs[name] for name in case.answers):
@@ -154,4 +165,8 @@ def _explain(what: str, submission: Submission) -> str:
     for name in re.findall(r"name '(\w+)' is not defined", what):
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
+    if "ModuleNotFoundError: No module named" in what:
+        return f"{printable(what)}. A file of your own beside the notebook is not there: write it into the answer cell."
+    if "EOFError: EOF when reading a line" in what:
+        return f"{printable(what)}: `input()` asks for input, and nobody is there to answer."
     return printable(without_addresses(what))
