@@ -96,6 +96,8 @@ def _unpacked(member: Member, wanted: Callable[[str], bool], budget: Budget, dep
         for inner in members(member.data, wanted, budget, depth + 1):
             yield Member(f"{member.name}/{inner.name}", inner.data, inner.when, inner.problem)
     except ArchiveError as error:
+        if budget.left < 0:
+            raise
         yield Member(member.name, problem=f"cannot be used: {error}")
 
 

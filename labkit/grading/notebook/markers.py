@@ -3,8 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-
-from rapidfuzz.distance import Indel
+from difflib import SequenceMatcher
 
 EXACT = re.compile(r"[ \t]*# answer: *(\w+) *$")
 ALMOST = re.compile(r"[\s\ufeff\u200b]*(?:#[\s#]*|//\s*)(\w+)\s*[:;.=\uff1a\u2013\u2014-]*\s*[^\w\s]*([\w-]+)(.*)$")
@@ -27,7 +26,7 @@ class Part:
 
 def alike(word: str, other: str) -> bool:
     """Whether one may be a slip of the pen for the other."""
-    return Indel.normalized_similarity(word.casefold(), other.casefold()) >= ALIKE
+    return SequenceMatcher(None, word.casefold(), other.casefold()).ratio() >= ALIKE
 
 
 def defines(source: str, name: str) -> bool:
