@@ -69,7 +69,7 @@ def canvas(grades: Sequence[Grade]) -> str:
     rows += [["    Points Possible", "", "", "", "", str(grades[0].total.of)]]
     for grade in grades:
         of_canvas = grade.platform == "Canvas"
-        number, login = (grade.id, "") if of_canvas else ("", grade.student)
+        number, login = (grade.id, "") if of_canvas else ("", grade.student)  # an anonymous one has neither
         rows.append([_name(grade), number, "", login, "", str(grade.total.got)])
     return _csv(rows)
 
@@ -107,6 +107,8 @@ def junit(grades: Sequence[Grade]) -> str:
                 kind = "skipped" if verdict.status is Status.NOT_JUDGED else "failure"
                 told = {"message": verdict.what or "not begun", "type": verdict.status.name}
                 ET.SubElement(case, kind, told).text = verdict.where
+    for total in ("tests", "failures", "errors"):
+        suites.set(total, str(sum(int(suite.get(total, 0)) for suite in suites)))
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -144,11 +144,11 @@ def _read(path: Path, folder: Path, student: Whose) -> Iterator[File]:
 
 def _unpacked(data: bytes, parts: tuple[str, ...], student: Whose) -> Iterator[File]:
     def wanted(name: str) -> bool:
-        return not any(_is_not_theirs(part) for part in name.replace("\\", "/").split("/"))
+        return not any(_is_not_theirs(part) for part in name.replace("\\", "/").split("/") if part not in {".", ".."})
 
     try:
         for member in members(data, wanted):
-            inside = tuple(part for part in member.name.replace("\\", "/").split("/") if part)
+            inside = tuple(part for part in member.name.replace("\\", "/").split("/") if part not in {"", "."})
             yield File((*parts, *inside), student, member.data, member.when, member.problem, packed=True)
     except ArchiveError as error:
         yield File(parts, student, problem=f"cannot be used: {error}")

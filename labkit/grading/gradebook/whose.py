@@ -28,13 +28,14 @@ class Whose:
 
 PLATFORMS = {
     "Canvas, anonymous": re.compile(
-        r"(?P<student>anon_(?:LATE_)?(?P<who>\w{5}))_(?:LATE_)?(?:(?P<attempt>\d+)_.+|(?P<told>(?:text|link)\.html?))"
+        r"(?P<student>anon_(?:LATE_)?[^\W_]{5})_(?:LATE_)?(?:(?P<attempt>\d+)_.+|(?P<told>(?:text|link)\.html?))"
     ),
     "Canvas": re.compile(
         r"(?P<student>[^_].*?)_(?:LATE_)?(?P<id>\d+)_(?:(?P<attempt>\d+)_.+|(?P<told>(?:text|link)\.html?))"
     ),
     "Moodle": re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:(?P<told>onlinetext)|file|\w+?)(?:_.*)?"),
     "Blackboard": re.compile(r"(?P<student>.+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.+|(?P<told>\.txt))?"),
+    "Autolab": re.compile(r"(?P<student>[^_@]+@[^_@]+)_(?P<attempt>\d+)_.+"),
     "Gradescope": re.compile(r"(?P<student>submission_(?P<id>\d+))"),
     "Brightspace": re.compile(
         r"(?P<id>\d+)-\d+ - (?P<student>.+?) - (?P<attempt>[A-Z][a-z]+ \d{1,2}, \d{4} \d{1,4} ?[AP]M)(?: - .+)?"
@@ -62,7 +63,7 @@ def whose(name: str, stems: Iterable[str] = (), *, folder: bool = False) -> Whos
     for platform, form in PLATFORMS.items():
         if match := form.fullmatch(name):
             found = match.groupdict()
-            student = found["student"].strip()
+            student = found["student"].strip().replace("anon_LATE_", "anon_")
             number = found.get("id") or ""
             if platform == "Blackboard":  # "Homework 3_ada": what is before the last _ may be hers, too
                 number = student.rpartition("_")[2]

@@ -69,7 +69,7 @@ def find_answers(cells: Sequence[Cell], stubs: Mapping[str, Cell]) -> tuple[list
     found: list[Found] = []
     rest: list[str] = []
     taken = False
-    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+    for cell, following in zip(cells, [*cells[1:], None], strict=False):
         if taken:
             taken = False
             continue
