@@ -7,13 +7,14 @@ from collections import Counter
 from typing import Any
 
 from labkit.grading.judge.as_text import as_text
-from labkit.grading.judge.criteria import find
+from labkit.grading.judge.criteria import find, submission_of
 from labkit.grading.judge.judge import BY_HAND, Result, Status
 from labkit.grading.judge.request import Request
-from labkit.grading.notebook.submission import Submission
+from labkit.grading.notebook.cells import Cell
 from labkit.repository import UsageError
 
-_submission = Submission()
+_cells: dict[str, Cell] = {}
+"""The cells that were run, the last one last: by id, else by answer, else by source."""
 _hints_given: Counter[str] = Counter()
 
 
@@ -30,7 +31,14 @@ class BadRequest(UsageError):  # noqa: N818 - reads as a sentence in the noteboo
 
 def watch(shell: Any) -> None:
     """Remember the source of every cell that this kernel runs from now on: the file may not be saved yet."""
-    shell.events.register("pre_run_cell", lambda info: _submission.add(info.raw_cell))
+    shell.events.register("pre_run_cell", _remember)
+
+
+def _remember(info: Any) -> None:
+    cell = Cell(info.raw_cell.replace("\r\n", "\n"), getattr(info, "cell_id", None) or "")
+    key = cell.id or cell.answer or cell.source
+    _cells.pop(key, None)
+    _cells[key] = cell
 
 
 def check(name: str) -> None:
@@ -38,8 +46,9 @@ def check(name: str) -> None:
 
     `name` is an exercise or one of its cases: check("01"), check("01_file_storage"), check("01.saves_whole").
     """
-    _find(name)
-    result = _judge_elsewhere(Request(name=name, submission=_submission))
+    exercise, _ = _find(name)
+    submission = submission_of(exercise, list(_cells.values()))
+    result = _judge_elsewhere(Request(name=name, submission=submission))
     print(as_text(result))
     if result.met < len(result.verdicts):
         raise CriteriaNotMet(summary(result))

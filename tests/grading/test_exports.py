@@ -8,9 +8,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from own_class import make_criteria
 
-from labkit.grading.gradebook.exports import canvas, file_name, gradebook, junit, moodle, write_all
+from labkit.grading.gradebook.exports import canvas, gradebook, junit, moodle, write_all
 from labkit.grading.gradebook.results import Grade
 from labkit.grading.gradebook.similar import Pair
+from labkit.grading.gradebook.whose import file_names, whose
 from labkit.grading.judge.criteria import exercises
 from labkit.grading.judge.judge import Result, Status, Verdict
 from labkit.grading.sandbox.guarantees import Guarantee
@@ -69,27 +70,84 @@ def test_a_spreadsheet_calculates_nothing(grades):
         assert not [cell for row in rows(text) for cell in row if cell.startswith(("=", "+", "@"))]
 
 
-def test_canvas_finds_its_students(tmp_path):
-    """By the id in the names of the files that it hands out; else by login. The second row says what there is."""
+def handed(tmp_path, *names):
+    """Grades of students whose files or folders have these names."""
     make_criteria(tmp_path / "criteria")
     known = exercises(tmp_path / "criteria")
-    given = [Grade.of(name, [], [], [], known) for name in ("lovelaceada_4711_12", "byron_LATE_4712_13", "boole")]
-    head, points, *students = rows(canvas(given))
+    named = [whose(name, known) for name in names]
+    return [Grade.of(each.student, [], [], [], known, each) for each in named]
+
+
+def test_canvas_finds_its_students(tmp_path):
+    """By the id in the names of the files that it hands out; else by login. Its importer skips what it does not know.
+
+    It wants a header whose first two cells name the student and the ID, and reads a row of points possible.
+    """
+    names = ["lovelaceada_4711_12_90_double.ipynb", "byron_LATE_4712_13_x.ipynb", "anon_a1b2c_7_x.ipynb", "boole.ipynb"]
+    head, points, *students = rows(canvas(handed(tmp_path, *names)))
     assert head[:5] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     assert points[0].strip() == "Points Possible"
     assert points[-1] == "3"
     assert [row[:4] for row in students] == [
         ["lovelaceada", "4711", "", ""],
         ["byron", "4712", "", ""],
+        ["anon_a1b2c", "", "", ""],
         ["boole", "", "", "boole"],
     ]
+    assert {len(row) for row in rows(canvas(handed(tmp_path / "again", *names)))} == {6}
+
+
+def imported(text):
+    """What Moodle's importer of an assignment's worksheet takes: user id → grade. It takes none if a column is missing.
+
+    The id is what follows the word Participant in a cell, however that begins.
+    """
+    head, *students = rows(text)
+    where = {name: head.index(name) for name in ("Identifier", "Grade", "Last modified (grade)")}
+    found = {row[where["Identifier"]][len("Participant") :].strip(): row[where["Grade"]] for row in students}
+    return {number: grade for number, grade in found.items() if number.isdigit()}
 
 
 def test_moodle_finds_its_students(tmp_path):
-    """By the number in the names of the folders that it hands out."""
-    make_criteria(tmp_path / "criteria")
-    given = [Grade.of("Ada Lovelace_815_assignsubmission_file", [], [], [], exercises(tmp_path / "criteria"))]
-    assert rows(moodle(given))[1][:4] == ["Participant 815", "Ada Lovelace", "0", "3"]
+    """By the number in the names of the folders or files that it hands out."""
+    names = ["Ada Lovelace_815_assignsubmission_file_", "Zoë_816_assignsubmission_file_90_double.ipynb"]
+    given = handed(tmp_path, *names)
+    assert rows(moodle(given))[1] == ["Participant 815", "Ada Lovelace", "0", "3", "-", "nothing handed in"]
+    assert imported(moodle(given)) == {"815": "0", "816": "0"}
+
+
+def test_moodle_takes_nobody_for_somebody_else(tmp_path):
+    """A name that ends in a number is no participant's."""
+    assert imported(moodle(handed(tmp_path, "Participant 12.ipynb", "somebody 12.ipynb", "ada_12_13_x.ipynb"))) == {}
+
+
+ATTRIBUTES = {
+    "testsuites": {"name", "time", "tests", "failures", "disabled", "errors"},
+    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname", "id", "package"},
+    "testcase": {"name", "classname", "assertions", "time", "status"},
+    "failure": {"message", "type"},
+    "skipped": {"message", "type"},
+}
+"""Of the schema that Jenkins publishes: what an element may have."""
+INSIDE = {
+    "testsuites": {"testsuite"},
+    "testsuite": {"properties", "testcase", "system-out", "system-err"},
+    "testcase": {"skipped", "error", "failure", "system-out", "system-err"},
+    "failure": set(),
+    "skipped": set(),
+}
+REQUIRED = {"testsuite": {"name", "tests"}, "testcase": {"name", "classname"}}
+
+
+def test_junit_is_as_its_schema_says(grades):
+    """Every element, every attribute; the numbers are those of the cases."""
+    whole = ET.fromstring(junit(grades))  # noqa: S314 - our own
+    for element in whole.iter():
+        assert set(element.attrib) <= ATTRIBUTES[element.tag]
+        assert set(element.attrib) >= REQUIRED.get(element.tag, set())
+        assert {each.tag for each in element} <= INSIDE[element.tag]
+    assert int(whole.attrib["tests"]) == len(list(whole.iter("testcase")))
+    assert int(whole.attrib["failures"]) == len(list(whole.iter("failure")))
 
 
 def test_junit_has_a_test_case_per_case(grades):
@@ -97,6 +155,13 @@ def test_junit_has_a_test_case_per_case(grades):
     suites = ET.fromstring(junit(grades)).findall("testsuite")  # noqa: S314 - our own
     assert [suite.attrib["failures"] + suite.attrib["skipped"] for suite in suites] == ["00", "11", "00"]
     assert [case.attrib["name"] for case in suites[0]] == ["doubles", "doubles_none"]
+
+
+def test_what_could_not_be_used_is_never_graded(tmp_path):
+    """Whatever else was handed in, and whatever it came to."""
+    make_criteria(tmp_path / "criteria")
+    known = exercises(tmp_path / "criteria")
+    assert Grade.of("Ada", [], [], ["90_double.ipynb is empty"], known, look=True).status == "look"
 
 
 def test_no_page_runs_what_a_student_wrote(grades, tmp_path):
@@ -123,16 +188,9 @@ def test_a_page_needs_no_other_file_and_shows_no_hidden_case(grades, tmp_path):
 def test_what_is_written_is_what_the_schema_says(grades, tmp_path):
     """The schema lies beside the results, and reads them back."""
     write_all(tmp_path / "out", grades, [], [])
+    names = file_names(grade.student for grade in grades)
     required = json.loads((tmp_path / "out" / "schema.json").read_text())["required"]
     for grade in grades:
-        text = (tmp_path / "out" / "results" / f"{file_name(grade.student)}.json").read_text()
+        text = (tmp_path / "out" / "results" / f"{names[grade.student]}.json").read_text()
         assert set(required) <= set(json.loads(text))
         assert Grade.model_validate_json(text) == grade
-
-
-def test_no_name_leads_out_of_the_folder():
-    """Each name is a file of its own."""
-    names = ["../../etc/passwd", "a/b", "a%2fb", "ünï", ".", "..", "a\x00b"]
-    made = [file_name(name) for name in names]
-    assert len(set(made)) == len(names)
-    assert not any(set("/\x00.") & set(name) for name in made)

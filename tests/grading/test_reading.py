@@ -70,11 +70,19 @@ def test_colab_keeps_ids_in_metadata_and_sources_in_lines(known, handed):
     assert found.notes == ["the line `# answer: double` is gone; its cell was found by its id"]
 
 
-def test_a_misspelt_marker_is_found_by_its_id(known, handed):
+def test_a_misspelt_name_is_the_one_that_it_is_most_like(known, handed):
     """And the report says which word was meant."""
     found = read(known, hand_in(handed, "Ada", RIGHT.replace("answer: double", "answer: duoble")))
     assert found.answers["double"] == RIGHT.replace("answer: double", "answer: duoble")
-    assert "says `# answer: duoble`" in found.notes[0]
+    assert found.notes == ["`# answer: duoble` was taken as `# answer: double`"]
+
+
+def test_a_cell_with_another_name_is_found_by_its_id(known, handed):
+    """And the report says what it says."""
+    other = RIGHT.replace("answer: double", "answer: twice")
+    found = read(known, hand_in(handed, "Ada", other))
+    assert found.answers["double"] == other
+    assert "says `# answer: twice`" in found.notes[0]
 
 
 def test_an_answer_in_a_text_cell_counts(known, handed):

@@ -84,21 +84,21 @@ class Book:
 
     def _grade(self, student: Student, slot: int, lend: Lend, servers: Servers | None) -> Grade:
         """By `plan.resume`, do the steps that the journal of the student's task lacks, under the student's lock."""
-        with self._alone(student.name):
-            task = self.store.get(Task, student.name)
+        with self._alone(student.id):
+            task = self.store.get(Task, student.id)
             if task is not None and task.user_input != self._fingerprint(student):
-                self.store.delete(Task, student.name)
+                self.store.delete(Task, student.id)
                 task = None
             if task is None:
-                task = self.store.insert(Task(id=student.name, user_input=self._fingerprint(student)))
+                task = self.store.insert(Task(id=student.id, user_input=self._fingerprint(student)))
             if task.state is TaskState.COMPLETED:
                 return student.grade(task.journal)
             with lend(student) as loan:
                 desk = Desk(Room(slot, loan), self.criteria, self.seed, servers)
-                steps = student.steps(desk, lambda: self.store.get(Task, student.name).journal)
+                steps = student.steps(desk, lambda: self.store.get(Task, student.id).journal)
                 if not self.run_notebooks:
                     del steps[Student.RUN]
-                journal = resume(student.name, self.store, steps).journal
+                journal = resume(student.id, self.store, steps).journal
         return student.grade(journal)
 
     @contextmanager

@@ -8,7 +8,6 @@ class.html                for the instructor                       junit.xml    
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -17,14 +16,13 @@ from labkit.files import make_directory, write_atomically
 from labkit.grading.gradebook.pages import class_page, student_page
 from labkit.grading.gradebook.results import Grade, schema
 from labkit.grading.gradebook.similar import Pair
+from labkit.grading.gradebook.whose import file_names
 from labkit.grading.judge.judge import Status
 from labkit.grading.sandbox.guarantees import Guarantee
 
-CANVAS = re.compile(r"^(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+")
-"""How Canvas names what it lets instructors download."""
-MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_\w+")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would calculate."""
+NEVER = "-"
 
 
 def write_all(out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee], pairs: Iterable[Pair]) -> None:
@@ -39,17 +37,13 @@ def write_all(out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee
         "junit.xml": junit(grades),
         "class.html": class_page(grades, list(guarantees), list(pairs)),
     }
+    names = file_names(grade.student for grade in grades)
     for grade in grades:
-        name = file_name(grade.student)
+        name = names[grade.student]
         texts[f"results/{name}.json"] = grade.model_dump_json(indent=1) + "\n"
         texts[f"students/{name}.html"] = student_page(grade)
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
-
-
-def file_name(student: str) -> str:
-    """A student's name as a file name that no other student has, and that leads nowhere else."""
-    return "".join(char if char.isalnum() or char in " -_" else f"%{ord(char):02x}" for char in student)
 
 
 def gradebook(grades: Sequence[Grade]) -> str:
@@ -74,22 +68,28 @@ def canvas(grades: Sequence[Grade]) -> str:
     rows = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "labkit"]]
     rows += [["    Points Possible", "", "", "", "", str(grades[0].total.of)]]
     for grade in grades:
-        found = CANVAS.match(grade.student)
-        name, number, login = (found["name"], found["id"], "") if found else (grade.student, "", grade.student)
-        rows.append([name, number, "", login, "", str(grade.total.got)])
+        of_canvas = grade.platform == "Canvas"
+        number, login = (grade.id, "") if of_canvas else ("", grade.student)  # an anonymous one has neither
+        rows.append([_name(grade), number, "", login, "", str(grade.total.got)])
     return _csv(rows)
 
 
 def moodle(grades: Sequence[Grade]) -> str:
-    """For Moodle: the worksheet of an assignment, or any import that maps a column to the user."""
-    rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]]
+    """For Moodle, an assignment's Upload grading worksheet. Who is not of Moodle has no identifier, and is passed over.
+
+    "-" is when a grade was changed that never was.
+    """
+    rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Feedback comments"]]
     for grade in grades:
-        found = MOODLE.match(grade.student)
-        name, number = (found["name"], f"Participant {found['id']}") if found else (grade.student, grade.student)
+        number = f"Participant {grade.id}" if grade.platform == "Moodle" else ""
         unmet = [f"{r.stem[:2]}.{v.case}" for r in grade.results for v in r.verdicts if v.status is not Status.PASS]
         told = f"not met: {', '.join(unmet)}" if unmet else "all cases met" if grade.results else grade.status
-        rows.append([number, name, str(grade.total.got), str(grade.total.of), told])
+        rows.append([number, _name(grade), str(grade.total.got), str(grade.total.of), NEVER, told])
     return _csv(rows)
+
+
+def _name(grade: Grade) -> str:
+    return grade.student.removesuffix(f"_{grade.id}") if grade.id else grade.student
 
 
 def junit(grades: Sequence[Grade]) -> str:
@@ -106,7 +106,10 @@ def junit(grades: Sequence[Grade]) -> str:
             case = ET.SubElement(suite, "testcase", classname=f"{grade.student}.{stem}", name=verdict.case)
             if verdict.status is not Status.PASS:
                 kind = {Status.NOT_JUDGED: "skipped", Status.LOOK: "error"}.get(verdict.status, "failure")
-                ET.SubElement(case, kind, message=verdict.what or "not begun").text = verdict.where
+                told = {"message": verdict.what or "not begun", "type": verdict.status.name}
+                ET.SubElement(case, kind, told).text = verdict.where
+    for total in ("tests", "failures", "errors"):
+        suites.set(total, str(sum(int(suite.get(total, 0)) for suite in suites)))
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -115,5 +118,10 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
+        writer.writerow(
+            [
+                f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) and cell != NEVER else cell
+                for cell in row
+            ]
+        )
     return text.getvalue()

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from labkit.grading.gradebook.whose import Whose
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import Result, Status
 
@@ -24,6 +25,10 @@ class Grade(BaseModel):
     """A student's grade. Marks come from `results` alone."""
 
     student: str
+    platform: str = ""
+    """Whose names the files had: Canvas, Moodle …; nothing if people named them."""
+    id: str = ""
+    """What that platform knows the student by."""
     status: str
     """graded; nothing handed in; or look: something there must be looked at by hand."""
     total: Marks
@@ -39,9 +44,13 @@ class Grade(BaseModel):
 
     @classmethod
     def of(
-        cls, student: str, results: list[Result], runs: list[str], notes: list[str], exercises: Mapping[str, Exercise]
-    ) -> "Grade":
-        """Add up the marks. An exercise that was not handed in counts with none."""
+        cls, student: str, results: list[Result], runs: list[str], notes: list[str],
+        exercises: Mapping[str, Exercise], whose: Whose | None = None, *, look: bool = False,
+    ) -> "Grade":  # fmt: skip
+        """Add up the marks. An exercise that was not handed in counts with none.
+
+        `whose`: whom the exports mean. `look`: something was handed in that could not be used.
+        """
         met = {(r.stem, v.case) for r in results for v in r.verdicts if v.status is Status.PASS}
         cases: dict[str, Marks] = {}
         criteria: dict[str, Marks] = {}
@@ -52,11 +61,12 @@ class Grade(BaseModel):
                 cases[f"{exercise.number}.{case.id}"] = Marks(got=got, of=case.marks)
                 criteria[case.criterion] = criteria.get(case.criterion, Marks()).plus(got, case.marks)
                 total = total.plus(got, case.marks)
-        look = any(verdict.status is Status.LOOK for result in results for verdict in result.verdicts)
+        look = look or any(verdict.status is Status.LOOK for result in results for verdict in result.verdicts)
         status = "look" if look else "graded" if results else "nothing handed in"
+        who = {"platform": whose.platform, "id": whose.id} if whose else {}
         return cls(
             student=student, status=status, total=total, criteria=criteria, cases=cases, results=results, runs=runs,
-            notes=notes,
+            notes=notes, **who,
         )  # fmt: skip
 
 

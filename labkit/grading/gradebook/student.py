@@ -12,20 +12,18 @@ from typing import Any, ClassVar
 
 from labkit.grading.gradebook.handed_in import Handed
 from labkit.grading.gradebook.results import Grade
-from labkit.grading.judge.criteria import Exercise, read_submission
+from labkit.grading.gradebook.whose import Whose, short
+from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import BY_HAND, Result, Status, Verdict
-from labkit.grading.judge.printable import printable
 from labkit.grading.judge.request import Request
 from labkit.grading.notebook.submission import Submission
 from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.isolation.work import StoppedError
-from labkit.repository import UsageError
 
 SECONDS = 120.0
 """Real time that a case may take."""
-LONGEST_NAME = 60
 Journal = Mapping[str, str]
 
 
@@ -51,20 +49,19 @@ class Student:
     submissions: dict[str, Submission]
     notes: list[str]
     exercises: Mapping[str, Exercise]
+    look: bool = False
+    """Whether something that was handed in could not be used."""
+    whose: Whose | None = None
 
     @classmethod
     def of(cls, handed: Handed, exercises: Mapping[str, Exercise]) -> "Student":
-        """Read what was handed in. What cannot be read counts as no answers, and a note says why."""
-        if len(handed.student) > LONGEST_NAME:
-            raise UsageError(f"the name {handed.student[:40]}… is too long: use at most {LONGEST_NAME} characters")
-        submissions = {}
-        for stem in exercises:
-            if stem in handed.notebooks:
-                try:
-                    submissions[stem] = read_submission(exercises[stem], handed.notebooks[stem])
-                except UsageError as error:
-                    submissions[stem] = Submission(notes=[printable(str(error))])
-        return cls(handed.student, submissions, handed.notes, exercises)
+        """Of what was handed in."""
+        return cls(handed.student, handed.submissions, handed.notes, exercises, handed.look, handed.whose)
+
+    @property
+    def id(self) -> str:
+        """What the student's task and lock are called: short, whatever the name is."""
+        return short(self.name)
 
     @property
     def needs_database(self) -> bool:
@@ -74,7 +71,7 @@ class Student:
     def told(self) -> list[Any]:
         """All that the grade depends on, as plain data."""
         each = {stem: [s.answers, sorted(s.elsewhere), s.notes] for stem, s in self.submissions.items()}
-        return [each, self.notes]
+        return [each, self.notes, self.look]
 
     def steps(self, desk: Desk, journal: Callable[[], Journal]) -> dict[str, Callable[[], str]]:
         """What is to be done: judge each exercise, then run the notebooks. `journal` is what was done before."""
@@ -84,7 +81,8 @@ class Student:
     def grade(self, journal: Journal) -> Grade:
         """What it came to."""
         runs = json.loads(journal.get(self.RUN, "[]"))
-        return Grade.of(self.name, list(self._results(journal).values()), runs, self.notes, self.exercises)
+        results = list(self._results(journal).values())
+        return Grade.of(self.name, results, runs, self.notes, self.exercises, self.whose, look=self.look)
 
     def _results(self, journal: Journal) -> dict[str, Result]:
         return {stem: Result.model_validate_json(journal[stem]) for stem in self.submissions}

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -70,7 +70,7 @@ class Exercise(BaseModel):
         """The instructor's cells that make up the judged program: the given ones and the unsolved answers."""
         return [cell for cell in read_notebook(self.notebook) if "given" in cell.tags or cell.answer]
 
-    @property
+    @cached_property
     def stubs(self) -> dict[str, Cell]:
         """The answers as they are before anybody solved them."""
         return {cell.answer: cell for cell in self.cells if cell.answer}
@@ -86,9 +86,13 @@ class Exercise(BaseModel):
 
 def read_submission(exercise: Exercise, path: Path) -> Submission:
     """The answers in the notebook at `path`, and notes about what was odd. UsageError if nothing can be read."""
-    cells, notes = read_cells(path)
-    submission = submission_from(cells, {cell.id: name for name, cell in exercise.stubs.items()})
-    submission.notes = notes + submission.notes + _leaning(exercise, submission)
+    return submission_of(exercise, *read_cells(path))
+
+
+def submission_of(exercise: Exercise, cells: Sequence[Cell], notes: Sequence[str] = ()) -> Submission:
+    """The answers among these cells, and notes about what was odd, beside those of reading them."""
+    submission = submission_from(cells, exercise.stubs)
+    submission.notes = [*notes, *submission.notes, *_leaning(exercise, submission)]
     return submission
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
-from labkit.crash import CrashLabError
+from labkit.crash import CrashLabError, trial
 from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
 from labkit.grading.judge.printable import printable
@@ -84,7 +84,8 @@ def judge(
     """
     sitting, wanted = Sitting(exercise, submission, seed, seconds), {case.id for case in cases}
     verdicts = [sitting.verdict(case) for case in exercise.cases if case.id in wanted]
-    return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=verdicts, notes=submission.notes)
+    notes = [*submission.notes, *_skipped(sitting.program)]
+    return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=verdicts, notes=notes)
 
 
 class Sitting:
@@ -94,7 +95,7 @@ class Sitting:
         self._submission, self._seed, self._seconds = submission, seed, seconds
         self._cases, self._judges = {case.id: case for case in exercise.cases}, exercise.judges()
         self._stubs = {name: stub.source.strip() for name, stub in exercise.stubs.items()}
-        self._program = rebuild(exercise, submission)
+        self.program = rebuild(exercise, submission)
         self._verdicts: dict[str, Verdict] = {}
 
     def verdict(self, case: Case) -> Verdict:
@@ -105,14 +106,14 @@ class Sitting:
 
     def _unready(self, case: Case) -> Verdict | None:
         """The verdict on a case that has nothing to run; None if it has."""
-        answers, errors = self._submission.answers, self._program.errors()
+        answers, errors = self._submission.answers, self.program.errors()
         for name in case.answers:
             if name not in answers:
                 what = f"The cell `# answer: {name}` is missing: run it, or copy it back from exercises/."
                 return Verdict.of(case, Status.FAIL, what)
         if any(answers[name].strip() == self._stubs[name] for name in case.answers):
             return Verdict.of(case, Status.TODO)
-        for name in self._stubs:
+        for name in case.answers:
             if error := errors.get(answer_file(name)):
                 return Verdict.of(case, Status.FAIL, f"{name}: {error}")
         needed = [self.verdict(self._cases[name]) for name in case.depends_on]
@@ -122,7 +123,7 @@ class Sitting:
 
     def _judged(self, case: Case) -> Verdict:
         try:
-            _within(self._seconds, self._judges[case.id], self._program, Random(f"{self._seed} {case.id}"))
+            _within(self._seconds, self._judges[case.id], self.program, Random(f"{self._seed} {case.id}"))
         except (AssertionError, CrashLabError) as error:
             verdict = Verdict.of(case, Status.FAIL, _explain(getattr(error, "what", str(error)), self._submission))
             verdict.where = getattr(error, "where", "")
@@ -133,6 +134,16 @@ class Sitting:
         except Exception as error:  # noqa: BLE001 - whatever an answer made the judge do, it costs this case alone
             return Verdict.of(case, Status.LOOK, f"the judge itself failed ({type(error).__name__}): {BY_HAND}")
         return Verdict.of(case, Status.PASS)
+
+
+def _skipped(program: Program) -> list[str]:
+    """Notes about the lines that tried something out and failed: a child runs the answers to find them."""
+    if not any(source.tries for source in program.sources):
+        return []
+    seen = trial(program.skipped)
+    told = seen.value if isinstance(seen.value, list) else []
+    note = "in the answer {answer}: line {line}, which tries something out, raised {error}; it does not count"
+    return [printable(note.format(**each)) for each in told]
 
 
 def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Random) -> None:
@@ -156,4 +167,8 @@ def _explain(what: str, submission: Submission) -> str:
     for name in re.findall(r"name '(\w+)' is not defined", what):
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
+    if "ModuleNotFoundError: No module named" in what:
+        return f"{printable(what)}. A file of your own beside the notebook is not there: write it into the answer cell."
+    if "EOFError: EOF when reading a line" in what:
+        return f"{printable(what)}: `input()` asks for input, and nobody is there to answer."
     return printable(without_addresses(what))

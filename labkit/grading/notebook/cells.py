@@ -1,4 +1,4 @@
-"""The code cells in a notebook file that may be damaged, of any age and origin: read as JSON, with no library.
+"""The cells in a notebook file that may be damaged, of any age and origin: read as JSON, with no library.
 
 An answer cell begins with the line `# answer: <name>`. Reading follows no link, waits for no pipe, and runs nothing.
 """
@@ -6,30 +6,35 @@ An answer cell begins with the line `# answer: <name>`. Reading follows no link,
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labkit.grading.notebook.text import decoded, other_than_notebook, resolved
 from labkit.repository import UsageError
 
 MARKER = re.compile(r"\s*# answer: *(\w+) *(?:\n|$)")
 MOST_BYTES = 20 * 2**20
 """Bytes of a notebook that is read at all."""
-CONFLICT = re.compile(r"^<<<<<<<.*\n((?:.*\n)*?)=======\n(?:.*\n)*?>>>>>>>.*\n?", re.MULTILINE)
-"""What git leaves where two versions met. The first one is kept."""
+SCRIPT = re.compile(r"^# (?:In ?\[[ \d*]*\]:?|%%).*$", re.MULTILINE)
+"""Where a cell begins in a notebook that was saved as a script."""
+OF_NBDIME = re.compile(r"</?span[^>]*>|[`*]")
+"""How nbdime adorns the marks of a conflict, which it puts into text cells."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell of a notebook."""
+    """A cell of a notebook."""
 
     source: str
     id: str = ""
     tags: tuple[str, ...] = ()
+    kind: str = "code"
 
     @property
     def answer(self) -> str | None:
-        """The name of the answer in this cell, if it is an answer cell."""
+        """The name of the answer in this cell, if its first line is exactly an answer's."""
         match = MARKER.match(self.source)
         return match[1] if match else None
 
@@ -39,65 +44,114 @@ def read_notebook(path: Path) -> list[Cell]:
     cells, notes = read_cells(path.resolve())
     if notes:
         raise UsageError(f"{path} is not a notebook that can be used: {notes[0]}")
-    return cells
+    return [cell for cell in cells if cell.kind == "code"]
 
 
 def read_cells(path: Path) -> tuple[list[Cell], list[str]]:
-    """The code cells of a notebook of any age and origin, and what had to be repaired. UsageError if it is none."""
+    """The cells of the notebook at `path`, and what had to be repaired. UsageError if it is none."""
+    try:
+        data = read_bytes(path)
+    except FileNotFoundError:
+        raise UsageError(f"there is no notebook {path}") from None
+    except OSError as error:
+        raise UsageError(_unread(path.name, f"{type(error).__name__}: {error}")) from None
+    return cells_of(data, path.name)
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """What is in a file, and one byte more than `most` if it is larger. OSError for a link."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        return file.read(most + 1)
+
+
+def cells_of(data: bytes, name: str) -> tuple[list[Cell], list[str]]:
+    """The cells of a notebook of any age and origin, and what had to be repaired. UsageError if it is none."""
+    if len(data) > MOST_BYTES:
+        raise UsageError(_unread(name, f"it has more than {MOST_BYTES // 2**20} MB: clear its outputs"))
     notes: list[str] = []
     try:
-        content = _parsed(_text(path, notes), notes)
+        text, notes = decoded(data)
+        content = _parsed(text, notes)
         sheets = content.get("worksheets")  # before version 4
         listed = content["cells"] if sheets is None else [cell for sheet in sheets for cell in sheet["cells"]]
         cells = [cell for number, each in enumerate(listed, 1) if (cell := _cell(each, number, notes))]
-    except FileNotFoundError:
-        raise UsageError(f"there is no notebook {path}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UsageError(f"{path.name} is not a notebook that can be read ({reason})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(_unread(name, other_than_notebook(data) or f"{type(error).__name__}: {error}")) from None
     if sheets is not None:
         notes.append("the notebook is of a version before 4; it was read all the same")
-    return cells, notes
+    return _one_version(cells, notes), notes
 
 
-def _text(path: Path, notes: list[str]) -> str:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"it has more than {MOST_BYTES // 2**20} MB: clear its outputs")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        notes.append("some of its characters are not UTF-8 and were replaced")
-        return data.decode("utf-8-sig", errors="replace")
+def cells_of_script(data: bytes) -> tuple[list[Cell], list[str]]:
+    """The cells of a notebook that was saved as a Python script."""
+    text, notes = decoded(data)
+    notes.append("a Python script was handed in, not the notebook; it was read all the same")
+    return [Cell(part.strip("\n")) for part in SCRIPT.split(text.replace("\r\n", "\n"))], notes
+
+
+def _unread(name: str, reason: str) -> str:
+    return f"{name} is not a notebook that can be read ({reason})"
 
 
 def _parsed(text: str, notes: list[str]) -> dict[str, Any]:
     try:
-        return json.loads(text)
+        content = json.loads(text)
     except ValueError:
-        resolved, conflicts = CONFLICT.subn(r"\1", text)
-        if not conflicts:
-            raise
-        notes.append(f"it holds {conflicts} unresolved merge conflicts; the first version of each was taken")
-        return json.loads(resolved)
+        for version, which in enumerate(("first", "second")):
+            chosen, conflicts = resolved(text, version)
+            if not conflicts:
+                raise
+            try:
+                content = json.loads(chosen)
+            except ValueError:
+                if version:
+                    raise
+            else:
+                notes.append(f"it holds {conflicts} unresolved merge conflicts; the {which} version of each was taken")
+                break
+    if isinstance(content, str):
+        notes.append("it is a notebook within a text; it was read all the same")
+        return json.loads(content)
+    return content
 
 
 def _cell(cell: Any, number: int, notes: list[str]) -> Cell | None:
     try:
-        source = cell.get("source", cell.get("input", ""))
-        source = source if isinstance(source, str) else "".join(source)
-        source = source.encode(errors="replace").decode()  # JSON can hold halves of characters, which nothing else can
+        source = _source(cell.get("source", cell.get("input")), number, notes)
         metadata = cell.get("metadata") or {}
         tags = metadata.get("tags")
-        made = Cell(
-            source, str(cell.get("id") or metadata.get("id", "")), tuple(tags) if isinstance(tags, list) else ()
-        )
-        kind = cell["cell_type"]
+        tags = tuple(tags) if isinstance(tags, list) else ()
+        return Cell(source, str(cell.get("id") or metadata.get("id", "")), tags, str(cell["cell_type"]))
     except (AttributeError, KeyError, TypeError):
         notes.append(f"cell {number} is damaged and was left out")
         return None
-    if kind != "code" and made.answer:
-        notes.append(f"the answer {made.answer} is in a cell of type {kind}; it was taken as code")
-    return made if kind == "code" or made.answer else None
+
+
+def _source(source: Any, number: int, notes: list[str]) -> str:
+    """As text, whose lines end as Python's do. TypeError for what is no source."""
+    lines = [source] if isinstance(source, str) else source or []
+    if len(lines) > 1 and not any(line.endswith(("\n", "\r")) for line in lines[:-1]):
+        lines = ["\n".join(lines)]
+        notes.append(f"the lines of cell {number} had lost their newlines, which were put back")
+    text = "".join(lines).replace("\r\n", "\n").replace("\r", "\n")
+    text = text.encode(errors="replace").decode()  # JSON can hold halves of characters, which nothing else can
+    text, conflicts = resolved(text) if "\n>>>>>>>" in text else (text, 0)
+    if conflicts:
+        notes.append(f"cell {number} holds {conflicts} unresolved merge conflicts; the first version was taken")
+    return text
+
+
+def _one_version(cells: Iterable[Cell], notes: list[str]) -> list[Cell]:
+    """Without the cells of the second version, where nbdime has put both into the notebook."""
+    cells, kept, part = list(cells), [], None
+    for cell in cells:
+        mark = OF_NBDIME.sub("", cell.source).strip()[:7] if cell.kind == "markdown" else ""
+        if mark in {"<<<<<<<", "=======", ">>>>>>>"}:
+            part = {"<<<<<<<": 0, "=======": 1, ">>>>>>>": None}[mark]
+        elif part in {None, 0}:
+            kept.append(cell)
+    if part is not None or len(kept) == len(cells):
+        return cells
+    notes.append("it holds an unresolved conflict of nbdime; the first version was taken")
+    return kept
