@@ -32,6 +32,7 @@ class Shop:
         self.orders = {}
 
     def __call__(self, environ, start_response):
+        """Take an order, or tell all."""
         if environ["REQUEST_METHOD"] == "GET":
             start_response("200 OK", [("content-type", "application/json")])
             return [json.dumps(list(self.orders.values())).encode()]
@@ -398,7 +399,7 @@ def test_asgi_applications_are_told_that_they_begin():
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body", "body": state.get("begun", b"no")})
 
-    assert trial(lambda: post(), lambda: service(app) and None).value == "yes"
+    assert trial(post, lambda: service(app) and None).value == "yes"
 
 
 def fails(_, start_response):
@@ -417,7 +418,7 @@ def says_nothing(*_):
 
 
 def writes_elsewhere(*_):
-    Path("/var/tmp/labkit-outside").write_text("x")
+    Path("/opt/labkit-outside").write_text("x")
 
 
 def uses_a_tool(*_):
@@ -438,7 +439,7 @@ async def waits_for_ever(_, __, ___):
     [
         (fails, "run was going to use the service, which raised KeyError: 'item' in fails, line "),
         (says_nothing, "which did not answer at all"),
-        (writes_elsewhere, "which was going to write to /var/tmp/labkit-outside, outside its folder"),
+        (writes_elsewhere, "which was going to write to /opt/labkit-outside, outside its folder"),
         (uses_a_tool, "a service can use no tools of the world"),
         (lies_about_its_length, "which answered what is no HTTP (Too much data for declared Content-Length)"),
     ],
@@ -487,8 +488,12 @@ def test_a_service_is_started_in_setup_alone():
 
 def test_other_addresses_and_other_protocols_are_refused():
     """The port of no service, TLS, and what is no HTTP at all."""
-    assert "was going to connect to 127.0.0.1:8002" in refused_by(Shop(), lambda: requests.get("http://127.0.0.1:8002"))
-    assert "speak HTTP to it, without TLS" in refused_by(Shop(), lambda: requests.get("https://127.0.0.1:8001"))
+    assert "was going to connect to 127.0.0.1:8002" in refused_by(
+        Shop(), lambda: requests.get("http://127.0.0.1:8002", timeout=1)
+    )
+    assert "speak HTTP to it, without TLS" in refused_by(
+        Shop(), lambda: requests.get("https://127.0.0.1:8001", timeout=1)
+    )
 
 
 def test_a_killed_request_has_not_been_sent():

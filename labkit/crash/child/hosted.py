@@ -17,8 +17,7 @@ import cloudpickle
 
 from labkit import world
 from labkit.crash.channel import hear, tell
-from labkit.crash.child import stand_ins, virtual, wsgi
-from labkit.crash.child.remote_world import OnTime
+from labkit.crash.child import pids, stand_ins, threads, virtual, wsgi
 from labkit.crash.child.reply import Data, Timed
 from labkit.crash.child.trace import NotLetError, Trace
 from labkit.crash.news import News, Refused
@@ -29,7 +28,7 @@ PID = 5151
 """The process id that tells its chance from others'."""
 
 
-def main(  # noqa: PLR0913, PLR0917 - what it is told by the fork
+def main(
     channel: Connection, number: int, app: bytes, path: list[str], folder: Path, confinement: Confinement | None
 ) -> None:
     """Answer over `channel` until it is closed: [elapsed, request] by a reply, or by {"error": a predicate}."""
@@ -39,9 +38,11 @@ def main(  # noqa: PLR0913, PLR0917 - what it is told by the fork
     os.chdir(home)
     if confinement:
         confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), home)
-    clock, trace = _Elsewhere(), _Quiet(channel, silent=True, pid=os.getpid())
+    clock, trace = _Elsewhere(), _Quiet(channel, silent=True)
     world.attach(clock)
     virtual.activate(clock, 0.0, PID + number, trace)
+    pids.ACTIVE.append(pids.Processes(trace, PID + number, (), stranger=False))
+    threads.ACTIVE.append(trace)
     stand_ins.activate(trace, tmp, ())
     sys.path[:] = path
     answer = None
@@ -61,24 +62,26 @@ def main(  # noqa: PLR0913, PLR0917 - what it is told by the fork
 
 def answering(app: Any, clock: Timed) -> Callable[[Data], Data]:
     """What answers requests by an application, or by what makes one. TypeError if it is neither."""
-    if _needs(app) == 0:
+    if not _takes(app, 2) and not _takes(app, 3) and _takes(app, 0):
         app = app()
-    if not callable(app):
-        raise TypeError(f"a service is a WSGI or ASGI application, not {type(app).__name__}")
-    if _needs(app) == 2:
+    if _takes(app, 2) and not inspect.iscoroutinefunction(app):
         return wsgi.answering(app, clock)
+    if not _takes(app, 3):
+        raise TypeError(f"a service is a WSGI or ASGI application, not {type(app).__name__}")
     from labkit.crash.child import asgi  # noqa: PLC0415 - asyncio takes long to load, and WSGI needs none
 
     return asgi.answering(app, clock)
 
 
-def _needs(app: Any) -> int | None:
-    """How many arguments it must be given; None if it does not say."""
+def _takes(app: Any, count: int) -> bool:
+    """Whether it can be called with so many arguments."""
     try:
-        known = inspect.signature(app).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    return sum(each.default is each.empty and each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD} for each in known)
+        inspect.signature(app).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # it does not say
+        return True
+    return True
 
 
 def _predicate(error: BaseException) -> str:
@@ -95,7 +98,7 @@ class _Elsewhere:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.on_time: OnTime = lambda elapsed: None
+        self.on_time: Callable[[float], None] = lambda elapsed: None
 
     def go_to(self, elapsed: float) -> None:
         """The world is there now."""

@@ -3,7 +3,6 @@
 import io
 import sys
 from collections.abc import Callable
-from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,13 +16,18 @@ def answering(app: Any, clock: Timed) -> Callable[[Data], Data]:
 
 def _ask(app: Any, request: Data, reply: Reply) -> Data:
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], None]:
-        reply.start(int(status.split()[0]), [list(pair) for pair in headers])
+        reply.start(int(status.partition(" ")[0]), [list(pair) for pair in headers])
         return reply.add
 
     parts = app(_environ(request), start_response)
-    with closing(parts) if hasattr(parts, "close") else suppress(), suppress(EndlessError):
+    try:
         for part in parts:
             reply.add(part)
+    except EndlessError:
+        pass
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
     return reply.told
 
 
@@ -37,7 +41,5 @@ def _environ(request: Data) -> Data:
         "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "wsgi.multithread": False,
         "wsgi.multiprocess": False, "wsgi.run_once": False,
     }  # fmt: skip
-    for name, value in request["headers"]:
-        name = name.upper().replace("-", "_")
-        environ[name if name == "CONTENT_TYPE" else f"HTTP_{name}"] = value
-    return environ
+    headers = [(name.upper().replace("-", "_"), value) for name, value in request["headers"]]
+    return environ | {name if name == "CONTENT_TYPE" else f"HTTP_{name}": value for name, value in headers}

@@ -82,7 +82,7 @@ class Services:
     def serve(self, name: str, app: str, path: list[str], faults: list[str]) -> int:
         """Start a service; returns its port. ServiceError if it cannot be made, or the name is taken."""
         if any(name == other for other, *_ in self._apps):
-            raise ServiceError(f"has the name of another ({name!r}): name each as you like, service(app, \"shop\")")
+            raise ServiceError(f'has the name of another ({name!r}): name each as you like, service(app, "shop")')
         if len(self._apps) == SERVICES:
             raise ServiceError(f"is one of more than {SERVICES}")
         self._apps.append([name, app, path, faults])
