@@ -56,7 +56,7 @@ _NAMES = {
     "agent_state": "AgentState Artifact Fact StatePatch apply keep_artifact",
     "context": "ContextSlice ContextTooSmall count_tokens select_context",
     "world": "ToolTimeoutError World WorldClock ack arrange ask attach standing tool",
-    "crash": "sweep trial",
+    "crash": "service sweep trial",
     "crash.magic": "scratch",
     "grading.session": "check hint",
     "course.stories": "stories",

@@ -15,6 +15,7 @@ In several of them:
     jobs            what is asked of the zygote and of a child, and what the zygote answers
     news            what a child tells the zygote
     channel         JSON over a socket
+    services        what `setup` calls to start a service
     under_test      which frames are the code under test
     preload         modules that the zygote imports so that each child has them
 """
@@ -33,6 +34,7 @@ from labkit.crash.report.findings import KILLED, POWER_CUT, DidNotSurviveError, 
 from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import Replay
 from labkit.crash.report.report import Report
+from labkit.crash.services import service
 from labkit.crash.world_process.database import tables
 from labkit.world import World
 
@@ -50,6 +52,7 @@ __all__ = [
     "Report",
     "Stop",
     "Trial",
+    "service",
     "sweep",
     "trial",
 ]

@@ -9,10 +9,16 @@ from labkit.crash.news import News
 
 APPLICATION = "labkit-child"
 """The application name of a child's connections to PostgreSQL."""
+FIRST_PORT, SERVICES = 8001, 100
+"""Where a sweep's first service is found, and how many there may be."""
 
 
 class CrashLabError(RuntimeError):
     """The crash lab itself failed, not the code under test."""
+
+
+class ServiceError(RuntimeError):
+    """A service did not answer as one. The text is the predicate of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class Memory:
     """Of the lab's database: see `world_process.rows`. None: empty, or not the lab's."""
     url: str | None = None
     """Of the notebook's own database, in a cell that crashes; it is not put back."""
+    services: dict[str, Any] = field(default_factory=lambda: {"apps": [], "log": []})
+    """See `world_process.services`."""
 
     @property
     def elapsed(self) -> float:

@@ -33,7 +33,8 @@ def pickled(function: Callable[..., Any]) -> bytes:
         _Pickler(buffer).dump(function)
         return buffer.getvalue()
     except (TypeError, pickle.PicklingError) as error:
-        raise CrashLabError(f"{named.__name__} uses something that cannot travel to another process: {error}") from None
+        name = getattr(named, "__name__", type(named).__name__)
+        raise CrashLabError(f"{name} uses something that cannot travel to another process: {error}") from None
     finally:
         if by_value:
             cloudpickle.unregister_pickle_by_value(module)

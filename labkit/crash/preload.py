@@ -9,6 +9,7 @@ from contextlib import suppress
 SHIPPED = (
     *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
     *("psycopg", "psycopg_binary", "sqlalchemy"),
+    *("h11", "httpx", "httpcore", "anyio", "requests", "urllib3", "aiohttp", "http.client"),
 )
 """Names begin like this of modules that cost time to import and do nothing else."""
 NOT_FOR_CHILDREN = (

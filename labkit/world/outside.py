@@ -33,7 +33,7 @@ def standing(ledger: Iterable[Call]) -> list[Call]:
     for call in ledger:
         if call.tool in undone:
             found.append(call)
-        for old in reversed(found):
+        for old in reversed(found if call.tool in TOOLS else []):  # a service's requests are in the ledger, too
             if (old.tool, old.arguments) == (TOOLS[call.tool].undoes, call.arguments):
                 found.remove(old)
                 break

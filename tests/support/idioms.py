@@ -38,11 +38,13 @@ from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
+import requests
 import sqlalchemy as sa
 
 from labkit import database
-from labkit.crash import sweep
+from labkit.crash import service, sweep
 from labkit.world import ack
 
 SURVIVES, BREAKS = "survives", "breaks"
@@ -574,6 +576,58 @@ def _(value: str) -> None:
 
 WORLD = "network, processes, memory"
 REACHES = {"setup": lambda: put("old")}
+
+
+def shelf() -> Callable[..., Any]:
+    """An application that keeps what it is sent."""
+    kept = [b"old"]
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [])
+        return kept if environ["REQUEST_METHOD"] == "GET" else [kept.append(environ["wsgi.input"].read()) or b""]
+
+    return app
+
+
+def last_on_the_shelf() -> str:
+    kept = urllib.request.urlopen(SHELF).read().decode()
+    return kept[-3:] if len(kept) < 9 else "twice"
+
+
+SHELF = "http://127.0.0.1:8001/"
+SERVED = {"setup": lambda: service(shelf)}
+
+
+def with_shelf_and_file() -> None:
+    service(shelf)
+    put("old")
+
+
+@idiom(WORLD, "urllib to a service(app): one request", last_on_the_shelf, **SERVED)
+def _(value: str) -> None:
+    urllib.request.urlopen(SHELF, value.encode(), timeout=1)
+
+
+@idiom(WORLD, "requests to a service(app): a request in two halves", last_on_the_shelf, BREAKS, **SERVED)
+def _(value: str) -> None:
+    for half in (value[:1], value[1:]):
+        requests.post(SHELF, half, timeout=1)
+
+
+@idiom(WORLD, "httpx to a service(app), then a file that tells it", text, BREAKS, setup=with_shelf_and_file)
+def _(value: str) -> None:
+    httpx.post(SHELF, content=value.encode(), timeout=1)
+    ack("sent")
+    put(value)
+
+
+@idiom(WORLD, "asyncio and httpx to a service(app)", last_on_the_shelf, **SERVED)
+def _(value: str) -> None:
+    async def send() -> None:
+        async with httpx.AsyncClient() as client:
+            await client.post(SHELF, content=value.encode())
+
+    asyncio.run(send())
 
 
 @idiom(WORLD, "urllib to a server elsewhere", text, "was going to connect to", **REACHES)

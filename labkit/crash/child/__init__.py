@@ -8,6 +8,8 @@ guard         refuses what can be neither seen nor put back
 pids          process ids and signals: no call reaches another process of the machine
 threads       which thread knows of which effect: two in no order are refused
 sqlite        SQLite's statements and COMMITs as effects
+sockets       HTTP of the program's own to a service: connections that lead to http, which asks the world
+hosted        a service's process: wsgi and asgi ask its application for a reply
 sources       the other sources: the world's tools, sql (psycopg)
 remote_world  the world, over a socket
 virtual       time and chance as the world has them; waits for what waits, asyncio_time for asyncio's loops

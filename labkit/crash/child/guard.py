@@ -38,6 +38,8 @@ PROCESSES = {
 """Audit events of calls that start a program, and which argument names it."""
 READERS = {"platform", "ctypes.util"}
 """Modules of Python's that ask other programs what machine this is."""
+PROBES = {"urllib3.util.connection"}
+"""Modules that bind a socket when they are imported, to see whether this machine has IPv6."""
 DRIVERS = {"psycopg2", "_pg", "MySQLdb", "pyodbc", "duckdb", "lmdb", "plyvel", "leveldb", "rocksdict"}
 """Modules of databases that are reached, or written, from C."""
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -76,6 +78,8 @@ def _socket(files: Files, event: str, _: Any, address: Any) -> None:
         return
     host, port = address[:2] if isinstance(address, tuple) else (os.fsdecode(address), "")
     if host in LOOPBACK and event != "socket.bind" and port == world.current().port:
+        return
+    if event == "socket.bind" and any(name in PROBES for name in _callers()):
         return
     where = f"{host}:{port}" if port else host
     if not {where, host} & {*files.ignore}:

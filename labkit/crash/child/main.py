@@ -12,8 +12,9 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, pids, stand_ins, threads, virtual
+from labkit.crash.child import ends, pids, sockets, stand_ins, threads, virtual
 from labkit.crash.child.follow import follow
+from labkit.crash.child.remote_world import RemoteWorld
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
@@ -42,7 +43,10 @@ def main(
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = pids.PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
-        world.attach(virtual.activate(world_channel, elapsed, pid, trace))
+        place = RemoteWorld(world_channel)
+        virtual.activate(place, elapsed, pid, trace)
+        world.attach(place)
+        sockets.activate(place, trace)
         pids.ACTIVE.append(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
         threads.ACTIVE.extend([] if trace.lenient else [trace])
         stand_ins.activate(trace, tmp, job.ignore)

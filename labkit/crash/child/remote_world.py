@@ -1,18 +1,19 @@
 """The world as a child reaches it: each call a request over an inherited socket."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from labkit.crash.channel import hear, tell
+from labkit.crash.jobs import ServiceError
 from labkit.world import ToolConflictError, ToolError, ToolTimeoutError, ToolUnavailableError
 
 T = TypeVar("T")
 OnTime = Callable[[float], None]
 """Called after every request with the virtual seconds since the world began."""
-ERRORS = {error.__name__: error for error in (ToolConflictError, ToolTimeoutError, ToolUnavailableError)}
+ERRORS = {error.__name__: error for error in (ServiceError, ToolConflictError, ToolTimeoutError, ToolUnavailableError)}
 """The errors that keep their type on the way; every other one arrives as a ToolError."""
 
 
@@ -54,6 +55,18 @@ class RemoteWorld:
     def exchange(self, op: str, target: str, perform: Callable[[], T]) -> T:  # noqa: ARG002 - sources name it
         """Do something that reaches the world by another road."""
         return perform()
+
+    def serve(self, name: str, app: str, path: Sequence[str], faults: Sequence[str]) -> int:
+        """Start a service, and return its port. ToolError unless this process is a `setup`."""
+        return self._ask("serve", name, app, path, faults)
+
+    def service(self, number: int) -> str | None:
+        """The name of a service, if there is one of this number."""
+        return self._ask("service", number)
+
+    def http(self, number: int, request: dict[str, Any]) -> dict[str, Any]:
+        """What a service answers. ServiceError if it does not."""
+        return self._ask("http", number, request)
 
     def arrange(self, **what: Any) -> None:
         """Set the scene. ToolError unless this process is a `setup`."""

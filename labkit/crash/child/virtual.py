@@ -13,13 +13,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
-from typing import Any
+from functools import wraps
+from typing import Any, Protocol
 
 from labkit.clock import FakeClock
 from labkit.crash.child import asyncio_time, waits
 from labkit.crash.child.patch import replace, stand_in
-from labkit.crash.child.remote_world import RemoteWorld
+from labkit.crash.child.remote_world import OnTime
 from labkit.crash.child.trace import Trace
 from labkit.crash.under_test import is_under_test
 
@@ -48,15 +48,25 @@ ADDRESSES, THREADS = 1 << 34, 1000
 SEED, ID, NATIVE_ID = random.Random.seed, id, threading.get_native_id
 
 
+class Timed(Protocol):
+    """A world, as far as time goes."""
+
+    on_time: OnTime
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass."""
+
+
 class Clock:
     """The world's time, as this process reads it. It starts anew, as a machine's does, only with the world."""
 
-    def __init__(self, world: RemoteWorld, elapsed: float, waiting: waits.Waits) -> None:
+    def __init__(self, world: Timed, elapsed: float, waiting: waits.Waits) -> None:
         self._start, self._elapsed, self._waiting = FakeClock().now().timestamp(), elapsed, waiting
         self._traveller = time_machine.travel(self._start + elapsed, tick=False).start()
         world.on_time = self._move
         wall = time.time
 
+        @wraps(wall)  # so it travels by name
         def wall_clock() -> float:
             waiting.read()
             return wall()
@@ -124,9 +134,8 @@ def install() -> None:
     asyncio_time.install()
 
 
-def activate(channel: Connection, elapsed: float, pid: int, trace: Trace) -> RemoteWorld:
-    """Make this process live in the world at the other end of `channel`: its time, its chance, its numbers."""
-    world = RemoteWorld(channel)
+def activate(world: Timed, elapsed: float, pid: int, trace: Trace) -> None:
+    """Make this process live in a world: its time, its chance, its numbers."""
     waiting = waits.Waits(trace, world.sleep)
     CLOCK.append(Clock(world, elapsed, waiting))
     waits.ACTIVE.append(waiting)
@@ -135,4 +144,3 @@ def activate(channel: Connection, elapsed: float, pid: int, trace: Trace) -> Rem
     threading.main_thread()._set_native_id()  # noqa: SLF001 - it has asked before, and keeps it
     CHANCE.append(random.Random(pid))
     random.seed(pid)  # draws nothing from the source: names that notebooks show hang on it
-    return world

@@ -2,11 +2,13 @@
 
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import send_handle
+from pathlib import Path
 
 from labkit.crash.channel import hear, made, tell
 from labkit.crash.jobs import Memory
 from labkit.crash.world_process.serve import serve
 from labkit.isolation import process
+from labkit.isolation.confine import Confinement
 
 
 class WorldUnreadableError(Exception):
@@ -16,9 +18,9 @@ class WorldUnreadableError(Exception):
 class WorldProcess:
     """A world in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path, confinement: Confinement | None = None) -> None:
         self._control, theirs = Pipe()
-        self.pid = process.start(serve, [theirs], ())
+        self.pid = process.start(serve, [theirs], (folder / "services", confinement))
         theirs.close()
 
     def begin(self, memory: Memory, *, may_arrange: bool) -> Connection:

@@ -28,7 +28,7 @@ class Zygote:
 
     folder: Path
     limits: Limits = field(default_factory=Limits)
-    world: WorldProcess = field(default_factory=WorldProcess)
+    world: WorldProcess = field(init=False)
     processes: int = 0
     """How many children it has run."""
     confinement: Confinement | None = None
@@ -36,6 +36,7 @@ class Zygote:
 
     def __post_init__(self) -> None:
         process.adopt_orphans()
+        self.world = WorldProcess(self.folder, self.confinement)
 
     @property
     def tmp(self) -> Path:
