@@ -12,7 +12,11 @@ APPLICATION = "labkit-child"
 
 
 class CrashLabError(RuntimeError):
-    """The crash lab itself failed, not the code under test."""
+    """The crash lab itself failed, or a setup; `where` is the line, if one is known."""
+
+    def __init__(self, text: str, where: object = None) -> None:
+        super().__init__(text)
+        self.where = str(where or "")
 
 
 @dataclass(frozen=True)

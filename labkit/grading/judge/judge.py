@@ -2,7 +2,8 @@
 
 import re
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from labkit.crash import CrashLabError
+from labkit.crash.client import CLIENT
 from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
 from labkit.grading.judge.printable import printable
@@ -19,6 +21,8 @@ from labkit.grading.judge.program import Program
 from labkit.grading.judge.rebuild import answer_file, rebuild
 from labkit.grading.notebook.submission import Submission
 
+PATIENCE = 4.0
+"""Seconds of processor time that one process of an answer may take; where it waits for a database, the lab's own."""
 BY_HAND = "show this answer to your instructor"
 """What a verdict ends with that is none."""
 
@@ -88,12 +92,24 @@ def judge(
         needed |= set(case.depends_on) if case.id in needed else set()
     program, judges = rebuild(exercise, submission), exercise.judges()
     verdicts = {} if known is None else known
-    for case in exercise.cases:
-        if case.id in needed and case.id not in verdicts:
-            judge_case = partial(_within, seconds, judges[case.id], program, Random(f"{seed} {case.id}"))
-            verdicts[case.id] = _verdict(exercise, submission, program, case, judge_case, verdicts)
+    with _patience(exercise):
+        for case in exercise.cases:
+            if case.id in needed and case.id not in verdicts:
+                judge_case = partial(_within, seconds, judges[case.id], program, Random(f"{seed} {case.id}"))
+                verdicts[case.id] = _verdict(exercise, submission, program, case, judge_case, verdicts)
     shown = [verdicts[case.id] for case in exercise.cases if case.id in wanted]
     return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=shown, notes=submission.notes)
+
+
+@contextmanager
+def _patience(exercise: Exercise) -> Iterator[None]:
+    """Answers are small: one that works for long is endless. A database may keep a right one waiting."""
+    before = CLIENT.seconds
+    CLIENT.seconds = before if exercise.database else min(before, PATIENCE)
+    try:
+        yield
+    finally:
+        CLIENT.seconds = before
 
 
 def _verdict(
