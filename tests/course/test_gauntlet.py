@@ -171,13 +171,13 @@ def test_a_reason_without_a_sweep_is_what_was_said():
 
 
 BUSY = [
-    (tasks_come_back, "01_file_storage", "trimmed texts", r"A task with the text .* was saved, and load_task returned something else", """
+    (tasks_come_back, "01_file_storage", "trimmed texts", r"A task with the text .* was saved, and", """
 # answer: load_task
 def load_task(path):
     task = Task.model_validate_json(Path(path).read_bytes())
     return task.model_copy(update={"user_input": task.user_input.strip()})
 """),
-    (damage_is_reported, "01_file_storage", "JSON of another shape", r"The file of a task held .*, and load_task raised", """
+    (damage_is_reported, "01_file_storage", "other JSON", r"The file of a task held .*, and load_task", """
 # answer: load_task
 def load_task(path):
     try:

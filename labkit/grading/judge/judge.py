@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from labkit.crash import CrashLabError
 from labkit.crash.client import CLIENT
 from labkit.crash.under_test import without_addresses
+from labkit.grading.judge.cells_as_written import explained
 from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
 from labkit.grading.judge.printable import printable
 from labkit.grading.judge.program import Program
@@ -139,7 +140,7 @@ def _verdict(
             judge_case()
             verdict.status = Status.PASS
         except (AssertionError, CrashLabError) as error:
-            verdict.what = _explain(getattr(error, "what", str(error)), submission)
+            verdict.what = _explain(getattr(error, "what", str(error)), submission, case)
             verdict.where = getattr(error, "where", "")
             verdict.score = getattr(error, "score", "")
             verdict.timeline = [(printable(effect), survives) for effect, survives in getattr(error, "timeline", ())]
@@ -165,8 +166,10 @@ def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Ran
         signal.signal(signal.SIGALRM, before)
 
 
-def _explain(what: str, submission: Submission) -> str:
-    """A NameError about a name from another cell is no riddle: say where that name is."""
+def _explain(what: str, submission: Submission, case: Case) -> str:
+    """What happened, or what is plainly wrong with a cell: then what happened is a riddle."""
+    if sentence := explained(what, submission.answers, case.answers):
+        return sentence
     for name in re.findall(r"name '(\w+)' is not defined", what):
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
