@@ -200,6 +200,7 @@ def operation_deadline(program: Program, rng: Random) -> None:
                 f"It was given {_given(call)}; expected {min(run.limit, left):g}"
             )
         began = len(seen.calls)
+        assert seen.ended < run.seconds or began > 2, f"run_steps {seen.did}, and {run.plan[began]} did not begin"
         assert began > 2, (
             f"{run.plan[began]} did not begin, with {run.seconds - seen.ended:g} s left and a limit of {run.limit:g} s:"
             f" run_steps {seen.did}"

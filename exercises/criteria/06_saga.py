@@ -330,7 +330,8 @@ class Life:
         if self.passed == self.death:
             self.following = (what, _line())
             raise DeadError
-        self.passed, self.last = self.passed + 1, (what, _line())
+        self.passed += 1
+        self.last = (what, _line() if self.passed == self.death else None)  # a line is looked for where it is told
 
     def call(self, name: str, key: Any) -> str:
         """A step's action or compensation."""

@@ -57,8 +57,6 @@ __all__ = [
     "trial",
 ]
 
-SECONDS = 10.0
-"""Real time that one child may take before it counts as hung."""
 LIMIT = 2000
 """Effects that a run may have."""
 
@@ -88,7 +86,7 @@ def sweep(  # noqa: PLR0913 - each is named by whoever calls it
     pickles = {"run": run, "recover": recover, "invariant": invariant, **({"setup": setup} if setup else {})}
     pickles = {role: pickled(function) for role, function in pickles.items()}
     programs = Programs(**pickles, path=tuple(sys.path), power=power, ignore=tuple(ignore), depth=depth)
-    limits = Limits(SECONDS, limit)
+    limits = Limits(CLIENT.seconds, limit)
     swept = CLIENT.ask(Sweep(programs), Swept, limits)
     return Report(
         name or unwrapped(run).__name__,
@@ -119,7 +117,7 @@ class Trial:
     error: str
     """The type of the exception it raised."""
     line: Line | None
-    """Where it raised."""
+    """Where it raised, or did not end."""
     effects: list[str]
     files: dict[str, str | None]
     tables: dict[str, str]
@@ -142,7 +140,7 @@ def trial(
     memory = Memory((world or World()).to_json(), url=url)
     job = Job("trial", pickled(run), stop=stop or Stop(), path=path)
     before = Job("setup", pickled(setup), path=path) if setup else None
-    tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(SECONDS, LIMIT))
+    tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(CLIENT.seconds, LIMIT))
     raised = tried.failure or Failure("")
     return Trial(
         tried.how,

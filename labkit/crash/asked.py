@@ -127,7 +127,7 @@ class Tried:
     words: str
     """How it ended, as the predicate of a sentence."""
     failure: Failure | None
-    """What it raised."""
+    """What it raised, or where it did not end."""
     value: Any
     effects: list[str]
     files: dict[str, str | None]

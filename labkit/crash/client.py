@@ -19,11 +19,12 @@ from labkit.crash.asked import Request
 from labkit.crash.channel import hear, made
 from labkit.crash.jobs import CrashLabError, Limits
 from labkit.crash.preload import shipped
+from labkit.crash.report.lines import Line
 from labkit.isolation.confine import Confinement
 
 T = TypeVar("T")
 START = "from labkit.crash.zygote.__main__ import main; main()"
-ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC"}
 """Of the zygote and its children, beside what they have of ours."""
 
 
@@ -39,6 +40,8 @@ class Enclosure:
 class Client:
     """A zygote that is started on the first request and lives as long as this process."""
 
+    seconds = 10.0
+    """What one child may take before it counts as hung: see `zygote.patience`."""
     enclosure: Enclosure | None = None
     """Where it lives, if what it runs is not to be trusted; to be set before the first request."""
 
@@ -89,7 +92,7 @@ class Client:
                 self.close()
                 raise
         if "problem" in told:
-            raise CrashLabError(told["problem"])
+            raise CrashLabError(told["problem"], Line.first(told["lines"]))
         return made(kind, told["answer"])
 
     def start(self) -> None:

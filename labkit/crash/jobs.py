@@ -14,7 +14,11 @@ FIRST_PORT, SERVICES = 8001, 100
 
 
 class CrashLabError(RuntimeError):
-    """The crash lab itself failed, not the code under test."""
+    """The crash lab itself failed, or a setup; `where` is the line, if one is known."""
+
+    def __init__(self, text: str, where: object = None) -> None:
+        super().__init__(text)
+        self.where = str(where or "")
 
 
 class ServiceError(RuntimeError):

@@ -1,6 +1,5 @@
 """The runs of chapters 1 and 2: the agent's state in files, its plan after a restart, its effects once."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -11,7 +10,10 @@ from labkit import world
 from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
+from labkit.gauntlet.busy_calls import errors_get_out, keys_differ
+from labkit.gauntlet.busy_tasks import damage_is_reported, plans_go_on, tasks_come_back
 from labkit.gauntlet.parts import Parts, arrange, go_on
+from labkit.gauntlet.reasons import did
 from labkit.store import StoreError
 from labkit.task import IllegalTransitionError, Task, TaskState
 
@@ -27,10 +29,12 @@ def persists(parts: Parts) -> Iterator[Report]:
     yield sweep(again, again, _lost_nothing, arrange(DISK), power=True, name="the agent on its files")
     for what, damage in DAMAGES.items():
         seen = trial(again, partial(_begin_and_damage, parts, damage))
-        did = f"was {seen.value['state']}" if seen.how == "returned" else seen.failure
+        then = f"was {seen.value['state']}" if seen.how == "returned" else did(seen)
         assert seen.error == "CorruptState", (
-            f"The file of an agent was {what}. After the restart, the agent {did}; expected CorruptState"
+            f"The file of an agent was {what}. After the restart, the agent {then}; expected CorruptState"
         )
+    tasks_come_back(parts)
+    damage_is_reported(parts)
 
 
 def _begin_and_damage(parts: Parts, damage: Any) -> None:
@@ -58,6 +62,7 @@ def resumes(parts: Parts) -> Iterator[Report]:
 
     run = partial(_carry_out, parts)
     yield sweep(run, run, _only_in_flight, setup, name="the plan")
+    plans_go_on(parts)
 
 
 def _carry_out(parts: Parts) -> dict[str, Any]:
@@ -99,24 +104,8 @@ def idempotent(parts: Parts) -> Iterator[Report]:
 
     run, again = (partial(_bill_and_clean, parts, restarted=restarted) for restarted in (False, True))
     yield sweep(run, again, _once, setup, name="the bill and the agent")
-    seen, names = trial(partial(_tell_all, parts)), _names()
-    assert seen.how == "returned", f"{len(names)} steps were taken, each under its key, and step_key {seen.failure}"
-    assert len(seen.world.ledger) == len(names), f"{len(names)} steps were taken, and {len(seen.world.ledger)} acted"
-
-
-def _names() -> list[tuple[str, str]]:
-    """Tasks and steps of a busy day. Some have names that look alike when they are glued together."""
-    glued = (
-        [(f"a{sign}b", "c") for sign in "/:-_. "]
-        + [("a", f"b{sign}c") for sign in "/:-_. "]
-        + [("ab", "c"), ("a", "bc")]
-    )
-    return [*glued, *((f"task-{n // 20}", f"step {n % 20}") for n in range(300))]
-
-
-def _tell_all(parts: Parts) -> None:
-    for task, step in _names():
-        world.tool("notify", key=parts["step_key"](task, step), service=json.dumps([task, step]))
+    keys_differ(parts)
+    errors_get_out(parts)
 
 
 def _bill_and_clean(parts: Parts, *, restarted: bool) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, Self
 
 from labkit.course.answers import Answers, load_all
 from labkit.crash import CrashLabError, Report
-from labkit.crash.under_test import without_addresses
 from labkit.gauntlet.alone import idempotent, persists, resumes
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.outside import retries, run_deadline, step_deadline
 from labkit.gauntlet.parts import Parts
+from labkit.gauntlet.reasons import reason
 from labkit.gauntlet.systems import compensates
 from labkit.gauntlet.together import transactions
 from labkit.gauntlet.whole import everything
@@ -25,8 +25,6 @@ from labkit.grading.judge.judge import Sitting, Status, Verdict
 
 __all__ = ["Checklist", "Gauntlet", "Row"]
 
-LONGEST = 600
-"""Characters of a row's reason."""
 GIVEN = {"TaskFiles": "01_file_storage", "Step": "06_saga", "Log": "06_saga"}
 """What the runs use of the given cells, and whose cells those are."""
 
@@ -134,12 +132,6 @@ def _run(criterion: str, parts: Parts) -> Row:
             row = replace(row, reports=(*row.reports, report))
             report.assert_survives(effects=2)
     except (AssertionError, CrashLabError) as error:
-        what = without_addresses(getattr(error, "what", str(error)))
-        run = f"{row.reports[-1].name}: " if row.reports and getattr(error, "score", "") else ""
-        return replace(row, status=Status.FAIL, what=_short(f"{run}{what}"), where=getattr(error, "where", ""))
+        what, where = reason(row.reports[-1] if row.reports else None, error)
+        return replace(row, status=Status.FAIL, what=what, where=where)
     return row
-
-
-def _short(text: str) -> str:
-    """Cut to LONGEST: a sweep that was not deterministic lists both runs in full."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

@@ -13,7 +13,9 @@ from labkit.clock import FakeClock, SystemClock
 from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
+from labkit.gauntlet.busy_calls import calls_try_again
 from labkit.gauntlet.parts import LIMIT, Parts, agent, arrange, go_on, patient
+from labkit.gauntlet.reasons import did
 from labkit.task import Task, TaskState
 
 DISK = stories.DISK
@@ -34,6 +36,7 @@ def retries(parts: Parts) -> Iterator[Report]:
     seen = trial(partial(go_on, parts, QUIET), arrange(QUIET))
     asked = [call.tool for call in seen.world.calls].count("check_disk")
     assert asked == 1, f"A tool answered with an empty text, and was used {asked} times: that is an answer"
+    calls_try_again(parts)
 
 
 def _fails_for_good(parts: Parts, fault: llm.Fault, expected: int, seed: int = 7) -> list[float]:
@@ -42,7 +45,7 @@ def _fails_for_good(parts: Parts, fault: llm.Fault, expected: int, seed: int = 7
     seen = trial(run, arrange(DISK, (fault,) * 40))
     times = [call.minute * 60 for call in seen.world.calls if call.tool == "model"]
     happened = f"Every request was answered with {fault.status}, and the model was asked {len(times)} times"
-    assert seen.how == "returned", f"{happened}; then the agent {seen.failure}"
+    assert seen.how == "returned", f"{happened}; then the agent {did(seen)}"
     assert len(times) == expected, f"{happened}; expected {expected} of at most 10"
     slept = [after - before for before, after in pairwise(times)]
     for number, seconds in enumerate(slept):
@@ -83,7 +86,7 @@ def run_deadline(parts: Parts) -> Iterator[Report]:
         ("A step refused to work", {"deploy_container": ["permanent"]}, TaskState.FAILED),
     ):
         seen = trial(run, partial(_enough_time, faults))
-        became = seen.value["state"] if seen.how == "returned" else seen.failure
+        became = seen.value["state"] if seen.how == "returned" else did(seen)
         assert became == state, f"{what}, and the task became {became}; expected {state}"
 
 

@@ -9,6 +9,7 @@ from labkit.agent.tools import AgentTool, Risk
 from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.gauntlet.parts import Parts, arrange, go_on
+from labkit.gauntlet.reasons import did
 from labkit.task import TaskState
 
 UNDO = {"create_dns": "delete_dns", "issue_certificate": "revoke_certificate", "deploy_container": "remove_container"}
@@ -22,7 +23,7 @@ def compensates(parts: Parts) -> Iterator[Report]:
     again = partial(go_on, parts, story)
     refuses = {"deploy_container": ["permanent"]}
     seen = trial(again, arrange(story, **refuses))
-    assert seen.how == "returned", f"The last step of the saga refused, and the agent {seen.failure}"
+    assert seen.how == "returned", f"The last step of the saga refused, and the agent {did(seen)}"
     _all_or_nothing("compensated", [], Observation(seen.value, [], seen.world.ledger, seen.world.calls))
     setup = arrange(story, issue_certificate=["none", "permanent"])
     yield sweep(again, again, partial(_all_or_nothing, None, None), setup, name="a step that refuses after the restart")

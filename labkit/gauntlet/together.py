@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from labkit import database, world
 from labkit.crash import Observation, Report, Stop, sweep, trial
 from labkit.gauntlet.parts import Parts
+from labkit.gauntlet.reasons import did
 from labkit.postgres import connect
 from labkit.store import StoreError
 
@@ -39,7 +40,7 @@ def transactions(parts: Parts) -> Iterator[Report]:
     yield sweep(run, run, _acted_once, _lossy_table, name="progress of another worker")
     seen = trial(partial(_finish_again, parts), _completed)
     assert seen.value == [False, "completed", "done long ago"], (
-        f"A worker finished a task that was completed already, with its right version: {seen.value or seen.failure}"
+        f"A worker finished a task that was completed already, with its right version: {seen.value or did(seen)}"
     )
     _server_dies(parts)
 
@@ -141,11 +142,11 @@ def _server_dies(parts: Parts) -> None:
         make_table(url)
         once = partial(_execute_at, parts, url)
         seen = trial(once, stop=Stop(after="tool notify"))
-        assert seen.how == "stopped", f"The step was to be killed in its middle, and it {seen.failure}"
+        assert seen.how == "stopped", f"The step was to be killed in its middle, and it {did(seen)}"
         cluster.kill()
         cluster.start()
         after = trial(once, world=seen.world)
-        assert after.how == "returned", f"The server was killed and started again, and execute_step {after.failure}"
+        assert after.how == "returned", f"The server was killed and started again, and execute_step {did(after)}"
         state, result, _ = row(url)
         told = f"The server was killed in the middle of the step. After the restart, the task is {state}: {result!r}"
         assert state == "completed", told

@@ -11,6 +11,7 @@ from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.parts import Parts, arrange, go_on, strict, thirds
+from labkit.gauntlet.reasons import did
 from labkit.task import TaskState
 
 
@@ -22,7 +23,7 @@ def context(parts: Parts) -> Iterator[Report]:
     again = partial(go_on, parts, LOOK, tokens=700)
     yield sweep(again, again, _into_blue, arrange(LOOK), name="a small window")
     seen = trial(partial(go_on, parts, LOOK, tokens=260), arrange(LOOK))
-    assert seen.how == "returned", f"The window was too small for the goal, and the agent {seen.failure}"
+    assert seen.how == "returned", f"The window was too small for the goal, and the agent {did(seen)}"
     assert "ContextTooSmall" in f"{seen.value['error']}", (
         f"The window was too small for the goal, and the run is {seen.value['state']}: {seen.value['error']}"
     )

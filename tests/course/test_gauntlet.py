@@ -3,8 +3,12 @@
 import pytest
 from gauntlet_corpus import complaint, first_of_each_criterion, solved, with_answers
 
+from labkit.crash import KILLED, DidNotSurviveError, Effect, Line, Outcome, Point, Report
+from labkit.gauntlet.busy_calls import calls_try_again, errors_get_out, keys_differ
+from labkit.gauntlet.busy_tasks import damage_is_reported, plans_go_on, tasks_come_back
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.course import RUNS, Gauntlet
+from labkit.gauntlet.reasons import reason
 from labkit.grading.judge.criteria import criteria
 from labkit.grading.judge.judge import Status
 
@@ -117,3 +121,121 @@ def test_the_answers_of_others_change_nothing():
     wrong = with_answers(right, "01_file_storage", [IN_PLACE])
     assert wrong.answers["01_file_storage"].yours["save_task"] == IN_PLACE
     assert right.answers["01_file_storage"].yours["save_task"] != IN_PLACE
+
+
+THEIRS, OURS = Line("<answer resume>", "resume", 4), Line("/somewhere/labkit/files.py", "_get", 92)
+EFFECTS = [Effect("tool", "charge", THEIRS), Effect("tool", "notify", OURS), Effect("RETURN", "", None)]
+
+
+def report(broken: int | None = None, said: str = "charge ran twice", **more) -> Report:
+    """A sweep of these effects, which breaks at one crash point."""
+    points = [Point(k, (Outcome(KILLED, k != broken, said),)) for k in range(len(EFFECTS) + 1)]
+    return Report("the plan", EFFECTS, points, **more)
+
+
+REASONS = [
+    (report(0), "the plan, even without a kill: charge ran twice", ""),
+    (
+        report(1),
+        "the plan: Killed after line 4 had done tool charge, before tool notify: charge ran twice",
+        f"{THEIRS}",
+    ),
+    (report(2), "the plan: Killed after tool notify, before RETURN: charge ran twice", ""),
+    (
+        report(0, "on restart, recovery raised KeyError: 'a'"),
+        "the plan, even without a kill: the agent raised KeyError: 'a'",
+        "",
+    ),
+    (
+        report(2, "recovery did not end in time"),
+        "the plan: Killed after tool notify, before RETURN: after the restart, the agent did not end in time",
+        "",
+    ),
+    (
+        report(problem="run raised KeyError: 'a'", problem_line=THEIRS),
+        "the plan: the agent raised KeyError: 'a'",
+        f"{THEIRS}",
+    ),
+    (report(problem="setup raised KeyError: 'a'", problem_line=OURS), "the plan: the agent raised KeyError: 'a'", ""),
+]
+
+
+@pytest.mark.parametrize(("seen", "what", "where"), REASONS)
+def test_a_reason_blames_a_kill_only_where_there_was_one_and_names_the_students_line(seen, what, where):
+    """Before the first effect a kill changes nothing. Neither the functions of a sweep nor labkit's lines are told."""
+    assert reason(seen, seen.counterexample() or DidNotSurviveError("no")) == (what, where)
+
+
+def test_a_reason_without_a_sweep_is_what_was_said():
+    """That of a single run is told as it is."""
+    assert reason(report(), AssertionError("the window was too small")) == ("the window was too small", "")
+
+
+BUSY = [
+    (tasks_come_back, "01_file_storage", "trimmed texts", r"A task with the text .* was saved, and", """
+# answer: load_task
+def load_task(path):
+    task = Task.model_validate_json(Path(path).read_bytes())
+    return task.model_copy(update={"user_input": task.user_input.strip()})
+"""),
+    (damage_is_reported, "01_file_storage", "other JSON", r"The file of a task held .*, and load_task", """
+# answer: load_task
+def load_task(path):
+    try:
+        return Task(**json.loads(Path(path).read_text()))
+    except json.JSONDecodeError as error:
+        raise CorruptState(path) from error
+"""),
+    (plans_go_on, "01_file_storage", "another order", r"The journal of a plan held no step, and resume ran", """
+# answer: resume
+def resume(task_id, store, steps):
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name in sorted(set(steps) - set(task.journal)):
+        task = store.save(task.finished(name, steps[name]()))
+    return store.save(task.to(TaskState.COMPLETED))
+"""),
+    (keys_differ, "02_idempotency", "glued", r"The steps \('a/b', 'c'\) and \('a', 'b/c'\) have one key, 'a/b/c'", """
+# answer: step_key
+def step_key(task_id, step):
+    return f"{task_id}/{step}"
+"""),
+    (errors_get_out, "02_idempotency", "again for ever", r"ConnectionError each time, and .* called it 51 times", """
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id, store, do_work):
+    task = store.get(Task, task_id)
+    while True:
+        try:
+            result = do_work(task.user_input, step_key(task_id, "work"))
+            break
+        except Exception:
+            pass
+    return store.save(task.to(TaskState.RUNNING).to(TaskState.COMPLETED, result=result))
+"""),
+    (calls_try_again, "03_backoff", "an empty value", r"A call returned None, and came 3 times: any value", """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    result = None
+    for attempt, delay in zip(range(max_attempts), delays()):
+        try:
+            result = fn()
+        except Exception as error:
+            if attempt + 1 == max_attempts or not is_retryable(error):
+                raise
+        if result:
+            return result
+        time.sleep(delay)
+    return result
+"""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ask", "stem", "what", "says", "cell"), BUSY, ids=[row[2] for row in BUSY])
+def test_what_needs_no_kill_is_found_without_one(gauntlet, ask, stem, what, says, cell):  # noqa: ARG001
+    """One process, many calls: the answer that breaks a promise is told which; labkit's own keeps them all."""
+    ask(gauntlet._parts("everything"))
+    with pytest.raises(AssertionError, match=says):
+        ask(gauntlet.but(stem, cell.lstrip())._parts("everything"))

@@ -17,7 +17,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from labkit import crash
 from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
 from labkit.crash.asked import Sweep, Swept
 from labkit.crash.client import CLIENT, Client, _remove
@@ -427,7 +426,7 @@ REFUSED = [
 def test_what_was_not_explored_is_never_called_survived(run, problem, monkeypatch):
     """Each obstacle has its own message, and the report refuses to say that the program survives."""
     if run is never_end:
-        monkeypatch.setattr(crash, "SECONDS", 1.0)
+        monkeypatch.setattr(CLIENT, "seconds", 1.0)
     report = sweep(run, lambda: None, lambda seen: None, limit=20)
     assert report.verdict.endswith("not explored")
     with pytest.raises(DidNotSurviveError) as caught:

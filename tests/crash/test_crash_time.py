@@ -17,6 +17,7 @@ import pytest
 from labkit import crash
 from labkit.crash import Observation, sweep, trial
 from labkit.crash.child import asyncio_time
+from labkit.crash.client import CLIENT
 from labkit.world import ack, tool
 
 LIMIT = 20.0
@@ -101,7 +102,7 @@ async def sleep_for_ever() -> None:
 @pytest.mark.parametrize("main", [wait_for_nobody, sleep_for_ever])
 def test_who_waits_for_what_never_comes_is_hung(main, monkeypatch):
     """A deadlock ends by the alarm, and the clock has not moved."""
-    monkeypatch.setattr(crash, "SECONDS", 1.0)
+    monkeypatch.setattr(CLIENT, "seconds", 1.0)
     seen = trial(lambda: asyncio.run(main()))
     assert (seen.how, seen.world.elapsed()) == ("hung", 0)
 

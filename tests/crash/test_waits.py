@@ -1,5 +1,6 @@
 """Waiting in the crash lab: what time can end takes virtual time, what nothing can end is told with its line."""
 
+import os
 import queue
 import select
 import threading
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from labkit import sweep, trial
+from labkit.crash import CrashLabError
+from labkit.crash.client import CLIENT
 
 
 def touch() -> None:
@@ -131,3 +134,48 @@ def test_sleep_refuses_what_pythons_refuses(seconds):
 def test_sleep_takes_what_pythons_takes(seconds):
     """Numbers of every kind that Python takes for seconds."""
     assert trial(lambda: time.sleep(seconds)).world.elapsed() == seconds
+
+
+def work_for_ever() -> None:
+    while True:
+        pass
+
+
+def take_a_lock_twice() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+def read_what_nobody_writes() -> None:
+    os.read(os.pipe()[0], 1)
+
+
+HANGS = [work_for_ever, take_a_lock_twice, read_what_nobody_writes]
+
+
+@pytest.mark.parametrize("hangs", HANGS)
+def test_whoever_hangs_is_asked_for_its_line(hangs, monkeypatch):
+    """A signal reaches a loop, a lock and a read alike, in a trial and in what comes before it."""
+    monkeypatch.setattr(CLIENT, "seconds", 0.5)
+    seen = trial(hangs)
+    assert (seen.how, seen.failure, seen.line.function) == ("hung", "did not end in time", hangs.__name__)
+    with pytest.raises(CrashLabError) as caught:
+        trial(touch, hangs)
+    assert str(caught.value) == "setup did not end in time"
+    assert caught.value.where.startswith(f"{hangs.__name__}, line ")
+
+
+def test_a_recovery_that_hangs_at_each_point_costs_its_limit_once(monkeypatch):
+    """The verdict is known after the first: the others get half a second."""
+    monkeypatch.setattr(CLIENT, "seconds", 4.0)
+
+    def run() -> None:
+        for number in range(8):
+            Path(f"file {number}").touch()
+
+    began = time.monotonic()
+    report = sweep(run, take_a_lock_twice, lambda seen: None)
+    assert len(report.broken) == len(report.points) == 10
+    assert report.broken[-1].outcomes[0].reason.startswith("recovery did not end in time (take_a_lock_twice, line ")
+    assert time.monotonic() - began < 4 * len(report.points)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
@@ -24,6 +25,9 @@ from labkit.crash.preload import shipped
 from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.isolation.confine import Confinement, confine
 
+WHERE = signal.SIGQUIT
+"""By this the zygote asks a child that has not ended in time where it is."""
+
 
 def main(
     channel: Connection,
@@ -37,6 +41,7 @@ def main(
     """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
     stand_ins.install()  # they are there, unless this is a fresh interpreter
     trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
+    signal.signal(WHERE, trace.wait_for_ever)
     try:
         os.chdir(sandbox)
         if confinement:

@@ -124,8 +124,8 @@ class Trace:
         """Tell that the crash point is reached, and block on the socket until SIGKILL."""
         self._end(Stopped(count=self.count))
 
-    def wait_for_ever(self) -> NoReturn:
-        """Tell that nothing will end this wait."""
+    def wait_for_ever(self, *_: Any) -> NoReturn:
+        """Tell that nothing will end this wait. It is also the handler of the signal by which the zygote asks."""
         self._end(Waiting(lines=[]))
 
     def _end(self, news: News) -> NoReturn:

@@ -1,5 +1,6 @@
 """The zygote's process: answers the requests of the process that started it, until that one is gone."""
 
+import os
 import pickle
 import shutil
 import sys
@@ -18,6 +19,8 @@ from labkit.isolation.confine import hide, supports
 
 def main() -> None:
     """Serve. Arguments: the descriptor of the parent's socket, and a folder to work in."""
+    sys.dont_write_bytecode = True  # from here on: else each zygote would compile anew what nobody else imports
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     serve(Connection(int(sys.argv[1])), Path(sys.argv[2]))
 
 
@@ -42,6 +45,6 @@ def serve(channel: Connection, folder: Path) -> None:
         try:
             told = {"answer": answer(zygote, request)}
         except NotExploredError as problem:
-            told = {"problem": str(problem)}
+            told = {"problem": str(problem), "lines": problem.lines}
         with suppress(BrokenPipeError):  # the next request will not come: see above
             tell(channel, told, vars)

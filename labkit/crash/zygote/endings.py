@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.crash.asked import Failure
 from labkit.crash.jobs import Memory
-from labkit.crash.news import Asked, Done, Native, News, Raised, Returned
+from labkit.crash.news import Asked, Done, Native, News, Raised, Returned, Waiting
 from labkit.crash.zygote.trees import sqlite_files
 
 
@@ -20,7 +20,7 @@ class How(StrEnum):
     DIED = "died"
     """By itself, before it had told its end."""
     HUNG = "hung"
-    """It had not ended in time."""
+    """It had not ended in time. Asked by a signal, it may have told where it was."""
     WAITING = "waiting"
     """It waited for what nobody would do."""
     REFUSED = "refused"
@@ -85,7 +85,8 @@ class Ending:
         last = self.news[-1] if self.news else None
         if isinstance(last, Raised):
             return Failure(last.text, last.error, last.lines)
-        return Failure(self.words, lines=getattr(last, "lines", []) if self.how in {How.FLOODED, How.WAITING} else [])
+        told = self.how is How.FLOODED or isinstance(last, Waiting)
+        return Failure(self.words, lines=getattr(last, "lines", []) if told else [])
 
     @property
     def words(self) -> str:

@@ -71,11 +71,11 @@ def _trial(zygote: Zygote, request: TrialRun) -> Tried:
     if request.setup is not None:
         ending = zygote.perform(request.setup, memory, folder)
         if ending.how is not How.RETURNED:
-            raise NotExploredError(f"setup {ending.words}")
+            raise NotExploredError(f"setup {ending.words}", ending.failure.lines)
         memory = ending.memory
     ending = zygote.perform(request.job, memory, folder)
     files = shown(read_tree(folder, zygote.tmp)) if request.sandbox is None else {}
-    failure = ending.failure if ending.how is How.RAISED else None
+    failure = ending.failure if ending.how in {How.RAISED, How.WAITING, How.HUNG} else None
     return Tried(
         ending.how, ending.words, failure, ending.returned.value, ending.labels, files, ending.memory, ending.output
     )

@@ -5,7 +5,7 @@ It forks a world once and a child per job, kills the child where it stopped, and
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from labkit.crash.zygote.endings import Ending, How, NotExploredError
 from labkit.crash.zygote.patience import Patience
 from labkit.isolation import process
 from labkit.isolation.confine import Confinement
+
+HURRY = 0.5
+"""The limit in seconds once a child has hung: the verdict is known then, and each crash point would cost as much."""
 
 
 @dataclass
@@ -77,7 +80,7 @@ class Zygote:
         theirs.close()
         client.close()
         try:
-            ending = self._listen(channel, Patience(pid, self.limits.seconds), memory, job)
+            ending = self._listen(channel, pid, memory, job)
             if ending.how in {How.RETURNED, How.RAISED}:
                 channel.poll(1.0)  # it is about to leave by itself
         finally:
@@ -92,13 +95,16 @@ class Zygote:
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "").replace(str(self.tmp), TMP)
         return ending
 
-    def _listen(self, channel: Connection, patience: Patience, memory: Memory, job: Job) -> Ending:
+    def _listen(self, channel: Connection, pid: int, memory: Memory, job: Job) -> Ending:
         ending = Ending(How.DIED, memory, limit=self.limits.effects)
-        effects = 0
+        effects, patience, hangs = 0, Patience(pid, self.limits.seconds), False
         while ending.how is How.DIED:
             if not patience.poll(channel):
-                ending.how = How.HUNG
-                break
+                if hangs:
+                    break
+                os.kill(pid, main.WHERE)
+                hangs, patience = True, Patience(pid, HURRY)
+                continue
             try:
                 told = hear(channel)
             except (EOFError, ValueError):
@@ -116,6 +122,9 @@ class Zygote:
                 ending.how = How.FLOODED
             elif news and isinstance(news[-1], FINAL):
                 ending.how = How(type(news[-1]).__name__.lower())
+        if hangs and ending.how in {How.DIED, How.WAITING}:
+            ending.how = How.HUNG
+            self.limits = replace(self.limits, seconds=min(self.limits.seconds, HURRY))
         return ending
 
 

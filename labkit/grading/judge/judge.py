@@ -2,7 +2,8 @@
 
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -11,13 +12,17 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from labkit.crash import CrashLabError, trial
+from labkit.crash.client import CLIENT
 from labkit.crash.under_test import without_addresses
+from labkit.grading.judge.cells_as_written import explained
 from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
 from labkit.grading.judge.printable import printable
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.rebuild import answer_file, rebuild
 from labkit.grading.notebook.submission import Submission
 
+PATIENCE = 4.0
+"""Seconds of processor time that one process of an answer may take; where it waits for a database, the lab's own."""
 BY_HAND = "show this answer to your instructor"
 """Ends the text of a case that could not be judged."""
 
@@ -93,6 +98,7 @@ class Sitting:
 
     def __init__(self, exercise: Exercise, submission: Submission, seed: int = 0, seconds: float | None = None) -> None:
         self._submission, self._seed, self._seconds = submission, seed, seconds
+        self._waits = exercise.database
         self._cases, self._judges = {case.id: case for case in exercise.cases}, exercise.judges()
         self._stubs = {name: stub.source.strip() for name, stub in exercise.stubs.items()}
         self.program = rebuild(exercise, submission)
@@ -123,9 +129,11 @@ class Sitting:
 
     def _judged(self, case: Case) -> Verdict:
         try:
-            _within(self._seconds, self._judges[case.id], self.program, Random(f"{self._seed} {case.id}"))
+            with nullcontext() if self._waits else _impatient():
+                _within(self._seconds, self._judges[case.id], self.program, Random(f"{self._seed} {case.id}"))
         except (AssertionError, CrashLabError) as error:
-            verdict = Verdict.of(case, Status.FAIL, _explain(getattr(error, "what", str(error)), self._submission))
+            what = _explain(getattr(error, "what", str(error)), self._submission, case)
+            verdict = Verdict.of(case, Status.FAIL, what)
             verdict.where = getattr(error, "where", "")
             verdict.score = getattr(error, "score", "")
             verdict.timeline = [(printable(effect), survives) for effect, survives in getattr(error, "timeline", ())]
@@ -134,6 +142,17 @@ class Sitting:
         except Exception as error:  # noqa: BLE001 - whatever an answer made the judge do, it costs this case alone
             return Verdict.of(case, Status.LOOK, f"the judge itself failed ({type(error).__name__}): {BY_HAND}")
         return Verdict.of(case, Status.PASS)
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Answers are small: one that works for long is endless. Only a database may keep a right one waiting."""
+    before = CLIENT.seconds
+    CLIENT.seconds = min(before, PATIENCE)
+    try:
+        yield
+    finally:
+        CLIENT.seconds = before
 
 
 def _skipped(program: Program) -> list[str]:
@@ -162,8 +181,10 @@ def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Ran
         signal.signal(signal.SIGALRM, before)
 
 
-def _explain(what: str, submission: Submission) -> str:
-    """For a NameError about a name of another cell, where that name is; else `what`, fit to be shown."""
+def _explain(what: str, submission: Submission, case: Case) -> str:
+    """What happened, or what is plainly wrong with a cell: then what happened is a riddle."""
+    if sentence := explained(what, submission.answers, case.answers):
+        return sentence
     for name in re.findall(r"name '(\w+)' is not defined", what):
         if name in submission.elsewhere:
             return f"`{name}` is defined outside the answer cells: move it into the answer cell that uses it."
