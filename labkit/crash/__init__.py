@@ -17,6 +17,7 @@ In several of them:
     channel         JSON over a socket
     services        what `setup` calls to start a service
     under_test      which frames are the code under test
+    lines           a line of the program under test, and its text
     preload         modules that the zygote imports so that each child has them
 """
 
@@ -29,9 +30,9 @@ from typing import Any
 from labkit.crash.asked import Failure, Sweep, Swept, TrialRun, Tried
 from labkit.crash.client import CLIENT
 from labkit.crash.jobs import CrashLabError, Job, Limits, Memory, Observation, Programs, Stop
+from labkit.crash.lines import Line
 from labkit.crash.pickling import pickled, unwrapped
 from labkit.crash.report.findings import KILLED, POWER_CUT, DidNotSurviveError, Effect, Outcome, Point, outcome
-from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import Replay
 from labkit.crash.report.report import Report
 from labkit.crash.services import service

@@ -1,7 +1,6 @@
 """Runs in the kernel: what a sweep found, in data and words, and how it is shown.
 
 findings   effects, crash points, outcomes, and the wording of verdicts (the zygote takes the names of the fault models)
-lines      a line of the program under test, and its text
 picture    the timeline as a PNG image (matplotlib)
 margin     the source with a mark at each line
 replay     one crash point: files before and after

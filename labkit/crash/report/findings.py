@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.crash.asked import Left
-from labkit.crash.report.lines import Line
+from labkit.crash.lines import Line
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import ast
 import linecache
 from collections.abc import Iterable
 
+from labkit.crash.lines import Line
 from labkit.crash.report.findings import Findings
-from labkit.crash.report.lines import Line
 
 BREAKS, SURVIVES = "X", "·"
 

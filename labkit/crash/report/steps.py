@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from labkit.crash.lines import Line
 from labkit.crash.news import Done, News, Reached
-from labkit.crash.report.lines import Line
 from labkit.crash.report.replay import listing
 
 

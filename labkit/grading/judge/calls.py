@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from labkit.crash.child.trace import lines_under_test
-from labkit.crash.report.lines import Line
+from labkit.crash.lines import Line
 
 PATIENCE = 1
 """Seconds of processor time after which a call counts as endless."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-LABKIT = str(Path(__file__).parents[2])
+LABKIT = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True)
