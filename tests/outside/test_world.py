@@ -24,7 +24,7 @@ from labkit.crash import sweep, trial
 from labkit.crash.channel import hear, tell
 from labkit.crash.child.remote_world import ERRORS as KEEP_TYPE
 from labkit.crash.child.remote_world import RemoteWorld
-from labkit.crash.jobs import Memory
+from labkit.crash.jobs import Memory, ServiceError
 from labkit.crash.world_process.serve import LONGEST, serve
 from labkit.world import (
     TOOLS,
@@ -869,7 +869,7 @@ def test_every_error_of_the_world_keeps_its_type():
             with pytest.raises(ToolError) as raised:
                 wrong()
             assert type(raised.value) is ToolError
-    assert set(KEEP_TYPE.values()) == set(ToolError.__subclasses__())
+    assert set(KEEP_TYPE.values()) == {ServiceError, *ToolError.__subclasses__()}
 
 
 @needs_fork
