@@ -112,7 +112,7 @@ def undo_order(program: Program, rng: Random) -> None:
         for done in (names, names[:: max(len(names) - 1, 1)], rng.sample(names, rng.randint(0, len(names)))):
             questions += [(rng.sample(done, len(done)), listed) for listed in _listed(graph, rng)]
     seen = trial(partial(_all_orders, program, questions))
-    assert seen.how == "returned", f"undo_order {seen.failure}"
+    assert seen.how == "returned", f"undo_order {seen.failure}{f' at {seen.line}' if seen.line else ''}"
     for (done, graph), got in zip(questions, seen.value, strict=False):
         _is_undo_order(f"undo_order({done}, …)", done, graph, got)
 
