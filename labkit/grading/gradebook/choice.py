@@ -134,8 +134,11 @@ def _copies(file: File, exercises: Mapping[str, Exercise]) -> dict[str, Copy]:
 def _copy(
     file: File, cells: Sequence[Cell], notes: Sequence[str], exercise: Exercise, *, is_notebook: bool
 ) -> Copy | None:
+    named = exercise.stem in file.path[-1]
+    if not named and not any(name in cell.source for cell in cells for name in exercise.stubs):
+        return None  # of many exercises, most are no part of a file
     found, _ = find_answers(cells, exercise.stubs)
-    if not any(each.how < BY_ID for each in found) and not (found and exercise.stem in file.path[-1]):
+    if not any(each.how < BY_ID for each in found) and not (found and named):
         return None
     submission = submission_of(exercise, cells, notes)
     submission.notes = [printable(note) for note in submission.notes]

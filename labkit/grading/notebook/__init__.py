@@ -1,5 +1,8 @@
-"""Which answers are in this file.
+"""Which answers are in this file. Bytes in, plain data out: nothing is run.
 
+text          what a file's bytes say, or what it is that is no notebook
 cells         the cells of a notebook file, of whatever age and however damaged
-submission    the answers among them; what else the student's cells define
+markers       the lines that begin an answer, as they should be and as people write them
+language      IPython's language as plain Python
+submission    the answers among the cells; what else the student's cells define
 """
