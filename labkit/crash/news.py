@@ -106,6 +106,8 @@ class Returned:
     value: Any = None
     loaded: list[str]
     """Modules that the next child should find loaded."""
+    hashes: bool = False
+    """Whether the program may hash texts."""
 
 
 @dataclass(kw_only=True)

@@ -38,7 +38,7 @@ def keep(asker: Connection, *channels: Connection) -> None:
     select.select([asker, ended], [], [])
     os.kill(pid, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    process.end_children(but=0)
+    process.end_children(but=())
     try:
         asker.send_bytes(b"%d" % status)
     except BrokenPipeError:

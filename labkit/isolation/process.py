@@ -10,7 +10,7 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,6 +21,7 @@ MOST_FILES = 1024
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 Entry = Callable[..., None]
+Environment = Mapping[str, str]
 
 
 def processors() -> int:
@@ -30,7 +31,7 @@ def processors() -> int:
 
 def start(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ...], output: Path | None = None) -> int:
     """Run `entry(*channels, *arguments)` in a process of its own that has no other file of ours. Returns its id."""
-    return (_spawn if SPAWN else _fork)(entry, channels, arguments, output)
+    return (start_fresh if SPAWN else _fork)(entry, channels, arguments, os.environ, output)
 
 
 def adopt_orphans() -> None:
@@ -47,11 +48,11 @@ def end(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def end_children(but: int) -> None:
+def end_children(but: Collection[int]) -> None:
     """Kill the orphans that adopt_orphans has brought us, as /proc lists our children. Nothing off Linux."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     try:
-        while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {but}):
+        while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {*but}):
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
@@ -59,7 +60,9 @@ def end_children(but: int) -> None:
         return
 
 
-def _fork(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ...], output: Path | None) -> int:
+def _fork(
+    entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ...], _: Environment, output: Path | None
+) -> int:
     pid = os.fork()
     if pid:
         with suppress(OSError):
@@ -77,14 +80,21 @@ def _fork(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ..
         os._exit(0)
 
 
-def _spawn(entry: Entry, channels: Sequence[Connection], arguments: tuple[Any, ...], output: Path | None) -> int:
+def start_fresh(
+    entry: Entry,
+    channels: Sequence[Connection],
+    arguments: tuple[Any, ...],
+    environment: Environment,
+    output: Path | None = None,
+) -> int:
+    """The same in a fresh interpreter with this environment, by posix_spawn."""
     read, write = os.pipe()
     fds = [read, *(channel.fileno() for channel in channels)]
     for fd in fds:
         os.set_inheritable(fd, True)  # noqa: FBT003
     start_it = "from labkit.isolation.process import spawned; spawned()"
     command = [sys.executable, "-P", "-c", start_it, *map(str, fds)]
-    pid = os.posix_spawn(sys.executable, command, os.environ, setpgroup=0)
+    pid = os.posix_spawn(sys.executable, command, environment, setpgroup=0)
     os.close(read)
     with os.fdopen(write, "wb") as given:
         pickle.dump((entry, arguments, output), given)

@@ -4,6 +4,7 @@ import bz2
 import contextlib
 import dbm.dumb
 import io
+import json
 import os
 import shutil
 import tarfile
@@ -12,16 +13,19 @@ import time
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from labkit.crash import sweep, trial
+from labkit.crash import client, sweep, trial
 from labkit.crash.child.fileio import traced_open
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.trace import Trace
-from labkit.crash.zygote.trees import read_tree, write_tree
+from labkit.crash.zygote.explore import LONGEST
+from labkit.crash.zygote.inodes import Change, File
+from labkit.crash.zygote.trees import Entry, read_tree, shown, write_tree
 from labkit.world import ack
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b"])
@@ -433,3 +437,38 @@ def test_what_a_program_closes_to_everybody_is_read_and_put_back(tmp_path):
     assert tree["folder/file"].content == b"closed"
     assert [tree[name].meta.mode for name in ("folder", "folder/file")] == [0, 0]
     assert again == tree
+
+
+def test_what_a_sweep_tells_of_a_large_file_is_no_more_than_is_shown(monkeypatch):
+    """Each crash point tells the start of a file: or 50 writes of a megabyte would be 50 megabytes to tell."""
+    told = []
+
+    def counted(channel: Any) -> Any:
+        told.append(channel.recv_bytes())
+        return json.loads(told[-1])
+
+    def run() -> None:
+        with open("large", "wb", buffering=0) as file:
+            file.writelines(b"x" * 200_000 for _ in range(5))
+
+    monkeypatch.setattr(client, "hear", counted)
+    report = sweep(run, lambda: None, lambda _: None)
+    assert not report.problem
+    assert len(told[0]) < len(report.points) * 3 * LONGEST
+    assert "bytes more" in report.replay(6).before["large"]
+
+
+def test_files_that_differ_behind_what_is_shown_differ():
+    """A clipped text ends with a checksum of the rest."""
+    one, other = ({"a": Entry(b"x" * 10 + end)} for end in (b"1", b"2"))
+    assert shown(one, 10) != shown(other, 10)
+    assert shown(one, 11) == shown(one)
+
+
+def test_an_fsync_copies_no_more_than_what_is_new():
+    """What is durable already stays where it is in the model: a long journal costs no square."""
+    file = File(bytearray(b"old"), [Change(3, b"new")])
+    before = file.durable
+    file.sync()
+    assert file.durable is before
+    assert file.content() == b"oldnew"

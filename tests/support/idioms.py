@@ -688,6 +688,14 @@ def _(value: str) -> None:
 
 
 MEMORY: dict[str, str] = {}
+
+
+@idiom(WORLD, "a file that is named by hash()", lambda: Path(f"state-{hash('state')}").read_text(), BREAKS)
+def _(value: str) -> None:
+    put(value)
+    os.replace("state", f"state-{hash('state')}")
+
+
 THREADS = "threads and coroutines"
 
 

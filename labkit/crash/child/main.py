@@ -15,6 +15,7 @@ import cloudpickle
 from labkit import world
 from labkit.crash.child import ends, pids, sockets, stand_ins, threads, virtual
 from labkit.crash.child.follow import follow
+from labkit.crash.child.hashing import hashes
 from labkit.crash.child.remote_world import RemoteWorld
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
@@ -72,7 +73,9 @@ def main(
             trace.effect("RETURN", "", lambda: None)
             trace.end()
         loaded = shipped() if len(sys.modules) > known else []
-        trace.note(Returned(value=None if job.role == "run" else as_plain_data(value, job.role), loaded=loaded))
+        first = job.role in {"setup", "run"} and not job.expected
+        plain = None if job.role == "run" else as_plain_data(value, job.role)
+        trace.note(Returned(value=plain, loaded=loaded, hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)

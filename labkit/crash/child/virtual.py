@@ -7,6 +7,7 @@ a process that starts again draws other numbers. What hangs on os.urandom (secre
 import builtins
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 
 from labkit.clock import FakeClock
 from labkit.crash.child import asyncio_time, waits
-from labkit.crash.child.patch import replace, stand_in
+from labkit.crash.child.patch import replace, stand_in, standing_in
 from labkit.crash.child.remote_world import OnTime
 from labkit.crash.child.trace import Trace
 from labkit.crash.under_test import is_under_test
@@ -46,6 +47,7 @@ BOOT = 1000.0
 ADDRESSES, THREADS = 1 << 34, 1000
 """How far the first ids of two processes lie apart, and those of a process and its threads."""
 SEED, ID, NATIVE_ID = random.Random.seed, id, threading.get_native_id
+IDENT, PTHREAD_KILL = threading.get_ident, getattr(signal, "pthread_kill", None)
 
 
 class Timed(Protocol):
@@ -92,6 +94,7 @@ class Numbers:
 
     def __init__(self, pid: int) -> None:
         self._pid, self._ids, self._threads = pid, {}, {NATIVE_ID(): pid}
+        self._idents: dict[int, int] = {}
         self._kept: list[Any] = []
 
     def id(self, thing: Any, /) -> int:
@@ -105,6 +108,22 @@ class Numbers:
     def get_native_id(self) -> int:
         """The first thread's is the process id, as Linux has it."""
         return self._threads.setdefault(NATIVE_ID(), self._pid + THREADS + len(self._threads))
+
+    def get_ident(self) -> int:
+        """For code under test, as `id`: forks of one process would all have the same, and real lives have not."""
+        return self._ident(IDENT()) if is_under_test(sys._getframe(2)) else IDENT()  # noqa: SLF001 - as above
+
+    def ident(self, thread: threading.Thread) -> int | None:
+        """The same of any thread; None before it has begun."""
+        real = thread._ident  # noqa: SLF001 - what the property reads
+        return self._ident(real) if real and is_under_test(sys._getframe(2)) else real  # noqa: SLF001 - as above
+
+    def pthread_kill(self, ident: int, number: int, /) -> None:
+        """To one of the threads that have been asked for their number."""
+        PTHREAD_KILL(next((real for real, told in self._idents.items() if told == ident), ident), number)
+
+    def _ident(self, real: int) -> int:
+        return self._idents.setdefault(real, ADDRESSES * self._pid + (len(self._idents) << 20))
 
 
 CLOCK: list[Clock] = []
@@ -127,6 +146,9 @@ def install() -> None:
     stand_in("urandom", random.Random.randbytes, CHANCE, os, __import__(os.name))
     stand_in("id", Numbers.id, NUMBERS, builtins)
     stand_in("get_native_id", Numbers.get_native_id, NUMBERS, threading)
+    stand_in("get_ident", Numbers.get_ident, NUMBERS, threading)
+    threading.Thread.ident = property(standing_in(threading.Thread.ident.fget, Numbers.ident, NUMBERS))
+    stand_in("pthread_kill", Numbers.pthread_kill, NUMBERS, signal)
     # uuid1 by Python's own code, from the virtual time: libuuid has the machine's.
     uuid._generate_time_safe = uuid._UuidCreate = None  # noqa: SLF001
     uuid._node = NODE  # noqa: SLF001 - what getnode returns

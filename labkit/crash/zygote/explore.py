@@ -21,6 +21,10 @@ from labkit.crash.zygote.zygote import Zygote
 
 DOWNTIME = 60.0
 """Virtual seconds between a crash and the restart."""
+SEEDS = {"run": 0, "recover": 1, "setup": 3}
+"""By which texts are hashed; each further life has the next. Only where a program hashes: each but 0 costs a start."""
+LONGEST = 20_000
+"""Bytes of a file that are shown of it, at each crash point."""
 
 
 class Explorer:
@@ -32,10 +36,15 @@ class Explorer:
         self.sandbox, self.tmp = zygote.folder / "sandbox", zygote.tmp
         self.tree: Tree = {}
         self.memory = Memory()
+        self.hashes = False
+        """Whether the program may hash texts, so that each life must hash them otherwise."""
         self.restarts: dict[tuple[bytes, str], list[Left]] = {}
         if programs.setup is not None:
             ending = self._perform(programs.job("setup"), {}, self.memory)
             _check_let("setup", ending)
+            if ending.returned.hashes:
+                self.hashes = True
+                ending = self._perform(programs.job("setup"), {}, self.memory)
             if ending.how is not How.RETURNED:
                 raise NotExploredError(f"setup {ending.words}", ending.failure.lines)
             self.tree, self.memory = read_tree(self.sandbox, self.tmp), ending.memory
@@ -46,6 +55,7 @@ class Explorer:
         if self.recording.how is not How.RETURNED:
             raise NotExploredError(f"run {self.recording.words}", self.recording.failure.lines)
         _check_requests(self.recording, self.memory)
+        self.hashes = self.hashes or self.recording.returned.hashes
 
     def points(self, part: range, zygote: Zygote) -> Explored:
         """Explore some crash points by this zygote, up to the first that cannot be explored."""
@@ -87,7 +97,8 @@ class Explorer:
 
     def _perform(self, job: Job, tree: Tree, memory: Memory) -> Ending:
         write_tree(self.sandbox, self.tmp, tree)
-        return self.zygote.perform(job, memory, self.sandbox)
+        seed = SEEDS.get(job.role, 0) + job.life if self.hashes else 0
+        return self.zygote.perform_by_seed(seed, job, memory, self.sandbox)
 
     def _kill(self, job: Job, tree: Tree, memory: Memory, recording: Ending) -> tuple[Ending, Disk, Tree, Memory]:
         """Kill a run that was recorded, and return what it left: that must be what its effects explain."""
@@ -138,7 +149,8 @@ class Explorer:
             asked = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)
             _check_let("invariant", asked)
             role, failure = "invariant", None if asked.how is How.RETURNED else asked.failure
-        before, after = {**shown(tree), **tables(memory)}, {**shown(after), **tables(recovered.memory)}
+        before = {**shown(tree, LONGEST), **tables(memory)}
+        after = {**shown(after, LONGEST), **tables(recovered.memory)}
         return recovered, Left(role, failure, before, after, recovered.memory.world["ledger"], recovered.output)
 
     def _kill_recovery(self, tree: Tree, memory: Memory) -> list[Left]:

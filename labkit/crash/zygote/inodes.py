@@ -46,7 +46,7 @@ def unchanged(change: Change) -> Change:
 class File:
     """An inode: what is durable of it, and the changes since."""
 
-    durable: bytes = b""
+    durable: bytearray = field(default_factory=bytearray)
     pending: list[Change] = field(default_factory=list)
     meta: Meta | None = None
 
@@ -59,7 +59,9 @@ class File:
 
     def sync(self) -> None:
         """fsync: everything is durable."""
-        self.durable, self.pending = self.content(), []
+        for change in self.pending:  # in place: a copy at each fsync would make a long journal cost its square
+            change.apply(self.durable)
+        self.pending = []
 
 
 @dataclass(eq=False)
@@ -118,7 +120,7 @@ DURABLE: Callable[[Folder], dict[str, Node]] = attrgetter("durable")
 
 def node_of(content: Content) -> Node:
     """A node with this durable content."""
-    return Folder() if content is None else File(content) if isinstance(content, bytes) else Link(content)
+    return Folder() if content is None else File(bytearray(content)) if isinstance(content, bytes) else Link(content)
 
 
 def walk(

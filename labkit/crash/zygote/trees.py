@@ -1,9 +1,11 @@
 """What lies in the sandbox and in its folder for temporary files, as data: to compare, to put back, to show."""
 
+import hashlib
 import marshal
 import os
 import shutil
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -128,19 +130,27 @@ def differing(one: Tree, other: Tree) -> set[str]:
 
 
 def digest(tree: Tree) -> bytes:
-    """A tree as bytes, the same for the same."""
+    """A few bytes, the same for the same tree."""
     entries = [(name, entry.content, tuple(entry.meta or ()), entry.same_as) for name, entry in sorted(tree.items())]
-    return marshal.dumps(entries, 2)  # from version 3 on, it depends on which objects are shared
+    # From version 3 on, what marshal writes depends on which objects are shared.
+    return hashlib.blake2b(marshal.dumps(entries, 2)).digest()
 
 
-def shown(tree: Tree) -> dict[str, str | None]:
-    """A tree as text. What SQLite has written is no text, and differs from run to run."""
+def shown(tree: Tree, longest: int | None = None) -> dict[str, str | None]:
+    """A tree as text, each file clipped. What SQLite has written is no text, and differs from run to run."""
     text = {
-        name: entry.content.decode(errors="replace") if isinstance(entry.content, bytes) else entry.content
+        name: _text(entry.content, longest) if isinstance(entry.content, bytes) else entry.content
         for name, entry in sorted(tree.items())
     }
     databases = [name for name, content in text.items() if content and content.startswith("SQLite format 3\0")]
     return text | {each: "(SQLite)" for name in databases for each in sqlite_files(name) & text.keys()}
+
+
+def _text(content: bytes, longest: int | None) -> str:
+    if longest is None or len(content) <= longest:
+        return content.decode(errors="replace")
+    rest = content[longest:]  # its checksum tells two texts apart that differ behind what is shown
+    return f"{content[:longest].decode(errors='replace')} … and {len(rest):,} bytes more ({zlib.crc32(rest):08x})"
 
 
 def sqlite_files(database: str) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from typing import Any
 
 from labkit.crash.asked import Explored
 from labkit.crash.channel import hear, made, tell
@@ -15,9 +16,11 @@ from labkit.crash.child import main
 from labkit.crash.jobs import Job, Limits, Memory
 from labkit.crash.metadata import TMP
 from labkit.crash.news import FINAL, Done, Refused, parse
+from labkit.crash.preload import shipped
 from labkit.crash.world_process.control import WorldProcess, WorldUnreadableError
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
 from labkit.crash.zygote.patience import Patience
+from labkit.crash.zygote.twin import Order, Twin
 from labkit.isolation import process
 from labkit.isolation.confine import Confinement
 
@@ -36,6 +39,8 @@ class Zygote:
     """How many children it has run."""
     confinement: Confinement | None = None
     """What its children are left with, if what they run is not to be trusted."""
+    twins: dict[int, Twin] = field(default_factory=dict)
+    """Those with other hash seeds, once they are needed."""
 
     def __post_init__(self) -> None:
         process.adopt_orphans()
@@ -64,9 +69,21 @@ class Zygote:
 
     def _start(self, task: Callable[["Zygote"], Explored], folder: Path) -> tuple[int, Connection]:
         ours, theirs = Pipe()
-        pid = process.start(_work, [theirs], (task, folder, self.limits, self.confinement))
-        theirs.close()
+        channels = [theirs, *(twin.copy() for twin in self.twins.values())]
+        pid = process.start(_work, channels, ([*self.twins], task, folder, self.limits, self.confinement))
+        for channel in channels:
+            channel.close()
         return pid, ours
+
+    def perform_by_seed(self, seed: int, job: Job, memory: Memory, sandbox: Path) -> Ending:
+        """The same as `perform`, where texts hash by this seed."""
+        if seed == 0:
+            return self.perform(job, memory, sandbox)
+        self.processes += 1
+        if seed not in self.twins:
+            self.twins[seed] = Twin.start(seed)
+        fields = {"folder": self.folder, "limits": self.limits, "confinement": self.confinement}
+        return self.twins[seed].perform(Order(fields, shipped(), (job, memory, sandbox)))
 
     def perform(self, job: Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
@@ -86,7 +103,7 @@ class Zygote:
         finally:
             status = process.end(pid)
             channel.close()
-            process.end_children(but=self.world.pid)
+            process.end_children(but={self.world.pid, *(twin.pid for twin in self.twins.values())})
         ending.status = status
         try:
             ending.memory = self.world.memory()
@@ -128,11 +145,7 @@ class Zygote:
         return ending
 
 
-def _work(
-    channel: Connection,
-    task: Callable[[Zygote], Explored],
-    folder: Path,
-    limits: Limits,
-    to: Confinement | None,
-) -> None:
-    tell(channel, task(Zygote(folder, limits, confinement=to)), vars)
+def _work(channel: Connection, *rest: Any) -> None:
+    *twins, seeds, task, folder, limits, confinement = rest
+    known = dict(zip(seeds, map(Twin, twins), strict=True))
+    tell(channel, task(Zygote(folder, limits, confinement=confinement, twins=known)), vars)
