@@ -345,13 +345,15 @@ def _sweep_save(
             return seen
         try:
             program["save_task"](last, PATH)
-        except Exception:  # noqa: BLE001 - that is told, at least
-            return seen
+        except Exception as error:  # noqa: BLE001 - what it means is for the invariant to say
+            return {**seen, "refused": f"raised {type(error).__name__}: {error}"}
         return {**seen, "last": load()}
 
     def invariant(seen) -> None:
         for part in parts:
             part(seen, *contents)
+        refused = seen.state.get("refused")
+        assert not refused, f"after the restart, what was left beside {PATH} was in the way: save_task {refused}"
         if "last" in seen.state:
             _is_equal("the next save_task returned, but load_task", seen.state["last"], _content(last))
 

@@ -159,7 +159,7 @@ def capped(program: Program, rng: Random) -> None:
     base, cap = rng.randint(1, 5), rng.randint(20, 50)
     floats = {"base": rng.randint(11, 99) / 100, "factor": rng.randint(15, 49) / 10, "cap": cap + 0.5}
     whole, late = {"base": base, "factor": 3, "cap": cap}, {"base": cap + 7, "cap": cap}
-    for count, questions in (MANY, [{}, whole, late, floats]), (MORE, [{}]):
+    for count, questions in (MANY, [{}, whole, late, floats, {"cap": 0}]), (MORE, [{}]):
         for question, got in zip(questions, _delays(program, count, questions), strict=True):
             _check_cap(question, got)
 
@@ -223,8 +223,9 @@ def permanent_once(program: Program, rng: Random) -> None:
 
 def spreads(program: Program, rng: Random) -> None:
     """full_jitter is uniform from 0 to any delay, by rng alone; execute_with_retry sleeps what jitter says, 0 too."""
-    small, whole, large = rng.randint(20, 900) / 1000, rng.randint(1, 4), rng.randint(70, 5000)
-    _check_jitter(program, [rng.randint(50, 600) / 10, small, whole, large], rng.randrange(10**6))
+    tiny, small = rng.randint(20, 90) / 100_000, rng.randint(20, 900) / 1000
+    whole, large = rng.randint(1, 4), rng.randint(70, 5000)
+    _check_jitter(program, [rng.randint(50, 600) / 10, tiny, small, whole, large], rng.randrange(10**6))
     attempts = rng.randint(8, 9)
     drawn = [[rng.randint(10, 90) / 100 for _ in range(attempts - 1)] for _ in range(2)]
     drawn[0][rng.randint(1, 3)], drawn[0][rng.randint(4, 6)] = 0, 1 + rng.randint(1, 9) / 10
@@ -284,12 +285,16 @@ def _check_uniform(delay: float, drawn: list[float]) -> None:
     name, many = f"full_jitter({delay:g}, rng)", len(drawn)
     for one in drawn:
         assert 0 <= one <= delay * (1 + 1e-5), f"{name} gave {one:g}; expected 0 to {delay:g}"
-    assert len(set(drawn)) > 1, f"{name} gave {drawn[0]:g} each time: it does not spread"
+    different = len(set(drawn))
+    assert different > 1, f"{name} gave {drawn[0]:g} each time: it does not spread"
     tenths = [sum(min(int(one / delay * 10), 9) == n for one in drawn) for n in range(10)]
     worst = max(range(10), key=lambda n: (not tenths[n], abs(tenths[n] - many / 10)))
     assert abs(tenths[worst] - many / 10) < many / 20, (
         f"Of {many} draws of {name}, {tenths[worst]} lay between {delay * worst / 10:g} and "
         f"{delay * (worst + 1) / 10:g}; expected about {many // 10}: each tenth is as likely as the others"
+    )
+    assert different > many / 2, (
+        f"{many} draws of {name} gave only {different} different delays: each may lie anywhere from 0 to {delay:g}"
     )
 
 

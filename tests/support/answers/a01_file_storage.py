@@ -1356,3 +1356,67 @@ RIGHT = {
     "recursive": RECURSIVE,
     "a failed task goes on": FAILED_GOES_ON,
 }
+
+STALE_BACKUP = '''
+# answer: save_task
+def save_task(task: Task, path: str) -> None:
+    """Keep a .bak while we save, so that an operator can go back."""
+    backup, new = path + ".bak", path + ".new"
+    with open(new, "wb") as f:
+        f.write(task.model_dump_json().encode())
+        f.flush()
+        os.fsync(f.fileno())
+    if os.path.exists(path):
+        os.link(path, backup)
+    os.replace(new, path)
+    fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+    if os.path.exists(backup):
+        os.unlink(backup)
+'''
+
+STALE_LOCK = """
+# answer: save_task
+import contextlib
+
+
+@contextlib.contextmanager
+def locked(path):
+    lock = path + ".lock.d"
+    try:
+        os.mkdir(lock)
+    except FileExistsError as error:
+        raise BlockingIOError(f"{path} is being saved by somebody else") from error
+    try:
+        yield
+    finally:
+        os.rmdir(lock)
+
+
+def save_task(task: Task, path: str) -> None:
+    with locked(path):
+        with open(path + ".new", "wb") as f:
+            f.write(task.model_dump_json().encode())
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(path + ".new", path)
+        fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+"""
+
+WRONG += [
+    (
+        "backup by link, a stale backup is in the way",
+        "keeps_acknowledged",
+        r"left beside task\.json was in the way: save_task raised FileExistsError",
+        [STALE_BACKUP],
+    ),
+    (
+        "a lock directory that outlives its process",
+        "keeps_acknowledged",
+        r"left beside task\.json was in the way: save_task raised BlockingIOError",
+        [STALE_LOCK],
+    ),
+]

@@ -1341,3 +1341,42 @@ RIGHT = {
         "    except BaseException:\n        store.save(task.to('pending'))\n        raise\n"
     ),
 }
+
+LENGTH_WITHOUT_AN_END = """
+# answer: step_key
+def step_key(task_id: str, step: str) -> str:
+    # the length in front makes it unambiguous
+    return hashlib.sha256(f"{len(task_id)}{task_id}{step}".encode()).hexdigest()
+"""
+
+SIXTY_BITS = """
+# answer: step_key
+def step_key(task_id: str, step: str) -> str:
+    return "k" + hashlib.sha256(json.dumps([task_id, step]).encode()).hexdigest()[:15]
+"""
+
+THE_DAY_IS_IN_IT = """
+# answer: step_key
+from datetime import date
+
+
+def step_key(task_id: str, step: str) -> str:
+    raw = json.dumps({"task": task_id, "step": step, "day": date.today().isoformat()}, sort_keys=True)
+    return hashlib.sha256(raw.encode()).hexdigest()
+"""
+
+PICKLED = """
+# answer: step_key
+import pickle
+
+
+def step_key(task_id: str, step: str) -> str:
+    return hashlib.blake2b(pickle.dumps((task_id, step), protocol=5), digest_size=16).hexdigest()
+"""
+
+WRONG += [
+    ("a length, and nothing to say where it ends", "keys_differ", r"return the same key", [LENGTH_WITHOUT_AN_END]),
+    ("60 bits", "keys_differ", r"have about 60 bits; expected 64 at least", [SIXTY_BITS]),
+    ("the day is in it", "key_survives_restart", r"after a restart, ", [THE_DAY_IS_IN_IT]),
+    ("pickle remembers which text is the same object", "key_survives_restart", r"after a restart, ", [PICKLED]),
+]

@@ -1956,3 +1956,31 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
 """
     ],
 }
+
+FALSY_IS_NOT_GIVEN = """
+# answer: delays
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    base, factor, cap = base or 1, factor or 2, cap or 60
+    current = base
+    while True:
+        yield cap if current > cap else current
+        current = current * factor
+"""
+
+IN_HUNDRED_PARTS = """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return delay * rng.randrange(101) / 100
+"""
+
+IN_MILLISECONDS = """
+# answer: full_jitter
+def full_jitter(delay: float, rng: random.Random) -> float:
+    return rng.randint(0, int(delay * 1000)) / 1000
+"""
+
+WRONG += [
+    ("a cap of zero is taken for none given", "capped", r"delays\(cap=0\) gave .*the cap is 0", [FALSY_IS_NOT_GIVEN]),
+    ("in hundred parts", "spreads", r"draws of full_jitter.* gave only \d+ different delays", [IN_HUNDRED_PARTS]),
+    ("in milliseconds, as integers", "spreads", r"gave 0 each time: it does not spread", [IN_MILLISECONDS]),
+]

@@ -1448,3 +1448,32 @@ def run_steps(task, steps, store, clock, limit) -> Task:
     return store.save(task.to(TaskState.COMPLETED, result="ok"))
 """],
 }  # fmt: skip
+
+EMPTY_IS_NOT_DONE = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if task.journal.get(name):
+            continue
+        left = deadline.remaining()
+        if left <= 0:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: DeadlineExceeded"))
+        try:
+            result = step(min(left, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""
+
+WRONG += [
+    (
+        "a step that returned nothing runs again",
+        "restart_keeps_deadline",
+        r"The task was running, with ",
+        [EMPTY_IS_NOT_DONE],
+    )
+]
