@@ -243,7 +243,7 @@ class Stage:
         if open_now or self.look["locked"]:
             self.look.update(open=open_now, line=held[0] if held else "")
         self.look["state"] = self.look["state"] or state
-        if self.scene.when == STEP:
+        if self.scene.when == STEP and self.came is None:
             self._come()
         if self.scene.error and self.look["runs"] == 1:
             self.raised = self.scene.error("the tool has failed")
@@ -416,12 +416,17 @@ def no_open_transaction(program: Program, rng: Random) -> None:
     scenes = [scene(), *(scene(result=text, had=had) for text in rng.sample(TEXTS, 2) for had in ("", "half"))]
     scenes += [scene(result="", had="half of it"), scene(other=ELSEWHERE, when=STEP)]
     scenes += [scene(error=kind, other=rng.choice(["", PROGRESS, COUNTED]), had=rng.choice(TEXTS)) for kind in ERRORS]
-    scenes += [scene(error=StepError, other=PROGRESS)]
+    scenes += [scene(error=StepError, other=PROGRESS), scene(state="completed", had=THEIRS)]
+    scenes += [scene(other=other, when=STEP) for other in (FINISHED, PROGRESS, COUNTED)]
     for seen in _play(program, scenes):
+        _check_left(seen)
+        if seen.scene.state == "completed":
+            continue  # the other cases ask for what it is to do
         _check_looked(seen)
         if seen.scene.error:
             _check_error(seen)
-        _check_done(seen)
+        if seen.scene.error or seen.scene.other in {"", ELSEWHERE}:
+            _check_done(seen)
 
 
 def _check_finished(seen: Seen) -> None:
@@ -482,6 +487,7 @@ def _check_either(seen: Seen) -> None:
 
 
 def _check_answer(seen: Seen, *, expected: bool) -> None:
+    _check_left(seen)
     others = seen.strangers
     assert not others, f"{seen.happened} changed another task, too: {others[0]!r} in place of {seen.scene.task!r} alone"
     assert "failed" not in seen.got, f"{seen.happened} {seen.did}"
@@ -490,6 +496,8 @@ def _check_answer(seen: Seen, *, expected: bool) -> None:
 
 def _check_progress(seen: Seen) -> None:
     """The version that counts is the one read before the step, not one read after it."""
+    _check_once(seen)
+    _check_left(seen)
     if not seen.came or "failed" in seen.got:
         return  # the other cases ask for what it is to do
     moment = seen.got["moment"]
@@ -512,8 +520,16 @@ def _check_looked(seen: Seen) -> None:
     assert got["state"] in {"running", ""}, (
         f"While deploy ran, the task was {got['state']} already: a crash at that moment would lose the work"
     )
-    assert runs == 1, f"execute_step ran the step {runs} times in one call; expected once"
-    assert not got["left"], f"{seen.happened} {seen.did}, and left a transaction open"
+    _check_once(seen)
+
+
+def _check_once(seen: Seen) -> None:
+    runs = seen.got.get("first", seen.got)["runs"]
+    assert runs <= 1, f"execute_step ran the step {runs} times in one call; expected once"
+
+
+def _check_left(seen: Seen) -> None:
+    assert not seen.got["left"], f"{seen.happened} {seen.did}, and left a transaction open"
 
 
 def _check_error(seen: Seen) -> None:
@@ -595,8 +611,9 @@ def _play(program: Program, scenes: list[Scene]) -> list[Seen]:
 
 
 def _ends(got: dict[str, Any]) -> bool:
-    """Whether nothing more is to be played: it would take long, or the caller cannot go on."""
-    return got.get("endless") or WAITED in got.get("failed", "") or "failed" in got.get("caller", {})
+    """Whether nothing more is to be played: it would take long, or the caller or the answer cannot go on."""
+    waited = got.get("endless") or WAITED in got.get("failed", "")
+    return waited or got["left"] or "failed" in got.get("caller", {})
 
 
 def _did(got: dict[str, Any]) -> str:

@@ -31,8 +31,13 @@ UNDO = {
 STEP_OF = {undo: name for name, undo in UNDO.items()}
 NAMES = ["dns", "disk", "queue", "cache", "proxy", "Zertifikat", "почта", "数据库"]
 IDS = ["saga-{}", "shop {}", "Straße_{}", "почта-{}"]
+ALIKE = ["shop é", "Shop é", "shop é ", "shop-é", "shop e\u0301", "shop e", *("shop " * 20 + end for end in "12")]
+"""Names of sagas that a program may take for one another."""
 DIAMOND, TWO_WAYS, PAIRS = ((), (0,), (0,), (1, 2)), ((), (0,), (1,), (0, 2)), ((), (0,), (), (2,))
+CHAIN = ((), *((step,) for step in range(7)))
 """What each step requires, by number. In the second, a short way leads to what a long one needs."""
+RESULTS = [None, "", "failed", 0, 0j, "undone", {"compensated": True}, "started", False, "parked", "done"]
+"""What steps and compensations may return: none of it says that one has failed."""
 MOST = 400
 """Calls and notes of one life. A right answer may try a compensation a hundred times before it parks it."""
 ALIVE, EVERYWHERE = (MOST,), range(1, 80)
@@ -79,6 +84,8 @@ class Saga(NamedTuple):
     needs: dict[str, tuple[str, ...]]
     lives: tuple[Mapping[str, Fault], ...] = ({},)
     """The faults of the last one stay."""
+    name: str = ""
+    """What it is called; if nothing, it gets a name that no other has."""
 
     def but(self, *lives: Mapping[str, Fault]) -> "Saga":
         """The same, with these faults."""
@@ -106,7 +113,7 @@ class Story(NamedTuple):
 def undo_order(program: Program, rng: Random) -> None:
     """Whatever was done, however the steps are listed and whatever they require, dependents come first."""
     questions = []
-    for shape in [*_shapes(1, 2, 3, 4), *rng.sample(_shapes(5), 9), *rng.sample(_shapes(6), 9)]:
+    for shape in [*_shapes(1, 2, 3, 4), *repeat(CHAIN, 6), *rng.sample(_shapes(5), 9), *rng.sample(_shapes(6), 9)]:
         graph = _graph(shape, NAMES, rng)
         names = list(graph)
         for done in (names, names[:: max(len(names) - 1, 1)], rng.sample(names, rng.randint(0, len(names)))):
@@ -129,7 +136,8 @@ def undoes_once(program: Program, rng: Random) -> None:
     """Whichever step fails, by whichever error, wherever the process dies: nothing is left or undone twice."""
     sagas = _sagas(rng)
     refused, in_doubt = _failing(sagas, REFUSES), _failing(sagas, ACTS)
-    _hold(program, [*refused, *sagas[:3], *in_doubt])
+    alike = [refused[-1]._replace(name=name) for name in ALIKE]
+    _hold(program, [*refused, *sagas[:3], *in_doubt, *alike])
     some = [*refused[3::10], *in_doubt[5::10]]
     _hold(program, [*some, *(saga.but(*saga.lives, {}) for saga in some)], rng)
 
@@ -257,7 +265,7 @@ def _hold(program: Program, sagas: list[Saga], rng: Random | None = None, check:
                 _keeps_promises(story, check, owners)
         return [story for story in lived if story.died]
 
-    killed = live([Story(saga) for saga in sagas], repeat(EVERYWHERE if rng else ALIVE))
+    killed = live([Story(saga, saga.name) for saga in sagas], repeat(EVERYWHERE if rng else ALIVE))
     if rng:
         live(killed, repeat(ALIVE))
         live(live(killed, iter(lambda: [rng.randint(1, 5)], None)), repeat(ALIVE))
@@ -333,7 +341,7 @@ class Life:
         self.passed += 1
         self.last = (what, _line() if self.passed == self.death else None)  # a line is looked for where it is told
 
-    def call(self, name: str, key: Any) -> str:
+    def call(self, name: str, key: Any) -> Any:
         """A step's action or compensation."""
         self.passes(name)
         self.calls[name] += 1
@@ -347,7 +355,7 @@ class Life:
         self.acts.append(act._replace(unknown=next((step for step in UNDO if step in begun and step not in known), "")))
         if failed:
             raise fault.error(f"{name} has failed")
-        return f"{name} has acted"
+        return _result(self.acts)
 
     def methods(self) -> tuple[Callable, Callable]:
         """Those of the exercise's log, in memory: `read` and `note`."""
@@ -364,6 +372,11 @@ class Life:
             self.logs.setdefault(saga_id, []).append(noted)
 
         return read, note
+
+
+def _result(acts: Sequence[Act]) -> Any:
+    """What the last of these has returned."""
+    return RESULTS[len(acts) % len(RESULTS)]
 
 
 def _plain(value: Any) -> list:
@@ -458,7 +471,8 @@ class _Promises:
             assert self.worked[need], f"{self.fate}, and {act.tool}, which requires it, was called"
 
     def is_undone_next(self, act: Act) -> None:
-        because = ": a crash is no failure" if self.killed else ""
+        returned = f": {self.before[-1].tool} returned {_result(self.before)!r}" if self.before else ""
+        because = ": a crash is no failure" if self.killed else returned
         assert any(other.failed for other in self.before), f"no step had failed, and {act.tool} was called{because}"
         step = STEP_OF[act.tool]
         above = [n for n in self.there if step in _all_needs(n, self.saga.needs) and UNDO[n] not in self.worked]

@@ -1,6 +1,6 @@
 """Judges chapter 7: patches of an agent state, and what the model is shown of it. Answers run in children only.
 
-A trial is one process that makes many calls, with two tokenizers that agree with no length in characters, bytes or
+A trial is one process that makes many calls, with tokenizers that agree with no length in characters, bytes or
 words. What a slice holds is looked for in its text, and how much room that takes is asked of the answer itself: any
 form of the text will do.
 """
@@ -30,6 +30,8 @@ SCRIPTS = {
     "code": ["f(x)=2*x;", "a[0]+=b[1]", "if(n>0){n--;}", "{'k':[1,2]}", 'x<=y&&y<="z"', "//-->"],
     "Chinese and Hindi": ["服务器", "很慢", "请求", "सर्वर", "धीमा", "प्रश्न"],
 }
+PIECES = [r" ?[a-zA-Z0-9]{1,3}|\w|\W", r" ?[a-zA-Z0-9]{1,11}| ?[^\W_a-zA-Z0-9]{1,9}|\W|_", r".{1,200}\n?|\n"]
+"""What a token is: few letters, a word, or a line."""
 MOST = 10**6
 """Tokens for which every state here has room."""
 CHANGED_BY = {
@@ -51,19 +53,19 @@ ALIKE = {
 
 
 class Tokens:
-    """A tokenizer: so many Latin letters or digits are a token, so many others, and every sign by itself."""
+    """A tokenizer: each of these pieces is a token."""
 
-    def __init__(self, latin: int, others: int) -> None:
-        self.pieces = re.compile(rf" ?[a-zA-Z0-9]{{1,{latin}}}| ?[^\W_a-zA-Z0-9]{{1,{others}}}|\W|_")
+    def __init__(self, pieces: str) -> None:
+        self.pieces = re.compile(pieces)
         self.known: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
-        """How many tokens a text has: those of its lines, and the ends of the lines."""
-        lines = text.split("\n")
+        """How many tokens a text has."""
+        lines = text.splitlines(keepends=True)
         for line in lines:
             if line not in self.known:
                 self.known[line] = len(self.pieces.findall(line))
-        return sum(self.known[line] for line in lines) + len(lines) - 1
+        return sum(self.known[line] for line in lines)
 
 
 # A new state, and the old one
@@ -186,6 +188,9 @@ def _single(rng: Random, state: AgentState) -> dict[str, StatePatch]:
         "attaches two artifacts with one id": StatePatch(attach_artifacts=(file(a), file(a))),
         "attaches an artifact of the same step": StatePatch(attach_artifacts=(file(a, known.step),)),
         "raises flags, one of them raised already": StatePatch(raise_flags=(b, flag, a, b)),
+        "has empty texts": StatePatch(
+            add_facts=(fact(""),), add_questions=("",), attach_artifacts=(file(""),), raise_flags=("",)
+        ),
         "is empty": StatePatch(),
     }
     for how, alike in ALIKE.items():
@@ -581,18 +586,19 @@ def _state(rng: Random) -> AgentState:
 
 
 def _worlds(rng: Random) -> list[World]:
-    """States in every script, by two tokenizers in turn; the first state is shown to both, one after the other."""
-    fine, coarse = rng.sample([Tokens(rng.randint(2, 3), 1), Tokens(rng.randint(9, 12), rng.randint(9, 12))], 2)
+    """States in every script, by three tokenizers in turn; the first state is shown to two, one after the other."""
+    few, word, line = map(Tokens, PIECES)
+    one, two = rng.sample([few, word], 2)
     first, *scripts = SCRIPTS
     rng.shuffle(scripts)
     items = [(rng.randint(5, 6), 3), (rng.randint(4, 5), 2), (0, 3), (3, 0)]  # how many facts and questions
     made = [_full(rng, first, 11, 3)] * 2
     made += [_full(rng, script, *many) for script, many in zip(scripts, items, strict=True)]
-    counts = [(fine, coarse), (coarse, fine)] * len(made)
+    counts = [(one, line), (line, one), (two, line), (one, two), (two, one), (line, two)]
     names = [first, first, *scripts]
     return [
         World(name, state, step, *count, _sets(rng, state, ours))
-        for name, (state, step, ours), count in zip(names, made, counts, strict=False)
+        for name, (state, step, ours), count in zip(names, made, counts, strict=True)
     ]
 
 
@@ -608,24 +614,27 @@ def _sets(rng: Random, state: AgentState, ours: list[int]) -> list[Any]:
 
 def _full(rng: Random, script: str, facts: int, questions: int) -> tuple[AgentState, str, list[int]]:
     """A state, one of its steps, and the places of its artifacts: of this step and of others, in no order."""
-    before, step, after = (_word(rng) for _ in range(3))
+    before, step, after = _word(rng), f"{_word(rng)} ", _word(rng)
     sizes = [rng.randint(0, 6) for _ in range(facts)]
-    for place in rng.sample(range(facts), min(2, facts)):
+    places = rng.sample(range(facts), min(3, facts))
+    for place in places[:2]:
         sizes[place] = rng.choice([25, 40])
     known = [_fact(rng, _word(rng), script, size) for size in sizes]
     known[:1] = [each.model_copy(update={"value": known[-1].value}) for each in known[:1]]
+    for place in places[2:]:
+        known[place] = known[place].model_copy(update={"value": ""})
     shapes = [(60 if facts else 400, 1), (4, 2), (0, 1), (12, 25)]  # words of its excerpt and of its summary
     named = [_artifact(rng, _word(rng), step, _text(rng, script, many) if many else "", of) for many, of in shapes]
-    others = [*rng.sample([before, after, f"{step}2", step.upper(), f" {step}"], 4), ""]
+    others = [*rng.sample([before, after, f"{step}2", step.upper(), f" {step}"], 4), step.strip(), ""]
     named += [_artifact(rng, _word(rng), other, _text(rng, script, 2)) for other in others]
     rng.shuffle(named)
     return (
         AgentState(
             id="run",
-            goal=_text(rng, script, 4),
+            goal=f"{_text(rng, script, 4)} ",
             plan=(before, step, after),
             known_facts=tuple(known),
-            open_questions=tuple(_text(rng, script, rng.randint(1, 5)) for _ in range(questions)),
+            open_questions=tuple(f"{_text(rng, script, rng.randint(1, 5))} " for _ in range(questions)),
             artifacts=tuple(named),
         ),
         step,

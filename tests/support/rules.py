@@ -108,6 +108,8 @@ RULES = {
         ("flags", "One that is raised already stays where it is", "patch_pure"),
         ("alike is not the same", "Texts are compared as they are", "patch_pure"),
         ("twice is once", "To apply a patch twice is to apply it once", "patch_pure"),
+        ("but for the order of questions", "Only questions that it closes and adds again may change their order",
+         "patch_pure"),
         ("always in", "The goal, the current step and all open questions are always in", "goal_kept"),
         ("too small", "`raise ContextTooSmall(needed, budget)`: `needed` is how many tokens they have", "goal_kept"),
         ("the budget", "The text that is rendered has at most `budget` tokens, all of it", "within_budget"),

@@ -809,6 +809,71 @@ LEAVES_IT_OPEN = execute_but(
     ("# answer: execute_step\n", "# answer: execute_step\nGUARDS = []\n\n\n"),
 )
 
+ONE_CONNECTION = """
+# answer: execute_step
+from functools import cache
+
+
+@cache
+def connection(engine):
+    return engine.connect()
+
+
+def execute_step(engine, task_id, step):
+    conn = connection(engine)
+    row = conn.execute(text(READ), {"id": task_id}).one()
+    if row.state == "completed":
+        COMPLETED
+    conn.commit()
+    result = step()
+    if finish_step(conn, task_id, row.version, result):
+        conn.commit()
+        return True
+    LATE
+"""
+ENDED = "return conn.rollback() or False"
+OPEN_WHEN_LATE = ONE_CONNECTION.replace("COMPLETED", ENDED).replace("LATE", "return False")
+OPEN_WHEN_COMPLETED = ONE_CONNECTION.replace("COMPLETED", "return False").replace("LATE", ENDED)
+
+AGAIN_WHEN_LATE = """
+# answer: execute_step
+def execute_step(engine, task_id, step):
+    while True:
+        with engine.begin() as conn:
+            row = conn.execute(text(READ), {"id": task_id}).one()
+        if row.state == "completed":
+            return False
+        result = step()
+        with engine.begin() as conn:
+            if finish_step(conn, task_id, row.version, result):
+                return True
+"""
+
+OLD_IF_EMPTY = execute_but(("result = step()", "result = step() or row.result"))
+
+ERROR_NOTED = execute_but(
+    (
+        "    result = step()\n",
+        """    try:
+        result = step()
+    except Exception as error:
+        with engine.begin() as conn:
+            note = text("UPDATE tasks SET result = :result, version = version + 1 WHERE id = :id")
+            conn.execute(note, {"result": f"error: {error}", "id": task_id})
+        raise
+""",
+    )
+)
+
+NEVER_AGAIN = execute_but(
+    ("    result = step()\n", "    BEGUN.add(task_id)\n    result = step()\n    BEGUN.remove(task_id)\n"),
+    (
+        "    with engine.begin() as conn:\n        row =",
+        "    if task_id in BEGUN:\n        return False\n    with engine.begin() as conn:\n        row =",
+    ),
+    ("# answer: execute_step\n", "# answer: execute_step\nBEGUN = set()\n\n\n"),
+)
+
 CLOSES = """
 # answer: finish_step
 def finish_step(conn, task_id, version, result):
@@ -1210,6 +1275,33 @@ WRONG = [
         [READ_ON_AN_ENGINE_OF_ITS_OWN],
     ),
     ("leaves a transaction open", OPEN, r"execute_step returned True, and left a transaction open", [LEAVES_IT_OPEN]),
+    (
+        "open when late",
+        OPEN,
+        r"While the step ran, another worker .*: execute_step returned False, and left a transaction open",
+        [OPEN_WHEN_LATE],
+    ),
+    (
+        "open when completed",
+        OPEN,
+        r"completed already, in version \d+: execute_step returned False, and left a transaction open",
+        [OPEN_WHEN_COMPLETED],
+    ),
+    (
+        "open when completed",
+        FINAL,
+        r"completed already, in version \d+: execute_step returned False, and left a transaction open",
+        [OPEN_WHEN_COMPLETED],
+    ),
+    ("again when late", LOST, r"ran the step 2 times in one call; expected once", [AGAIN_WHEN_LATE]),
+    (
+        "the old result for an empty one",
+        OPEN,
+        r"to store the result '', and the task holds 'half of it'",
+        [OLD_IF_EMPTY],
+    ),
+    ("written to the running task", OPEN, r"execute_step wrote 'error: .*' as the task's result", [ERROR_NOTED]),
+    ("never tried again", OPEN, r"Called again, execute_step returned False, and did not run", [NEVER_AGAIN]),
 ]
 
 LOCKS_AND_COMPARES = """
@@ -1604,7 +1696,10 @@ def finish_step(conn, task_id, version, result):
     return done == 1
 """
 
+ONE_CONNECTION_ENDED = ONE_CONNECTION.replace("COMPLETED", ENDED).replace("LATE", ENDED)
+
 RIGHT = {
+    "one connection": [ONE_CONNECTION_ENDED],
     "a savepoint by hand": [A_SAVEPOINT_BY_HAND],
     "locks, then compares": [LOCKS_AND_COMPARES],
     "RETURNING": [RETURNING],

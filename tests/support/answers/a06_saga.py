@@ -277,7 +277,12 @@ WRONG = [
     ("no key", "crash_goes_on", r"\w+ got no key", [NO_KEY]),
     ("one key for all", "crash_goes_on", r"\w+ got the key of \w+", [ONE_KEY_FOR_ALL]),
     ("a key without the saga", "crash_goes_on", r"Two sagas called \w+ under one key", [KEY_WITHOUT_SAGA]),
-    ("forgets to say completed", "crash_goes_on", r"^no step had failed, and \w+ was called$", [FORGETS_COMPLETED]),
+    (
+        "forgets to say completed",
+        "crash_goes_on",
+        r"^no step had failed, and \w+ was called: \w+ returned .*$",
+        [FORGETS_COMPLETED],
+    ),
     ("in memory", "undoes_once", r"^Killed after .*(the saga had turned back|in the world)", [IN_MEMORY]),
     (
         "never undoes",
@@ -1544,7 +1549,42 @@ KEY_OF_THE_PROCESS = but(
     ("execute(step_key(saga_id, name))", "execute(f'{__import__(\"os\").getpid()} {saga_id} {name}')")
 )
 
+ONE_GAP = order("""
+    requires = {step.name: set(step.requires) for step in steps}
+    near = {name: requires[name].union(*(requires[need] for need in requires[name])) for name in done}
+    return list(TopologicalSorter({name: sorted(near[name] & set(done)) for name in done}).static_order())[::-1]""")
+KEYS_OF_SLUGS = but(
+    ("execute(step_key(saga_id, name))", 'execute(step_key(saga_id.replace(" ", "-"), name))'),
+    ('step_key(saga_id, f"undo {name}")', 'step_key(saga_id.replace(" ", "-"), f"undo {name}")'),
+)
+KEYS_IN_SMALL_LETTERS = but(
+    ("execute(step_key(saga_id, name))", "execute(step_key(saga_id.lower(), name))"),
+    ('step_key(saga_id, f"undo {name}")', 'step_key(saga_id.lower(), f"undo {name}")'),
+)
+A_FALSE_RESULT_IS_A_FAILURE = but(("named[name].execute", "assert named[name].execute"))
+THE_RESULT_IS_THE_WORD = but(
+    ("named[name].execute", "result = named[name].execute"),
+    ('log.note(saga_id, name, "done")', "log.note(saga_id, name, str(result))"),
+    ('get(name) != "done"', 'get(name, "started") == "started"'),
+    ('get(name) in ("started", "done")', 'get(name, "undone") not in ("undone", "parked")'),
+)
+
 WRONG += [
+    ("bridges one gap", "undo_order", r"is undone before \w+, which requires it through", [ONE_GAP]),
+    ("keys of slugs", "undoes_once", r"Two sagas called .* under one key", [KEYS_OF_SLUGS]),
+    ("keys in small letters", "undoes_once", r"Two sagas called .* under one key", [KEYS_IN_SMALL_LETTERS]),
+    (
+        "a false result is a failure",
+        "crash_goes_on",
+        r"no step had failed, and \w+ was called: \w+ returned (None|''|0|False)",
+        [A_FALSE_RESULT_IS_A_FAILURE],
+    ),
+    (
+        "the result is the word",
+        "undoes_once",
+        r"requires \w+$|run_saga left \w+ in the world",
+        [THE_RESULT_IS_THE_WORD],
+    ),
     ("depths remembered", "undo_order", r"is undone before", [DEPTHS_REMEMBERED]),
     ("the first need only", "undo_order", r"is undone before", [FIRST_NEED]),
     ("compared in pairs", "undo_order", r"is undone before", [COMPARED_IN_PAIRS]),

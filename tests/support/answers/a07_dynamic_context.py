@@ -624,7 +624,7 @@ WRONG = [
     (
         "sizes remembered by text",
         BUDGET,
-        r"the slice has \d+\. What would fit: .*by the `count` of another call|Missing: fact|raised ContextTooSmall",
+        r"the slice has \d+\. What would fit: .*by the `count` of another call|Missing: |raised ContextTooSmall",
         selected(
             ("count(", "size("),
             (
@@ -761,25 +761,25 @@ WRONG = [
     (
         "a step that begins like this one",
         LARGE,
-        r"In the slice for step '(\w+)' there is the artifact \w+ of step '\1\w+'",
+        r"In the slice for step '(\w+ )' there is the artifact \w+ of step '\1\w+'",
         selected(("artifact.step == step", "artifact.step.startswith(step)")),
     ),
     (
         "a step in capitals",
         LARGE,
-        r"In the slice for step '\w+' there is the artifact \w+ of step '[A-Z]+'",
+        r"In the slice for step '\w+ ' there is the artifact \w+ of step '[A-Z]+ '",
         selected(("artifact.step == step", "artifact.step.lower() == step")),
     ),
     (
         "no step is every step",
         LARGE,
-        r"In the slice for step '\w+' there is the artifact \w+ of step ''",
+        r"In the slice for step '\w+ ' there is the artifact \w+ of step ''",
         selected(("artifact.step == step", 'artifact.step in ("", step)')),
     ),
     (
         "labkit's own",
         LARGE,
-        r"In the slice for step '\w+' there is the artifact \w+ of step ",
+        r"In the slice for step '\w+ ' there is the artifact \w+ of step ",
         ["# answer: select_context\nfrom labkit.context import select_context\n"],
     ),
     (
@@ -892,6 +892,37 @@ WRONG = [
         ORDER,
         r"select_context changed the state that it was given",
         selected(("return chosen", "state.__dict__['known_facts'] = tuple(chosen.facts)\nreturn chosen")),
+    ),
+    (
+        "no empty question",
+        PURE,
+        r"The patch has empty texts, and apply made open_questions",
+        patched(("*patch.add_questions]", "*filter(None, patch.add_questions)]")),
+    ),
+    (
+        "no empty fact",
+        BUDGET,
+        r"the budget is a million tokens\. Missing: fact \d+",
+        selected((ALL_FACTS, f"{ALL_FACTS}\n    if not fact.value:\n        continue")),
+    ),
+    ("the goal is trimmed", GOAL, r"The goal is", selected((START, START.replace("state.goal", "state.goal.strip()")))),
+    (
+        "the step is trimmed",
+        GOAL,
+        r"The current step is",
+        selected((START, START.replace("step,", "step.strip(),"))),
+    ),
+    (
+        "the questions are trimmed",
+        GOAL,
+        r"Not in the slice: question 1",
+        selected((START, START.replace("state.open_questions", "[each.strip() for each in state.open_questions]"))),
+    ),
+    (
+        "passed over by its length",
+        BUDGET,
+        r"Missing: fact \d+",
+        selected((ALL_FACTS, f"{ALL_FACTS}\n    if len(fact.value) > 4 * budget:\n        continue")),
     ),
 ]
 
