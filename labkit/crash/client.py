@@ -19,7 +19,6 @@ from labkit.crash.asked import Request
 from labkit.crash.channel import hear, made
 from labkit.crash.jobs import CrashLabError, Limits
 from labkit.crash.preload import shipped
-from labkit.crash.report.lines import Line
 from labkit.isolation.confine import Confinement
 
 T = TypeVar("T")
@@ -92,7 +91,7 @@ class Client:
                 self.close()
                 raise
         if "problem" in told:
-            raise CrashLabError(told["problem"], Line.first(told["lines"]))
+            raise CrashLabError(told["problem"], told["lines"])
         return made(kind, told["answer"])
 
     def start(self) -> None:
