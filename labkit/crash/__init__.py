@@ -141,7 +141,11 @@ def trial(
     memory = Memory((world or World()).to_json(), url=url)
     job = Job("trial", pickled(run), stop=stop or Stop(), path=path)
     before = Job("setup", pickled(setup), path=path) if setup else None
-    tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(CLIENT.seconds, LIMIT))
+    try:
+        tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(CLIENT.seconds, LIMIT))
+    except CrashLabError as error:
+        error.where = str(Line.first(error.lines) or "")
+        raise
     raised = tried.failure or Failure("")
     return Trial(
         tried.how,

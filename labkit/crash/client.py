@@ -92,7 +92,7 @@ class Client:
                 self.close()
                 raise
         if "problem" in told:
-            raise CrashLabError(told["problem"], Line.first(told["lines"]))
+            raise CrashLabError(told["problem"], told["lines"])
         return made(kind, told["answer"])
 
     def start(self) -> None:

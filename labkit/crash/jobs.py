@@ -14,11 +14,11 @@ FIRST_PORT, SERVICES = 8001, 100
 
 
 class CrashLabError(RuntimeError):
-    """The crash lab itself failed, or a setup; `where` is the line, if one is known."""
+    """The crash lab itself failed, or a setup: then `lines` and `where` say at which line, if that is known."""
 
-    def __init__(self, text: str, where: object = None) -> None:
+    def __init__(self, text: str, lines: Sequence[Any] = ()) -> None:
         super().__init__(text)
-        self.where = str(where or "")
+        self.lines, self.where = lines, ""
 
 
 class ServiceError(RuntimeError):
