@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from importlib import import_module
 
-from labkit.grading.judge.criteria import exercises, find
+from labkit.grading.judge.criteria import exercises, find, submission_of
 from labkit.grading.judge.judge import Status, judge
-from labkit.grading.notebook.cells import read_notebook
+from labkit.grading.notebook.cells import Cell, read_notebook
 from labkit.grading.notebook.submission import Submission
 from labkit.repository import root
 
@@ -55,10 +55,7 @@ def assert_passes(number, cells, seed=0):
 def submission(number: str, cells: list[str]) -> Submission:
     """The solution of an exercise, with these cells in it."""
     exercise, _ = find(number)
-    made = Submission()
-    for cell in read_notebook(root() / "solutions" / f"{exercise.stem}.ipynb"):
-        if cell.answer:
-            made.add(cell.source)
-    for cell in cells:
-        made.add(cell.lstrip())
-    return made
+    given = [Cell(source.lstrip()) for source in cells]
+    names = {cell.answer for cell in given}
+    solution = read_notebook(root() / "solutions" / f"{exercise.stem}.ipynb")
+    return submission_of(exercise, [*(cell for cell in solution if cell.answer and cell.answer not in names), *given])
