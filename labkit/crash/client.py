@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from labkit.crash.asked import Request
 from labkit.crash.channel import hear, made
 from labkit.crash.jobs import CrashLabError, Limits
-from labkit.crash.lines import Line
 from labkit.crash.preload import shipped
 from labkit.isolation.confine import Confinement
 
