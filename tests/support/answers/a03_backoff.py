@@ -1186,7 +1186,7 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     (
         "whole seconds of jitter",
         "spreads",
-        r"gave 0 each time: it does not spread",
+        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
@@ -1222,7 +1222,7 @@ def full_jitter(delay, rng):
     (
         "milliseconds of jitter",
         "spreads",
-        r"full_jitter\(0\.\d+, rng\) gave|0 lay between",
+        r"1000 draws of full_jitter\(.*, rng\) gave only \d+ different delays",
         [
             """
 # answer: full_jitter
@@ -1515,7 +1515,7 @@ def execute_with_retry(fn, is_retryable, max_attempts=3, jitter=None):
     (
         "randint",
         "spreads",
-        r"gave 0 each time: it does not spread",
+        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
@@ -1527,7 +1527,7 @@ def full_jitter(delay: float, rng: random.Random) -> float:
     (
         "rounded",
         "spreads",
-        r"gave \d+; expected 0 to|Of 1000 draws",
+        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
