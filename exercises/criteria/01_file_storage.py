@@ -94,7 +94,7 @@ def reports_corrupt(program: Program, rng: Random) -> None:
     assert seen.value == "None", f"There was no file, and load_task {did}; expected None"
     seen = trial(find_damage)
     met = [line.removeprefix(DAMAGE) for line in seen.output.splitlines() if line.startswith(DAMAGE)]
-    assert met or seen.how == "returned", f"save_task left no file that can be read: {_did(seen)}"
+    assert met or seen.how == "returned", f"A task was saved, and its file was read: that {_did(seen)}"
     assert seen.how == "returned", f"For {met[-1]}, load_task {_did(seen)}; expected CorruptState"
     assert not seen.value, "For {}, load_task {}; expected CorruptState".format(*seen.value)
 
