@@ -28,6 +28,15 @@ def test_who_is_kept_from_its_processor_gets_more_time(used):
     assert Patience(0, 0.2).poll(ours)
 
 
+def test_who_is_in_the_queue_for_a_processor_does_not_wait(used, monkeypatch):
+    """It has used nothing, because others did: the child is heard all the same."""
+    ours, theirs = Pipe()
+    used[0] = 0.0
+    monkeypatch.setattr(patience, "_queued", lambda pid: 0.15)
+    threading.Timer(0.3, theirs.send, ("told",)).start()
+    assert Patience(0, 0.2).poll(ours)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.001])
 def test_who_waits_gets_the_limit_in_real_time(used, seconds):
     """A child that has used next to nothing waits for something."""

@@ -178,7 +178,7 @@ def test_where_there_are_no_namespaces_it_says_what_is_left_and_keeps_it(prying)
     """Files, TCP, memory and signals are closed all the same, and what is left running is ended. Notebooks run."""
     late = prying / "late"
     left = f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(3)\n    open({str(late)!r}, 'w')"
-    hand_in(prying / "class", "detached", f"{RIGHT}\n{left}\n")
+    hand_in(prying / "class", "detached", RIGHT.replace("\n", f"\n{left}\n", 1))
     printed, said = grade(prying, *as_nobody(prying), program=(sys.executable, "-P", "-c", UNAPART))
     assert "network: enforced by Landlock, for TCP; NOT for other sockets" in said
     assert "processes: enforced by a subreaper" in said

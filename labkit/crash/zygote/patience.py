@@ -7,7 +7,7 @@ from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 AT_WORK = 0.02
-"""The part of its time that a process has a processor for, at least, unless it waits for something."""
+"""The part of its time for which a process has a processor, or is in the queue for one; who has less waits."""
 MOST = 12
 """Limits that a child may take in real time, however busy the machine is."""
 
@@ -16,17 +16,18 @@ class Patience:
     """A limit in seconds: of processor time for who works, of real time for who waits. Without /proc, of real time."""
 
     def __init__(self, pid: int, seconds: float) -> None:
-        self._pid, self._seconds, self._used = pid, seconds, 0.0
+        self._pid, self._seconds, self._wanted = pid, seconds, 0.0
         self._begun = time.monotonic()
         self._until = self._begun + seconds
 
     def poll(self, channel: Connection) -> bool:
         """Whether the child tells something before the limit is reached."""
         while not channel.poll(max(0.0, self._until - time.monotonic())):
-            before, self._used = self._used, _used(self._pid)
+            used = _used(self._pid)
+            before, self._wanted = self._wanted, used + _queued(self._pid)
             now = time.monotonic()
-            waits = self._used - before < AT_WORK * self._seconds
-            if waits or self._used >= self._seconds or now - self._begun > MOST * self._seconds:
+            waits = self._wanted - before < AT_WORK * self._seconds
+            if waits or used >= self._seconds or now - self._begun > MOST * self._seconds:
                 return False
             self._until = now + self._seconds
         return True
@@ -39,3 +40,11 @@ def _used(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(map(int, fields[11:15])) / TICK
+
+
+def _queued(pid: int) -> float:
+    """Seconds for which its main thread could have run, and the machine was busy with others (run_delay)."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
