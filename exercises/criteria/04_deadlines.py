@@ -478,7 +478,7 @@ def _call(program: Program, run: Run) -> dict[str, Any]:
 
 
 def _step(run: Run, name: str, timeout: Any) -> str:
-    """A step: it tells the world what it was given, and works as long as it takes."""
+    """A step: it tells the world what it was given, and works as long as it takes. Its errors do not say its name."""
     number = _number(timeout)
     given = f"{timeout!r}, not a number" if number is None else number
     fails = name in run.faults
@@ -488,10 +488,10 @@ def _step(run: Run, name: str, timeout: Any) -> str:
         answer = world.tool(name, timeout=wait, service=run.name, given=given)
     except world.ToolTimeoutError:
         if error:
-            raise error(f"{name} did not work: {error.__name__}") from None
+            raise error(f"it did not work: {error.__name__}") from None
         raise
     if fails:
-        raise world.ToolTimeoutError(f"no answer from {name} after {wait:g} s: it may have acted, or not")
+        raise world.ToolTimeoutError(f"no answer after {wait:g} s: it may have acted, or not")
     return run.texts.get(name, answer)
 
 

@@ -242,26 +242,28 @@ def run_steps(task, steps, store, clock, limit):
 """A right answer but for what it does with errors."""
 
 
-def _caught(errors: str = "Exception", then: str = "return store.save(task.to(TaskState.FAILED, error=repr(error)))"):
+def _caught(
+    errors: str = "Exception", then: str = "return store.save(task.to(TaskState.FAILED, error=name + repr(error)))"
+):
     return CAUGHT.format(errors=errors, then=then)
 
 
 ONLY_DEADLINES = _caught("DeadlineExceeded")
 ONLY_TIMEOUTS = _caught("TimeoutError")
 ONLY_TIME = _caught("(DeadlineExceeded, TimeoutError)")
-FAILED_NOT_SAVED = _caught(then="return task.to(TaskState.FAILED, error=repr(error))")
+FAILED_NOT_SAVED = _caught(then="return task.to(TaskState.FAILED, error=name + repr(error))")
 NO_REASON = _caught(then="return store.save(task.to(TaskState.FAILED))")
 EMPTY_REASON = _caught(then='return store.save(task.to(TaskState.FAILED, error=" "))')
 ONE_REASON = _caught(then='return store.save(task.to(TaskState.FAILED, error="the task has failed"))')
-STALE_TASK = _caught(then="return store.save(given.to(TaskState.FAILED, error=repr(error)))")
+STALE_TASK = _caught(then="return store.save(given.to(TaskState.FAILED, error=name + repr(error)))")
 JOURNAL_DROPPED = _caught(
-    then='return store.save(task.to(TaskState.FAILED, error=repr(error)).model_copy(update={"journal": {}}))'
+    then='return store.save(task.to(TaskState.FAILED, error=name + repr(error)).model_copy(update={"journal": {}}))'
 )
 JOURNAL_NOT_OF_STEPS = _caught(then="task = store.save(task.finished(name, 'failed')); break")
 STEP_SKIPPED = _caught(then="continue")
-FAILURE_IS_PENDING = _caught(then="return store.save(task.to(TaskState.PENDING, error=repr(error)))")
-RETURNS_NOTHING = _caught(then="store.save(task.to(TaskState.FAILED, error=repr(error))); return")
-RETURNS_AN_OLD_TASK = _caught(then="store.save(task.to(TaskState.FAILED, error=repr(error))); return task")
+FAILURE_IS_PENDING = _caught(then="return store.save(task.to(TaskState.PENDING, error=name + repr(error)))")
+RETURNS_NOTHING = _caught(then="store.save(task.to(TaskState.FAILED, error=name + repr(error))); return")
+RETURNS_AN_OLD_TASK = _caught(then="store.save(task.to(TaskState.FAILED, error=name + repr(error))); return task")
 
 SAVED_AT_THE_END = _run().replace(
     "task = store.save(task.finished(name, result))", "task = task.finished(name, result)"
@@ -648,7 +650,8 @@ class Run:
         except StoreError:
             raise
         except Exception as error:
-            return self.save(self.task.to(TaskState.FAILED, error=f"{type(error).__name__}: {error}"))
+            at = next(name for name in steps if name not in self.task.journal)
+            return self.save(self.task.to(TaskState.FAILED, error=f"{at}: {type(error).__name__}: {error}"))
 
 
 def run_steps(task, steps, store, clock, limit):
@@ -711,7 +714,7 @@ def go_on(task, steps, store, deadline, limit):
     try:
         result = steps[lacking[0]](step_timeout(deadline, limit))
     except Exception as error:
-        return store.save(task.to(TaskState.FAILED, error=repr(error)))
+        return store.save(task.to(TaskState.FAILED, error=f"{lacking[0]}: {error!r}"))
     return go_on(store.save(task.finished(lacking[0], result)), steps, store, deadline, limit)
 """
 ]
@@ -843,11 +846,13 @@ WRONG += [
     if reason:
         return store.save(task.to(TaskState.FAILED, error=reason))
     return store.save(task.to(TaskState.COMPLETED""")),
+    ('a reason without the step', 'saves_failure',
+     r"the error of the failed task is .*: say which step failed", _but(REASON, "repr(error)")),
     ('a reason that says nothing', 'saves_failure',
      r"the error of the failed task is 'the run failed': say which step failed",
      _but(REASON, "'the run failed'")),
     ('only OSErrors and deadlines', 'saves_failure',
-     r"(\w+) raised (AssertionError|KeyError|RefusedError), and run_steps raised \2: .*\1 did not",
+     r"(\w+) raised (AssertionError|KeyError|RefusedError), and run_steps raised \2: it did not work",
      _but('except Exception as', 'except (OSError, ValueError, RuntimeError, DeadlineExceeded) as')),
     ('one deadline for the process', 'run_deadline',
      r"Ended at \d+ s, deadline \d+ s. \w+ began at \d+ s, and was given \d+ s",
@@ -1308,7 +1313,7 @@ def run_steps(task, steps, store, clock, limit):
     'a traceback in the reason': _but(
         REASON, 'name + ": " + "".join(traceback.format_exception_only(error))', 'def run_steps',
         'import traceback\n\n\ndef run_steps'),
-    'the simplest reason': _but(REASON, 'str(error)'),
+    'the simplest reason': _but(REASON, 'f"{name}: {error}"'),
     'the deadline read once more from the task': _but(DEADLINE, """\
     seconds = (task.deadline - clock.now()) / timedelta(seconds=1)
     deadline = Deadline.after(seconds, clock)
