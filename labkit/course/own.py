@@ -6,6 +6,7 @@ another answer to the same exercise, that is a keyword: it may be the student's.
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from labkit import plan, saga
-from labkit.agent_state import apply
+from labkit.agent_state import AgentState, apply
 from labkit.backoff import Policy, exponential, full_jitter, retry
 from labkit.clock import Clock, SystemClock
-from labkit.context import select_context
+from labkit.context import ContextSlice, ContextTooSmall
 from labkit.deadlines import Deadline, step_timeout
 from labkit.files import write_atomically
 from labkit.idempotency import step_key
@@ -91,8 +92,9 @@ def run_steps(
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it was, the task says it
-        failed = store.get(Task, task.id).to(TaskState.FAILED, error=f"{type(error).__name__}: {error}")
-        return store.save(failed)
+        stored = store.get(Task, task.id)
+        at = next((name for name in steps if name not in stored.journal), "the end")
+        return store.save(stored.to(TaskState.FAILED, error=f"{at}: {type(error).__name__}: {error}"))
 
 
 def finish_step(conn: sa.Connection, task_id: str, version: int, result: str) -> bool:
@@ -155,9 +157,33 @@ def run_saga(saga_id: str, steps: Sequence[Any], log: Any) -> str:
 
 
 def _saga_step(step: Any) -> SagaStep:
-    execute, compensate = (lambda key, _seconds, _results, act=act: act(key) for act in (step.execute, step.compensate))
+    execute, compensate = (
+        lambda key, _seconds, _results, act=act: str(act(key)) for act in (step.execute, step.compensate)
+    )
     return SagaStep(step.name, execute, compensate, requires=tuple(step.requires))
 
 
 def _jitter(delay: float) -> float:
     return full_jitter(delay, Random(int(delay)))
+
+
+def select_context(state: AgentState, step: str, budget: int, count: Callable[[str], int]) -> ContextSlice:
+    """By the rules of the exercise, which are fewer than labkit's: excerpts whole or not at all, and no other steps."""
+
+    def taken(chosen: ContextSlice, part: str, forms: Sequence[Any]) -> ContextSlice:
+        larger = [replace(chosen, **{part: (*getattr(chosen, part), form)}) for form in forms]
+        return next((each for each in larger if count(_in_order(each).render()) <= budget), chosen)
+
+    chosen = ContextSlice(state.goal, step, state.open_questions)
+    if (needed := count(chosen.render())) > budget:
+        raise ContextTooSmall(needed, budget)
+    for artifact in state.artifacts:
+        if artifact.step == step:
+            chosen = taken(chosen, "artifacts", (artifact, artifact.model_copy(update={"excerpt": ""})))
+    for fact in reversed(state.known_facts):
+        chosen = taken(chosen, "facts", [fact])
+    return _in_order(chosen)
+
+
+def _in_order(chosen: ContextSlice) -> ContextSlice:
+    return replace(chosen, facts=chosen.facts[::-1])

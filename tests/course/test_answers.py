@@ -73,7 +73,7 @@ def test_nothing_runs_outside_of_a_child(copy):
     loaded = answers.load(STEM)
     assert "raise SystemExit" in texts(loaded.program())
     with pytest.raises(SystemExit):
-        loaded.program()["load_task"]
+        loaded.program()["save_task"]
 
 
 def test_an_answer_that_is_not_python_is_one_clear_line(copy):

@@ -432,8 +432,8 @@ def test_what_was_not_explored_is_never_called_survived(run, problem, monkeypatc
     with pytest.raises(DidNotSurviveError) as caught:
         report.assert_survives()
     assert caught.value.what.startswith(problem)
-    assert len(Path(f"/proc/{CLIENT.pid}/task/{CLIENT.pid}/children").read_text().split()) == 1, (
-        "only its world is left"
+    assert len(Path(f"/proc/{CLIENT.pid}/task/{CLIENT.pid}/children").read_text().split()) <= 4, (
+        "only its world is left, and three zygotes with other hash seeds"
     )
 
 

@@ -26,7 +26,7 @@ SENTENCES = {
         "The cell `# answer: step_key` defines no `step_key`: use the name that the exercise gives.",
     ),
     "a check": (
-        f"{RIGHT}\ncheck('02')",
+        "def step_key(task_id, step):\n    check('02')\n    return json.dumps([task_id, step])",
         "`check(...)` is called in an answer cell, where it does not exist: give it a cell of its own.",
     ),
     "a breakpoint": (

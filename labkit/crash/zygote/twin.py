@@ -5,7 +5,7 @@ zygote that explores beside the first one, it forks a copy of itself.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import recv_handle, send_handle
@@ -20,8 +20,9 @@ from labkit.isolation.confine import hide, supports
 
 @dataclass(frozen=True)
 class Order:
-    """A job for it: its zygote's fields, what is loaded there, and the arguments of Zygote.perform."""
+    """A job for it: its zygote's class and fields, what is loaded there, and the arguments of `perform`."""
 
+    kind: Callable[..., Any]
     fields: dict[str, Any]
     modules: Sequence[str]
     arguments: tuple[Any, ...]
@@ -64,8 +65,6 @@ class Twin:
 
 def _serve(channel: Connection) -> None:
     """Do what is ordered, until the other end is gone."""
-    from labkit.crash.zygote.zygote import Zygote  # noqa: PLC0415 - which starts twins
-
     stand_ins.install()
     ends.forget()
     zygote = None
@@ -81,7 +80,7 @@ def _serve(channel: Connection) -> None:
         if zygote is None and order.fields["confinement"]:
             hide()
             supports()
-        zygote = zygote or Zygote(**order.fields)
+        zygote = zygote or order.kind(**order.fields)
         zygote.limits = order.fields["limits"]
         try:
             channel.send(zygote.perform(*order.arguments))

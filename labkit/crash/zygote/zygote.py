@@ -83,7 +83,7 @@ class Zygote:
         if seed not in self.twins:
             self.twins[seed] = Twin.start(seed)
         fields = {"folder": self.folder, "limits": self.limits, "confinement": self.confinement}
-        return self.twins[seed].perform(Order(fields, shipped(), (job, memory, sandbox)))
+        return self.twins[seed].perform(Order(Zygote, fields, shipped(), (job, memory, sandbox)))
 
     def perform(self, job: Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
