@@ -167,7 +167,7 @@ def test_a_reason_blames_a_kill_only_where_there_was_one_and_names_the_students_
     assert told == what
     assert (
         line.partition(":")[0] == where.partition(":")[0]
-    )  # a text behind it is what an earlier test left in linecache
+    )  # linecache may know a text
 
 
 def test_a_reason_without_a_sweep_is_what_was_said():
