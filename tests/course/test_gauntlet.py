@@ -165,9 +165,7 @@ def test_a_reason_blames_a_kill_only_where_there_was_one_and_names_the_students_
     """Before the first effect a kill changes nothing. Neither the functions of a sweep nor labkit's lines are told."""
     told, line = reason(seen, seen.counterexample() or DidNotSurviveError("no"))
     assert told == what
-    assert (
-        line.partition(":")[0] == where.partition(":")[0]
-    )  # linecache may know a text
+    assert line.partition(":")[0] == where.partition(":")[0]  # linecache may know a text
 
 
 def test_a_reason_without_a_sweep_is_what_was_said():
