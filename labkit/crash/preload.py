@@ -16,8 +16,8 @@ NOT_FOR_CHILDREN = (
     *("labkit.crash", "labkit.isolation", "labkit.grading", "labkit.cli", "labkit.course.answers"),
     *("labkit.gauntlet.course", "labkit.gauntlet.checklist"),
 )
-BUT = {"labkit.grading.judge.program"}
-"""The exception: the children of a judge unpickle into it."""
+BUT = {"labkit.grading.judge.program", "labkit.grading.judge.source"}
+"""The exception: the children of a judge unpickle into them."""
 
 
 def shipped() -> list[str]:

@@ -5,8 +5,9 @@ import pytest
 from labkit import trial
 from labkit.grading.judge.criteria import exercises
 from labkit.grading.judge.judge import Status, judge
-from labkit.grading.judge.program import Program, Source, statements
+from labkit.grading.judge.program import Program
 from labkit.grading.judge.rebuild import rebuild
+from labkit.grading.judge.source import Source, statements
 from labkit.grading.notebook.cells import read_notebook
 from labkit.grading.notebook.language import as_python
 from labkit.grading.notebook.submission import submission_from

@@ -6,7 +6,8 @@ import pytest
 
 from labkit import trial
 from labkit.grading.judge.calls import called, shown, told
-from labkit.grading.judge.program import Program, Source
+from labkit.grading.judge.program import Program
+from labkit.grading.judge.source import Source
 
 
 def call(*lines: str) -> dict:

@@ -5,7 +5,8 @@ from textwrap import dedent
 import pytest
 
 from labkit import trial
-from labkit.grading.judge.program import Program, Source
+from labkit.grading.judge.program import Program
+from labkit.grading.judge.source import Source
 
 ANSWERS = {
     "a dataclass with annotations that are not evaluated": """

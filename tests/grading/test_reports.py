@@ -17,7 +17,7 @@ from labkit.grading.gradebook.handed_in import find_handed
 from labkit.grading.judge.criteria import exercises, submission_of
 from labkit.grading.notebook.cells import Cell, cells_of
 from labkit.grading.notebook.language import is_python
-from labkit.repository import UsageError
+from labkit.repository import WORK, UsageError
 
 BODY = RIGHT.removeprefix("# answer: double\n")
 STUB = '# answer: double\ndef double(number):\n    raise NotImplementedError("exercise 90: double")\n'
@@ -208,7 +208,7 @@ HANDED = {
     "colabtools 1381: Windows adds .txt": {"Ada/90_double.ipynb.txt": GOOD},
     "a suffix in capitals": {"Ada/90_DOUBLE.IPYNB": GOOD},
     "otter 617: a zip, and what is in it": {"Ada/90_double.zip": zipped({"90_double.ipynb": GOOD})},
-    "INGInious 26: a tarball": {"Ada/work.tar.gz": tarred({"./work/90_double.ipynb": GOOD})},
+    "INGInious 26: a tarball": {"Ada/work.tar.gz": tarred({f"./{WORK}/90_double.ipynb": GOOD})},
     "mark 630: macOS's shadows in a zip": {
         "Ada/work.zip": zipped({"__MACOSX/._90_double.ipynb": b"\0\5\x16\7", "a/90_double.ipynb": GOOD})
     },
@@ -227,10 +227,10 @@ HANDED = {
     "nbgrader 732: of two attempts the later": {"ada_1_9_90_double.ipynb": BAD, "ada_1_10_90_double-1.ipynb": GOOD},
     "ast596 25: the whole repository": {
         **{f"Ada/course/{name}": data for name, data in CLONE.items()},
-        "Ada/course/work/exercises/90_double.ipynb": GOOD,
+        f"Ada/course/{WORK}/exercises/90_double.ipynb": GOOD,
     },
     "the whole repository in a zip": {
-        "Ada/course.zip": zipped({f"course-main/{n}": d for n, d in {**CLONE, "work/90_double.ipynb": GOOD}.items()})
+        "Ada/course.zip": zipped({f"course-main/{n}": d for n, d in {**CLONE, f"{WORK}/90_double.ipynb": GOOD}.items()})
     },
     "IIC2115 206: a script of Colab's": {"Ada/90_double.py": f"# -*- coding: utf-8 -*-\n\n{RIGHT}".encode()},
     "otter 764: with pictures beside it": {"Ada/90_double.ipynb": GOOD, "Ada/a.png": b"\x89PNG", "Ada/a.csv": b"1"},

@@ -2,7 +2,8 @@
 
 request     the judge as a process: a submission in, a result out, as JSON
 criteria    exercises, cases and hints, as criteria.toml has them; the answers in a notebook
-program     the judged program, which only a child runs
+source      a cell of the judged program: its statements, and which of them only try something out
+program     that program, which only a child runs
 rebuild     that program, made of given cells and answers
 judge       a verdict for each case
 cells_as_written  what is plainly wrong with a cell, where that explains a failure

@@ -2,7 +2,8 @@
 
 from labkit.crash.under_test import GIVEN
 from labkit.grading.judge.criteria import Exercise
-from labkit.grading.judge.program import Program, Source, statements
+from labkit.grading.judge.program import Program
+from labkit.grading.judge.source import Source, statements
 from labkit.grading.notebook.language import NOT_PARSED
 from labkit.grading.notebook.submission import Submission
 
