@@ -471,8 +471,8 @@ def test_no_transaction_is_open_while_the_work_runs(engine, other, beating):
     def work(held):
         other.execute("SELECT 1 FROM labkit_records WHERE id = %s FOR UPDATE NOWAIT", [held.id])
         other.rollback()
-        clients = "datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        open_ones = f"SELECT count(*) FROM pg_stat_activity WHERE {clients} AND xact_start IS NOT NULL"
+        open_ones = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"""
         (others,) = other.execute(open_ones).fetchone()
         other.rollback()
         return str(others)
