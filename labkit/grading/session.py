@@ -1,12 +1,11 @@
 """What a notebook has of the judge: `check` and `hint`, and the memory of which answer cells were run."""
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from typing import Any
 
 from labkit.grading.judge.as_text import as_text
+from labkit.grading.judge.beside import BESIDE, JudgeFailedError
 from labkit.grading.judge.criteria import find, submission_of
 from labkit.grading.judge.judge import BY_HAND, Result, Status
 from labkit.grading.judge.request import Request
@@ -48,7 +47,10 @@ def check(name: str) -> None:
     """
     exercise, _ = _find(name)
     submission = submission_of(exercise, list(_cells.values()))
-    result = _judge_elsewhere(Request(name=name, submission=submission))
+    try:
+        result = BESIDE.judge(Request(name=name, submission=submission))
+    except JudgeFailedError as error:
+        raise BadRequest(f"The judge itself failed, which says nothing about your answer: {error}") from None
     print(as_text(result))
     if result.met < len(result.verdicts):
         raise CriteriaNotMet(summary(result))
@@ -81,14 +83,3 @@ def _find(name: str) -> Any:
         return find(name)
     except UsageError as error:
         raise BadRequest(str(error)) from None
-
-
-def _judge_elsewhere(request: Request) -> Result:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "labkit.grading.judge.request"],
-        input=request.model_dump_json().encode(), capture_output=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise BadRequest(f"The judge itself failed, which says nothing about your answer: {' '.join(last)}")
-    return Result.model_validate_json(done.stdout)

@@ -9,7 +9,6 @@ from labkit.gauntlet.busy_tasks import damage_is_reported, plans_go_on, tasks_co
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.course import RUNS, Gauntlet
 from labkit.gauntlet.reasons import reason
-from labkit.grading.judge.criteria import criteria
 from labkit.grading.judge.judge import Status
 
 IN_PLACE = """# answer: save_task
@@ -32,23 +31,14 @@ def gauntlet(tmp_path, monkeypatch):
     return Gauntlet()
 
 
-@pytest.mark.slow(seconds=60)
-@pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_a_wrong_answer_fails_the_criterion_it_breaks():
-    """With all solutions the checklist is ready. With one wrong answer it fails there first, and judges no more.
+    """With one wrong answer among the solutions the checklist fails there first, and judges no more.
 
-    Of the wrong answers the first for each criterion is taken; `make long` takes all.
+    Here it is the first that breaks the second criterion; `make system` takes one for each, `make long` all.
     """
-    right = solved()
-    checklist = right.checklist()
-    assert checklist.ready, str(checklist)
-    assert [row.criterion for row in checklist.rows] == [*criteria(), "everything"]
-    found = {
-        (stem, what): said
-        for stem, what, case, cells in first_of_each_criterion()
-        if (said := complaint(right, stem, case, cells))
-    }
-    assert found == {}
+    stem, _, case, cells = first_of_each_criterion()[1]
+    assert complaint(solved(), stem, case, cells) == ""
 
 
 def test_a_run_has_the_answers_of_the_chapters_so_far(gauntlet):

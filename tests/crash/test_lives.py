@@ -44,6 +44,7 @@ def each_once(o) -> None:
     assert sorted(o.state) == sorted(STEPS), o.state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "recover", "survives"), [
     (in_order_of_a_set, rest_of_a_set, False),
     (in_order_of_a_list, rest_of_a_list, True),
@@ -83,6 +84,7 @@ def test_a_number_of_a_life_is_not_known_in_the_next(name, depth):
     assert (report.problem, report.broken) == (None, [])
 
 
+@pytest.mark.slow
 def test_setup_is_a_life_of_its_own():
     """What setup has named by a hash, run does not find."""
 

@@ -63,7 +63,7 @@ def test_a_verdict_is_that_of_labkit_check(class_of_three):
 
 def test_a_grader_that_is_killed_goes_on_and_writes_the_same_book(class_of_three):
     """SIGKILL at five moments; what was judged before is not judged again."""
-    assert run(class_of_three, "whole").wait(60) == 0
+    assert run(class_of_three, "whole").wait(100) == 0
     expected = everything(class_of_three / "whole")
     assert "class.html" in expected
     for moment in range(5):
@@ -73,7 +73,7 @@ def test_a_grader_that_is_killed_goes_on_and_writes_the_same_book(class_of_three
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
-        assert run(class_of_three, f"out {moment}").wait(60) == 0
+        assert run(class_of_three, f"out {moment}").wait(100) == 0
         assert everything(class_of_three / f"out {moment}") == expected
 
 
@@ -81,7 +81,7 @@ def test_who_interrupts_a_grading_can_go_on(class_of_three):
     """Ctrl+C says so, shows no traceback, and leaves no verdict that is none."""
     for number in range(5):
         hand_in(class_of_three / "class", f"one more {number}", RIGHT)
-    assert run(class_of_three, "whole").wait(60) == 0
+    assert run(class_of_three, "whole").wait(100) == 0
     command = [Path(sys.executable).with_name("labkit"), *arguments(class_of_three)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         while not list((class_of_three / "out").glob(".state/task/*.json")):
@@ -91,7 +91,7 @@ def test_who_interrupts_a_grading_can_go_on(class_of_three):
     assert process.returncode == 130
     assert "Stopped: the same command goes on" in said
     assert "Traceback" not in said
-    assert run(class_of_three).wait(60) == 0
+    assert run(class_of_three).wait(100) == 0
     assert everything(class_of_three / "out") == everything(class_of_three / "whole")
 
 
@@ -123,7 +123,7 @@ def test_two_graders_of_one_folder_do_not_grade_twice(class_of_three):
         f"\n\nopen({str(class_of_three / 'judged')!r}, 'a').write('once ')\n"
     )
     graders = [run(class_of_three), run(class_of_three)]
-    assert [grader.wait(60) for grader in graders] == [0, 0]
+    assert [grader.wait(100) for grader in graders] == [0, 0]
     assert (class_of_three / "judged").read_text() == "once " * 2
     assert "Bob,graded" in (class_of_three / "out" / "gradebook.csv").read_text()
 

@@ -9,7 +9,7 @@ from labkit.grading.judge.criteria import exercises
 
 @pytest.mark.timeout(3600)
 def test_every_wrong_answer_fails_the_criterion_it_breaks():
-    """As the test of the same name in test_gauntlet, for all of them."""
+    """As in `make system`, for all of them."""
     right = solved()
     found = {
         (stem, what): said

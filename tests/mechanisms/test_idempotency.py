@@ -531,6 +531,7 @@ def take_for_done():
     return pay(lambda: tool("charge", **BILL), unknown=lambda: PAID)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "reason"), [(pay_again, "charged 2 times"), (take_for_done, "charged 0 times")])
 def test_a_sweep_of_a_wrong_answer_to_a_doubt_fails(program, reason):
     """The proof that the sweeps above look: `again` without a key charges twice, "it was done" loses a charge."""

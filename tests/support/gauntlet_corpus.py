@@ -6,7 +6,7 @@ from corpora import CORPORA
 
 from labkit.course.answers import answers_in
 from labkit.gauntlet.course import RUNS, Gauntlet
-from labkit.grading.judge.criteria import exercises, read_submission
+from labkit.grading.judge.criteria import criteria, exercises, read_submission
 from labkit.grading.judge.judge import Status, judge
 from labkit.grading.notebook.cells import Cell
 from labkit.repository import root
@@ -34,7 +34,7 @@ def first_of_each_criterion():
     for each in wrong_answers():
         stem, _, broken, _ = each
         found.setdefault(next(case.criterion for case in known[stem].cases if case.id == broken), each)
-    return found.values()
+    return [found[criterion] for criterion in criteria() if criterion in found]
 
 
 def with_answers(gauntlet, stem, cells):
