@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from labkit import trial
 from labkit.course import answers
 from labkit.grading.judge.criteria import exercises
 from labkit.grading.judge.judge import Status, judge
+from labkit.grading.judge.program import NotInAChildError
 from labkit.repository import UsageError, root
 
 STEM = "01_file_storage"
@@ -72,8 +74,12 @@ def test_nothing_runs_outside_of_a_child(copy):
     hand_in(copy, save_task="# answer: save_task\nraise SystemExit\n")
     loaded = answers.load(STEM)
     assert "raise SystemExit" in texts(loaded.program())
-    with pytest.raises(SystemExit):
-        loaded.program()["save_task"]
+    program = loaded.program()
+    with pytest.raises(NotInAChildError, match="call it in what sweep or trial runs"):
+        program["save_task"]
+    with pytest.raises(NotInAChildError):
+        program.skipped()
+    assert trial(lambda: program["save_task"]).error == "SystemExit"
 
 
 def test_an_answer_that_is_not_python_is_one_clear_line(copy):

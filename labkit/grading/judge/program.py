@@ -25,11 +25,16 @@ IN_NOTEBOOKS = {"get_ipython": Notebook, "display": lambda *_, **__: None}
 """What exists in every notebook."""
 
 
+class NotInAChildError(RuntimeError):
+    """An answer was to be run by the process that judges it, outside of every enclosure."""
+
+
 @dataclass
 class Program:
     """The judged program. It is a value until somebody asks for a name: only then, in a child, is it run.
 
     It runs as a module in `sys.modules`, for what looks there: dataclasses, pickle, pydantic, `typing.get_type_hints`.
+    Only its copies are run, those that pickle has carried to another process: never here, in a judge's.
     """
 
     sources: tuple[Source, ...]
@@ -40,9 +45,17 @@ class Program:
         self._module: ModuleType | None = None
         self._failed: dict[str, BaseException] = {}
         self._skipped: list[Skipped] = []
+        self._travelled = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The copy may be run."""
+        return {**vars(self), "_travelled": True}
 
     def __getitem__(self, name: str) -> Any:
-        """What the program defines under `name`; NameError if it does not. The first time, this runs the program."""
+        """What the program defines under `name`; NameError if it does not. The first time, this runs the program.
+
+        NotInAChildError where the program was made.
+        """
         module = self._module = self._module or self._run()
         if name in self._failed:
             raise self._failed[name]
@@ -51,6 +64,8 @@ class Program:
         return getattr(module, name)
 
     def _run(self) -> ModuleType:
+        if not self._travelled:
+            raise NotInAChildError("a case calls an answer in the judge's process: call it in what sweep or trial runs")
         module = sys.modules[self.name] = ModuleType(self.name)
         whole = Source(f"<{self.name}>", "\n".join(source.text for source in self.sources))
         module.__file__ = whole.file
