@@ -76,3 +76,22 @@ def test_criteria_that_do_not_load_are_named_before_anybody_is_judged(tmp_path, 
     book = Book(tmp_path / "out", criteria)
     with pytest.raises(UsageError, match="the judge of 90_double does not load: ModuleNotFoundError: No module named"):
         book.grade(book.students(tmp_path / "class"))
+
+
+TAKERS = {
+    "labkit's own answers, by import": "from labkit.course import own",
+    "labkit's own answers, by their file": "open(__import__('labkit').__path__[0] + '/course/own.py').read()",
+    "the judge": "import labkit.grading.judge.judge",
+    "the agent made of answers": "import labkit.gauntlet.course",
+    "what judges, left in memory": (
+        "import gc\n"
+        "assert any(getattr(each, '__name__', '') not in ('', 'double') and each.__globals__.get('__name__') "
+        "== 'labkit.grading.judge.judge' for each in gc.get_objects() if hasattr(each, '__globals__'))"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAKERS)
+def test_an_answer_finds_neither_the_judge_nor_what_could_stand_in_for_it(judge, what):
+    """Not on the file system of its process, nor in its memory: whoever tries has an answer that raises."""
+    assert judge(RIGHT.replace("\n", f"\n{TAKERS[what]}\n", 1)) == (0, 0)

@@ -1,7 +1,7 @@
 """Where a submission's code runs when a class is graded, and the crash lab that lives there."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -43,22 +43,22 @@ class Room:
         """Who it runs as."""
         return guarantees.FIRST_USER + self.slot if os.geteuid() == 0 else os.geteuid()
 
-    def plan(self, folder: Path) -> Plan:
+    def plan(self, folder: Path, readable: Callable[[], tuple[str, ...]] = guarantees.readable) -> Plan:
         """Namespaces, user and bind mounts: Python, labkit and the loan to read, `folder` to write."""
-        return Plan(self.user, (*guarantees.readable(), *self.loan.reach), (str(folder),), self.apart)
+        return Plan(self.user, (*readable(), *self.loan.reach), (str(folder),), self.apart)
 
-    def confinement(self, *write: str) -> Confinement:
+    def confinement(self, *write: str, readable: Callable[[], tuple[str, ...]] = guarantees.readable) -> Confinement:
         """The Landlock rules and rlimits that a process there takes on. TCP only in a network namespace of its own."""
-        return Confinement((*guarantees.readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
+        return Confinement((*readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
     def enclosure(self, server: ForkServerClient) -> Enclosure:
         """For a judge's `Client`: `server` forks the zygote inside the plan, and its children are confined."""
-        return Enclosure(partial(self._start, server), self.confinement())
+        children = self.confinement(readable=guarantees.readable_to_answers)
+        return Enclosure(partial(self._start, server), children)
 
     def _start(self, server: ForkServerClient, channel: int, log: int, folder: Path) -> Work:
-        return server.work(
-            self.plan(folder), _lab, folder, self.loan.environment, channels=(channel, log), folder=folder
-        )
+        plan = self.plan(folder, guarantees.readable_to_answers)
+        return server.work(plan, _lab, folder, self.loan.environment, channels=(channel, log), folder=folder)
 
 
 def load_lab(modules: Iterable[str]) -> None:
