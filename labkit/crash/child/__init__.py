@@ -15,5 +15,6 @@ remote_world  the world, over a socket
 virtual       time and chance as the world has them; waits for what waits, asyncio_time for asyncio's loops
 ends          a clean end, as Python makes it
 follow        tell each line, too
+rehearsal     a child that imports what the zygote might, to see whether that is harmless
 patch         put a function of ours in the place of Python's
 """

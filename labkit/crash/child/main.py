@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
 from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
-from labkit.crash.preload import shipped
+from labkit.crash.preload import forget_namesakes, imported
 from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.isolation.confine import Confinement, confine
 
@@ -43,6 +44,7 @@ def main(
     stand_ins.install()  # they are there, unless this is a fresh interpreter
     trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
     signal.signal(WHERE, trace.wait_for_ever)
+    trace.loaded = partial(imported, {*sys.modules})
     try:
         os.chdir(sandbox)
         if confinement:
@@ -59,7 +61,7 @@ def main(
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
-        known = len(sys.modules)
+        forget_namesakes(job.path)
         function = cloudpickle.loads(job.code)
         if job.by_line:
             follow(trace)
@@ -72,15 +74,15 @@ def main(
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
             trace.end()
-        loaded = shipped() if len(sys.modules) > known else []
         first = job.role in {"setup", "run"} and not job.expected
         plain = None if job.role == "run" else as_plain_data(value, job.role)
-        trace.note(Returned(value=plain, loaded=loaded, hashes=first and hashes()))
+        trace.note(Returned(value=plain, loaded=trace.loaded(), hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
         text = text.replace(str(sandbox), "the sandbox")
-        trace.note(Raised(error=type(error).__name__, text=text, lines=lines_under_test(frames)))
+        lines = lines_under_test(frames)
+        trace.note(Raised(error=type(error).__name__, text=text, lines=lines, loaded=trace.loaded()))
 
 
 class NotPlainDataError(TypeError):

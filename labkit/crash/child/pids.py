@@ -34,6 +34,8 @@ class Processes:
         self.trace, self.own, self.earlier, self.stranger = trace, own, earlier, stranger
         self.real = trace.pid = os.getpid()
         self.descriptors: set[int] = set()
+        self.told = False
+        """Whether somebody has asked for its own id."""
 
     def is_there(self, pid: int) -> bool:
         """Whether another process has this id. ProcessLookupError if none has, as the system raises it."""
@@ -45,6 +47,7 @@ class Processes:
 
     def getpid(self) -> int:
         """Its own."""
+        self.told = True
         return self.own
 
     def getppid(self) -> int:

@@ -166,3 +166,5 @@ def activate(world: Timed, elapsed: float, pid: int, trace: Trace) -> None:
     threading.main_thread()._set_native_id()  # noqa: SLF001 - it has asked before, and keeps it
     CHANCE.append(random.Random(pid))
     random.seed(pid)  # draws nothing from the source: names that notebooks show hang on it
+    if numpy_random := sys.modules.get("numpy.random"):  # it drew its seed when it was imported
+        numpy_random.seed(pid)

@@ -85,6 +85,15 @@ class Zygote:
         fields = {"folder": self.folder, "limits": self.limits, "confinement": self.confinement}
         return self.twins[seed].perform(Order(Zygote, fields, shipped(), (job, memory, sandbox)))
 
+    def hurry(self) -> None:
+        """From now on, a child has HURRY: one has hung."""
+        self.limits = replace(self.limits, seconds=min(self.limits.seconds, HURRY))
+
+    @property
+    def beside(self) -> set[int]:
+        """The processes that live as long as this one."""
+        return {self.world.pid, *(twin.pid for twin in self.twins.values())}
+
     def perform(self, job: Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
         self.processes += 1
@@ -103,7 +112,7 @@ class Zygote:
         finally:
             status = process.end(pid)
             channel.close()
-            process.end_children(but={self.world.pid, *(twin.pid for twin in self.twins.values())})
+            process.end_children(but=self.beside)
         ending.status = status
         try:
             ending.memory = self.world.memory()
@@ -120,7 +129,7 @@ class Zygote:
                 if hangs:
                     break
                 os.kill(pid, main.WHERE)
-                hangs, patience = True, Patience(pid, HURRY)
+                hangs, ending.over, patience = True, patience.over, Patience(pid, HURRY)
                 continue
             try:
                 told = hear(channel)
@@ -141,7 +150,6 @@ class Zygote:
                 ending.how = How(type(news[-1]).__name__.lower())
         if hangs and ending.how in {How.DIED, How.WAITING}:
             ending.how = How.HUNG
-            self.limits = replace(self.limits, seconds=min(self.limits.seconds, HURRY))
         return ending
 
 
