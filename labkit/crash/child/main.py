@@ -14,7 +14,8 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, pids, sockets, stand_ins, threads, virtual
+from labkit.crash.child import ends, files, pids, sockets, stand_ins, threads, virtual
+from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.follow import follow
 from labkit.crash.child.hashing import hashes
 from labkit.crash.child.remote_world import RemoteWorld
@@ -26,27 +27,35 @@ from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import forget_namesakes, imported
 from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.isolation.confine import Confinement, confine
+from labkit.isolation.writing import restrict
 
 WHERE = signal.SIGQUIT
 """By this the zygote asks a child that has not ended in time where it is."""
 
 
-def main(
+def main(  # noqa: PLR0917 - each is handed on by `process.start`
     channel: Connection,
     world_channel: Connection,
+    writing: Connection | None,
     job: Job,
     sandbox: Path,
     tmp: Path,
     elapsed: float,
     confinement: Confinement | None,
 ) -> None:
-    """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
+    """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave.
+
+    `writing` holds no socket, but the ruleset that says where the child may write.
+    """
     stand_ins.install()  # they are there, unless this is a fresh interpreter
     trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
     signal.signal(WHERE, trace.wait_for_ever)
     trace.loaded = partial(imported, {*sys.modules})
     try:
         os.chdir(sandbox)
+        if writing:
+            restrict(writing.fileno())
+            writing.close()
         if confinement:
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = pids.PIDS[job.role] + job.life
@@ -82,6 +91,8 @@ def main(
         text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
         text = text.replace(str(sandbox), "the sandbox")
         lines = lines_under_test(frames)
+        if files.ACTIVE:
+            tell_denied(error, lines, files.ACTIVE[0])
         trace.note(Raised(error=type(error).__name__, text=text, lines=lines, loaded=trace.loaded()))
 
 

@@ -140,6 +140,7 @@ def _metadata(files: Files, name: str, real: Real, where: Any, *args: Any, **opt
 @shim("mkfifo", "mknod")
 def _special(files: Files, name: str, real: Real, path: Any, *args: Any, **options: Any) -> None:
     if files.inside(path) is None:
+        files.outside(path)
         return real(path, *args, **options)
     files.trace.refuse(f"call os.{name}", "the crash lab explores files and folders")
     return None

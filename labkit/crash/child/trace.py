@@ -97,7 +97,7 @@ class Trace:
                 self.repeated += 1
                 return
             if isinstance(news, Done | Refused | Waiting):
-                news.lines = self.lines()
+                news.lines = news.lines or self.lines()
             if self.repeated:
                 self.news.append(plain(Repeated(count=self.repeated)))
                 self.repeated = 0
