@@ -147,7 +147,7 @@ def test_c_code_that_asks_nobody_writes_nothing_elsewhere():
 
 @pytest.mark.parametrize(("error", "told"), [
     (PermissionError(errno.EACCES, "Permission denied", "/var/tmp/x"), "write to /var/tmp/x, outside its folder, by C"),
-    (OSError("Unable to create file (name = '/var/tmp/x', errno = 13, error message = 'Permission denied')"), "write to"),
+    (OSError("Unable to create (name = '/var/tmp/x', errno = 13, error message = 'Permission denied')"), "write to"),
     (RuntimeError("could not open /var/tmp/x: Permission denied"), "write to /var/tmp/x"),
     (PermissionError(errno.EACCES, "Permission denied"), ""),
     (PermissionError(errno.EACCES, "Permission denied", "/proc/1/none"), ""),
