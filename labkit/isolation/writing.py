@@ -1,6 +1,6 @@
 """Where a process may write, and nowhere else: Landlock, as C code passes by whatever stands before Python's functions.
 
-A ruleset is made once, and taken on by each child: that costs it two system calls.
+A ruleset is made once, and taken on by each child: that costs it one system call.
 """
 
 import os
@@ -23,13 +23,15 @@ TERMINALS = ("/dev/full", "/dev/tty", "/dev/pts")
 def ruleset(places: Iterable[str]) -> int | None:
     """A descriptor for `restrict`: only there, and to devices, may be written. None where the kernel knows no Landlock.
 
-    A place that is not there yet stands for the folder in which it would be made.
+    A place that is not there yet stands for the folder in which it would be made. This process, and so each of its
+    forks, gets no more rights by what it starts (no_new_privs), without which nobody may restrict itself.
     """
     if not supports()["files"] or (version := get_abi_version()) < LEAST:
         return None
     reading = AccessFs.EXECUTE | AccessFs.READ_FILE | AccessFs.READ_DIR | AccessFs.IOCTL_DEV
     every = get_supported_fs(version) & ~reading
     of_a_file = every & (AccessFs.WRITE_FILE | AccessFs.TRUNCATE)
+    set_no_new_privs()
     made = create_ruleset(RulesetAttr(handled_access_fs=int(every)))
     for place in {_nearest(place) for place in places} | {*filter(os.path.exists, (*DEVICES, *TERMINALS))}:
         fd = os.open(place, os.O_PATH | os.O_CLOEXEC)
@@ -41,7 +43,6 @@ def ruleset(places: Iterable[str]) -> int | None:
 
 def restrict(fd: int) -> None:
     """In this process and all that it will start, and for good."""
-    set_no_new_privs()
     _restrict_self(fd, None)
 
 
