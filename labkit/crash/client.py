@@ -23,7 +23,9 @@ from labkit.isolation.confine import Confinement
 
 T = TypeVar("T")
 START = "from labkit.crash.zygote.__main__ import main; main()"
-ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC"}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""For libraries of C that calculate in threads of their own, which begin with the import: a fork has none of them."""
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC", **ONE_THREAD}
 """Of the zygote and its children, beside what they have of ours."""
 
 

@@ -83,6 +83,8 @@ class Waiting:
     """The child waits for what nobody will do, at this line."""
 
     lines: list[Any]
+    loaded: list
+    """As Returned has it."""
 
 
 @dataclass(kw_only=True)
@@ -104,8 +106,8 @@ class Returned:
     """The function came to its end."""
 
     value: Any = None
-    loaded: list[str]
-    """Modules that the next child should find loaded."""
+    loaded: list
+    """Names of modules that it has imported, and the next child might find loaded."""
     hashes: bool = False
     """Whether the program may hash texts."""
 
@@ -118,6 +120,8 @@ class Raised:
     """The type of the exception."""
     text: str
     lines: list[Any]
+    loaded: list
+    """As Returned has it."""
 
 
 News = Done | Opened | Reached | Native | Refused | Asked | Repeated | Waiting | Stopped | Returned | Raised

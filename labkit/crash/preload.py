@@ -1,14 +1,23 @@
-"""What the zygote imports so that its children need not: an import in a child is paid again at every crash point."""
+"""What the zygote imports so that its children need not: an import in a child is paid again at every crash point.
+
+Only what is installed, never a file of the program's. What the lab ships is known to be harmless; anything else is
+imported in a child first (`child.rehearsal`), to see what that does.
+"""
 
 import gc
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from labkit.crash.under_test import LIBRARY
 
 SHIPPED = (
     *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
-    *("psycopg", "psycopg_binary", "sqlalchemy"),
+    *("psycopg", "psycopg_binary", "sqlalchemy", "numpy", "psutil"),
     *("h11", "httpx", "httpcore", "anyio", "requests", "urllib3", "aiohttp", "http.client"),
 )
 """Names begin like this of modules that cost time to import and do nothing else."""
@@ -18,21 +27,51 @@ NOT_FOR_CHILDREN = (
 )
 BUT = {"labkit.grading.judge.program", "labkit.grading.judge.source"}
 """The exception: the children of a judge unpickle into them."""
+REHEARSED: dict[str, bool] = {}
+"""Of the other modules that children have imported: whether the zygote may import them, too."""
+MOST = 5000
+"""Modules that a child may name."""
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a module is known to do nothing but take time."""
+    return name.startswith(SHIPPED) and (name in BUT or not name.startswith(NOT_FOR_CHILDREN))
 
 
 def shipped() -> list[str]:
     """Of the modules that this process has imported, those that its children are going to import as well."""
-    ours = [name for name in sys.modules if name.startswith(SHIPPED)]
-    worth = [name for name in ours if name in BUT or not name.startswith(NOT_FOR_CHILDREN)]
+    worth = [name for name in sys.modules if is_shipped(name) or REHEARSED.get(name)]
     return [*worth, "labkit.crash.child.sql"] if "psycopg" in worth else worth  # who has the driver traces it
 
 
-def preload(modules: Iterable[str]) -> bool:
-    """Import them here; whether any was new. What cannot be loaded here, the child will report.
+def imported(before: Collection[str]) -> list[str]:
+    """In a child: what it has imported since, as far as that may be worth while for the next."""
+    new = [name for name in [*sys.modules] if name not in before] if len(sys.modules) > len(before) else []
+    known = {*filter(is_shipped, new), *(name for name in new if is_installed(sys.modules[name]))}
+    return [*filter(known.__contains__, new), *(["labkit.crash.child.sql"] if "psycopg" in known else [])]
 
-    Only what may be shipped: children name them, and what they run may name anything.
-    """
-    new = [module for module in modules if str(module).startswith(SHIPPED) and module not in sys.modules]
+
+def is_installed(module: Any) -> bool:
+    """Whether a module is Python's or a package's, by where its file lies."""
+    return str(getattr(getattr(module, "__spec__", module), "origin", None) or "").startswith(LIBRARY)
+
+
+def named(names: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Of names that a child has told, which may be any: what may be imported, and what is to be rehearsed first."""
+    new = [name for name in names[:MOST] if isinstance(name, str) and name not in sys.modules]
+    found = [name for name in new if name.startswith("labkit.") or _is_found(name)]
+    return [*filter(is_shipped, found)], [name for name in found if not is_shipped(name) and name not in REHEARSED]
+
+
+def _is_found(name: str) -> bool:
+    with suppress(ImportError, ValueError):
+        return is_installed(find_spec(name.partition(".")[0]))
+    return False
+
+
+def preload(modules: Iterable[str]) -> bool:
+    """Import them here; whether any was new. What cannot be loaded here, the child will report."""
+    new = [module for module in modules if module not in sys.modules]
     for module in new:
         with suppress(Exception):
             importlib.import_module(module)
@@ -40,3 +79,14 @@ def preload(modules: Iterable[str]) -> bool:
         gc.collect()
         gc.freeze()
     return bool(new)
+
+
+def forget_namesakes(path: Sequence[str]) -> None:
+    """In a child: let modules of the program's own be found, where an installed one of that name was preloaded."""
+    tops = {name.partition(".")[0] for name, harmless in REHEARSED.items() if harmless}
+    for folder in path if tops else ():
+        with suppress(OSError):
+            here = () if folder.startswith(LIBRARY) else Path(folder).iterdir()
+            own = tops & {each.name.removesuffix(".py") for each in here}
+            for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+                del sys.modules[name]

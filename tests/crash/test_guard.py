@@ -1,6 +1,7 @@
 """The guard: what the crash lab can neither see nor put back is refused by name, whoever was going to do it."""
 
 import ctypes
+import errno
 import mmap
 import multiprocessing
 import os
@@ -9,12 +10,17 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import tempfile
+import types
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from labkit import sweep
+from labkit.crash.child.denied import tell_denied
+from labkit.crash.child.files import Files
+from labkit.isolation.confine import supports
 
 ROLES = ("setup", "run", "recover", "invariant")
 
@@ -65,6 +71,11 @@ def go_by_multiprocessing() -> None:
     multiprocessing.get_context("spawn").Process(target=print).start()
 
 
+def vacuum() -> None:
+    with sqlite3.connect("base") as base:
+        base.execute(f"VACUUM INTO '{OUTSIDE}'")
+
+
 OUTSIDE = "/var/tmp/labkit-outside"
 WRITE, START = "write to", "start another process"
 WAYS = {
@@ -93,6 +104,7 @@ WAYS = {
     "listen": ("listen at", listen),
     "mmap": ("map inside into its memory", write_a_map),
     "ctypes": ("call C code by ctypes", go_by_ctypes),
+    "a pipe": (WRITE, lambda: os.mkfifo(OUTSIDE)),
     "alarm": ("set an alarm", lambda: __import__("signal").alarm(5)),
 }
 
@@ -104,6 +116,68 @@ def test_what_cannot_be_explored_is_refused_even_if_the_program_hides_it(what, w
     assert report.problem.startswith(f"run was going to {what}"), report.problem
     assert report.problem_line.file == __file__
     assert not any(Path(path).exists() or Path(path).is_symlink() for path in (OUTSIDE, "/dev/shm/labkit-outside"))
+
+
+@pytest.mark.skipif(not supports()["files"], reason="without Landlock, nobody keeps C code from it")
+@pytest.mark.parametrize("hides", [True, False])
+@pytest.mark.parametrize("role", ROLES)
+def test_what_c_code_writes_elsewhere_is_refused_by_the_kernel_and_told(role, hides):
+    """SQLite asks no hook before it does. The error that the program gets is not taken for its own."""
+
+    def do(*_) -> None:
+        nothing()
+        with suppress(*[sqlite3.Error] * hides):
+            vacuum()
+
+    report = sweep(**{**dict.fromkeys(ROLES, nothing), role: do})
+    assert report.problem.startswith(
+        f"{role} was going to write to {OUTSIDE}, outside its folder, by C code: keep state"
+    )
+    assert report.problem_line.file == __file__
+    assert not Path(OUTSIDE).exists()
+
+
+@pytest.mark.skipif(not supports()["files"], reason="as above")
+def test_c_code_that_asks_nobody_writes_nothing_elsewhere():
+    """os.mkfifo has no audit event, and its error no name: nothing tells whose fault it was, but nothing happened."""
+    report = sweep(lambda: os.mkfifo.__wrapped__(OUTSIDE), nothing, nothing)
+    assert report.problem == "run raised PermissionError: [Errno 13] Permission denied"
+    assert not Path(OUTSIDE).exists()
+
+
+@pytest.mark.parametrize(("error", "told"), [
+    (PermissionError(errno.EACCES, "Permission denied", "/var/tmp/x"), "write to /var/tmp/x, outside its folder, by C"),
+    (OSError("Unable to create (name = '/var/tmp/x', errno = 13, error message = 'Permission denied')"), "write to"),
+    (RuntimeError("could not open /var/tmp/x: Permission denied"), "write to /var/tmp/x"),
+    (PermissionError(errno.EACCES, "Permission denied"), ""),
+    (PermissionError(errno.EACCES, "Permission denied", "/proc/1/none"), ""),
+    (FileNotFoundError(errno.ENOENT, "No such file or directory", "/var/tmp/x"), ""),
+])  # fmt: skip
+def test_an_error_is_the_kernels_if_the_rights_of_the_file_would_allow_it(error, told, tmp_path, monkeypatch):
+    """As libraries in C put it. What anybody would have been refused is the program's own error."""
+    monkeypatch.chdir(tmp_path)
+    news = []
+    trace = types.SimpleNamespace(lenient=False, note=news.append)
+    tell_denied(error, [], Files(trace, tmp_path / "tmp"))
+    assert [each.what.startswith(told) for each in news] == [True] * bool(told)
+
+
+@pytest.mark.skipif(not supports()["files"], reason="as above")
+def test_c_code_may_write_where_the_program_may(tmp_path):
+    """In its folder, among its temporary files, to devices, and where it was asked to ignore."""
+
+    def run() -> None:
+        nothing()
+        os.mkdir("folder")
+        os.rename("inside", "folder/inside")
+        for place in ("here", f"{tempfile.gettempdir()}/pipe", str(tmp_path / "pipe")):
+            os.mkfifo.__wrapped__(place)
+            os.remove.__wrapped__(place)
+        for device in (os.devnull, "/dev/stdout"):
+            Path(device).write_text("x")
+
+    report = sweep(run, lambda: None, lambda o: None, ignore=[str(tmp_path), "/var/tmp/labkit-not-there-yet"])
+    assert report.problem is None, report.problem
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labkit import sweep, trial
@@ -46,7 +47,7 @@ def test_no_signal_leaves_the_lab(role, call):
 
     def send(*_) -> None:
         nothing()
-        with pytest.raises((ProcessLookupError, PermissionError)):
+        with pytest.raises((ProcessLookupError, PermissionError, FileNotFoundError)):
             call()
 
     try:
@@ -106,6 +107,82 @@ def test_a_stale_process_id_is_explored_with_nobody_and_with_a_stranger():
     assert (outcome.stranger, outcome.reason) == (4242, "already running as app")
     assert "(modelled: another process has the id 4242 now)" in report.words(report.broken[0].k, outcome)
     assert [outcome.stranger for outcome in report.broken[0].outcomes] == [0, 4242]
+
+
+LOOKS = {
+    "exists": lambda pid: os.path.exists(f"/proc/{pid}"),
+    "is_dir": lambda pid: Path(f"/proc/{pid}/").is_dir(),
+    "access": lambda pid: os.access(f"/proc/{pid}", os.F_OK),
+    "listdir": lambda pid: str(pid) in os.listdir("/proc"),
+    "iterdir": lambda pid: Path(f"/proc/{pid}") in [*Path("/proc").iterdir()],
+    "open": lambda pid: can(lambda: open(f"/proc/{pid}/stat").close()),
+    "os.open": lambda pid: can(lambda: os.open(f"/proc/{pid}/cmdline", os.O_RDONLY)),
+    "read_text": lambda pid: can(lambda: Path("/proc", str(pid), "comm").read_text()),
+    "another way": lambda pid: os.path.exists(f"/etc/../proc/{pid}/status"),
+    "psutil": psutil.pid_exists,
+}
+
+
+def can(look) -> bool:
+    """Whether that is there."""
+    try:
+        look()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_who_looks_into_proc_is_answered_as_who_sends_signal_0(look):
+    """Nobody has the id of an earlier life, or a stranger has it: both are explored. Oneself is always there."""
+
+    def run() -> str:
+        path = Path("app.pid")
+        if path.exists() and (text := path.read_text()) and look(int(text)):
+            return "already running"
+        path.write_text(str(os.getpid()))
+        served = "served" if look(os.getpid()) and look(os.getppid()) else "I am not there"
+        path.unlink()
+        return served
+
+    report = sweep(run, run, served)
+    assert report.problem is None
+    assert {(outcome.stranger, outcome.reason) for point in report.broken for outcome in point.broken()} == {
+        (4242, "already running")
+    }
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_no_process_of_the_machine_is_found_in_proc(look):
+    """Not ours, nor the child's real one."""
+    assert trial(lambda: [look(STRANGER), look(1)]).value == [False, False]
+
+
+def test_what_proc_tells_of_oneself_and_of_a_stranger():
+    """Name and beginning differ, so a careful program finds out; what it tells is the same at every run."""
+
+    def told(pid) -> list:
+        folder = Path("/proc", str(pid))
+        fields = (folder / "stat").read_text().split()
+        return [fields[0], len(fields), fields[21], (folder / "comm").read_text(), (folder / "cmdline").read_text()]
+
+    def recover() -> list:
+        earlier = 4242
+        seen = [told("self"), told(os.getpid()), os.readlink("/proc/self")]
+        return [*seen, told(earlier)] if os.path.exists(f"/proc/{earlier}") else seen
+
+    def right(seen) -> None:
+        me = ["4343", 52, "106000", "python\n", "python\0"]
+        assert seen.state in ([me, me, "4343"], [me, me, "4343", ["4242", 52, "105999", "another\n", "another\0"]])
+
+    report = sweep(nothing, recover, right)
+    assert (report.problem, report.broken) == (None, [])
+    assert [outcome.stranger for outcome in report.points[0].outcomes] == [0, 4242]
+
+
+def test_the_entries_of_proc_are_listed_by_listdir_alone():
+    """An os.DirEntry of a modelled process cannot be made: refused by name."""
+    assert sweep(lambda: os.scandir("/proc"), nothing, nothing).problem.startswith("run was going to list /proc by")
 
 
 def test_who_does_not_trust_a_process_id_survives():

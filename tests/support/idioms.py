@@ -529,6 +529,11 @@ def _(_: str) -> None:
     sqlite3.connect(OUTSIDE)
 
 
+@idiom(SQL, "SQLite's VACUUM INTO elsewhere", lambda: "old", "was going to write to", setup=lambda: None)
+def _(_: str) -> None:
+    sqlite3.connect("state.db").execute(f"VACUUM INTO '{OUTSIDE}'")
+
+
 def in_postgres() -> str:
     import psycopg
 

@@ -5,15 +5,18 @@ trace         tell each effect, and stop at the crash point
 files         the file system as a source of effects: os_shims and fileio stand for `os` and `open`, stamps sets times
 stand_ins     puts them in place, once, in the zygote
 guard         refuses what can be neither seen nor put back
+denied        tells what the kernel has refused to C code
 pids          process ids and signals: no call reaches another process of the machine
+procfs        /proc: its own process, and those that are modelled
 threads       which thread knows of which effect: two in no order are refused
 sqlite        SQLite's statements and COMMITs as effects
 sockets       HTTP of the program's own to a service: connections that lead to http, which asks the world
 hosted        a service's process: wsgi and asgi ask its application for a reply
 sources       the other sources: the world's tools, sql (psycopg)
 remote_world  the world, over a socket
-virtual       time and chance as the world has them; waits for what waits, asyncio_time for asyncio's loops
+virtual       time and chance as the world has them; waits and locks for what waits, asyncio_time for asyncio's loops
 ends          a clean end, as Python makes it
 follow        tell each line, too
+rehearsal     a child that imports what the zygote might, to see whether that is harmless
 patch         put a function of ours in the place of Python's
 """

@@ -14,24 +14,27 @@ from typing import Any
 from labkit.crash.child import sockets
 from labkit.crash.child.patch import replace
 from labkit.crash.child.waits import ACTIVE
+from labkit.crash.under_test import is_under_test
 
 MOMENT, DAY, CENTURY = 1.0, 86400.0, 3.2e9
 """Real seconds: for a server to answer; for an executor's job (no child lives so long). A longer wait has no timer."""
 
 
 class LoopSelector(selectors.DefaultSelector):
-    """The selector of an asyncio loop. Made by anybody else, it behaves as selectors.DefaultSelector."""
+    """The selector of an asyncio loop, or of code under test. For libraries, it is selectors.DefaultSelector."""
 
     def __init__(self) -> None:
         super().__init__()
-        of_a_loop = sys._getframe(1).f_globals["__name__"] == "asyncio.selector_events"  # noqa: SLF001 - as in trace
+        frame = sys._getframe(1)  # noqa: SLF001 - as in trace
+        of_a_loop = frame.f_globals["__name__"] == "asyncio.selector_events"
+        self._of_the_program = is_under_test(frame)
         self._jobs = _watch_asyncio() if of_a_loop else None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready. If nothing is, nor gets ready in real time, the world's clock moves by `timeout` seconds."""
         if self._jobs is not None and timeout != 0 and sockets.ACTIVE and self._receive(timeout):
             return super().select(0)
-        if self._jobs is None or not timeout or not ACTIVE:
+        if not (self._jobs is not None or self._of_the_program) or not timeout or not ACTIVE:
             return super().select(timeout)
         if timeout > CENTURY:
             return super().select()
@@ -55,6 +58,8 @@ class LoopSelector(selectors.DefaultSelector):
     def _patience(self) -> float:
         if self._jobs:
             return DAY
+        if self._of_the_program:
+            return MOMENT
         connected = sockets.ACTIVE[0].count(self.get_map()) if sockets.ACTIVE else 0
         only_its_own = len(self.get_map()) - connected == 1  # the socket by which a loop wakes itself
         return 0.0 if only_its_own and not _others() else MOMENT

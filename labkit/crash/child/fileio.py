@@ -7,6 +7,8 @@ from functools import cache, partial
 from typing import Any
 
 from labkit.crash.child.files import ACTIVE
+from labkit.crash.child.pids import ACTIVE as PROCESSES
+from labkit.crash.child.procfs import led
 
 BUFFER = 8192
 """Bytes that `open` buffers. Python's own choice differs by version and file system; a verdict may not."""
@@ -19,8 +21,10 @@ class FileIO(RealFileIO):
     """A raw file each of whose calls that reach the system is an effect, in a child."""
 
     def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:  # noqa: FBT001, FBT002
+        name = led(PROCESSES[0], file) if PROCESSES else file
+
         def perform() -> int:
-            super(FileIO, self).__init__(file, mode, closefd, opener)
+            super(FileIO, self).__init__(name, mode, closefd, opener)
             return self.fileno()
 
         kind = mode.replace("+", "").replace("b", "")

@@ -32,18 +32,8 @@ def main(
     channel: Connection, number: int, app: bytes, path: list[str], folder: Path, confinement: Confinement | None
 ) -> None:
     """Answer over `channel` until it is closed: [elapsed, request] by a reply, or by {"error": a predicate}."""
-    stand_ins.install()
-    (tmp := folder / "tmp").mkdir(parents=True)
-    (home := folder / "home").mkdir()
-    os.chdir(home)
-    if confinement:
-        confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), home)
-    clock, trace = _Elsewhere(), _Quiet(channel, silent=True)
-    world.attach(clock)
-    virtual.activate(clock, 0.0, PID + number, trace)
-    pids.ACTIVE.append(pids.Processes(trace, PID + number, (), stranger=False))
-    threads.ACTIVE.append(trace)
-    stand_ins.activate(trace, tmp, ())
+    trace = _Quiet(channel, silent=True)
+    clock = settle(trace, PID + number, folder, confinement)
     sys.path[:] = path
     answer = None
     while True:
@@ -58,6 +48,23 @@ def main(
         except BaseException as error:  # noqa: BLE001 - whatever it raised, somebody waits for a word
             told = {"error": _predicate(error)}
         tell(channel, {"error": trace.refused} if trace.refused else told)
+
+
+def settle(trace: Trace, pid: int, folder: Path, confinement: Confinement | None) -> "_Elsewhere":
+    """Live in `folder`, confined and guarded as the children are, in a time of its own; which is returned."""
+    stand_ins.install()
+    (tmp := folder / "tmp").mkdir(parents=True)
+    (home := folder / "home").mkdir()
+    os.chdir(home)
+    if confinement:
+        confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), home)
+    clock = _Elsewhere()
+    world.attach(clock)
+    virtual.activate(clock, 0.0, pid, trace)
+    pids.ACTIVE.append(pids.Processes(trace, pid, (), stranger=False))
+    threads.ACTIVE.append(trace)
+    stand_ins.activate(trace, tmp, ())
+    return clock
 
 
 def answering(app: Any, clock: Timed) -> Callable[[Data], Data]:

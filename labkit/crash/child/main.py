@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, pids, sockets, stand_ins, threads, virtual
+from labkit.crash.child import ends, files, pids, sockets, stand_ins, threads, virtual
+from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.follow import follow
 from labkit.crash.child.hashing import hashes
 from labkit.crash.child.remote_world import RemoteWorld
@@ -22,29 +24,38 @@ from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
 from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
-from labkit.crash.preload import shipped
+from labkit.crash.preload import forget_namesakes, imported
 from labkit.crash.under_test import lines_under_test, without_addresses
 from labkit.isolation.confine import Confinement, confine
+from labkit.isolation.writing import restrict
 
 WHERE = signal.SIGQUIT
 """By this the zygote asks a child that has not ended in time where it is."""
 
 
-def main(
+def main(  # noqa: PLR0917 - each is handed on by `process.start`
     channel: Connection,
     world_channel: Connection,
+    writing: Connection | None,
     job: Job,
     sandbox: Path,
     tmp: Path,
     elapsed: float,
     confinement: Confinement | None,
 ) -> None:
-    """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
+    """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave.
+
+    `writing` holds no socket, but the ruleset that says where the child may write.
+    """
     stand_ins.install()  # they are there, unless this is a fresh interpreter
     trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
     signal.signal(WHERE, trace.wait_for_ever)
+    trace.loaded = partial(imported, {*sys.modules})
     try:
         os.chdir(sandbox)
+        if writing:
+            restrict(writing.fileno())
+            writing.close()
         if confinement:
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = pids.PIDS[job.role] + job.life
@@ -59,7 +70,7 @@ def main(
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
-        known = len(sys.modules)
+        forget_namesakes(job.path)
         function = cloudpickle.loads(job.code)
         if job.by_line:
             follow(trace)
@@ -72,15 +83,17 @@ def main(
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
             trace.end()
-        loaded = shipped() if len(sys.modules) > known else []
         first = job.role in {"setup", "run"} and not job.expected
         plain = None if job.role == "run" else as_plain_data(value, job.role)
-        trace.note(Returned(value=plain, loaded=loaded, hashes=first and hashes()))
+        trace.note(Returned(value=plain, loaded=trace.loaded(), hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
         text = text.replace(str(sandbox), "the sandbox")
-        trace.note(Raised(error=type(error).__name__, text=text, lines=lines_under_test(frames)))
+        lines = lines_under_test(frames)
+        if files.ACTIVE:
+            tell_denied(error, lines, files.ACTIVE[0])
+        trace.note(Raised(error=type(error).__name__, text=text, lines=lines, loaded=trace.loaded()))
 
 
 class NotPlainDataError(TypeError):

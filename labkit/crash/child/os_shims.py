@@ -11,6 +11,8 @@ from typing import Any
 
 from labkit.crash.child.files import Files
 from labkit.crash.child.patch import Real
+from labkit.crash.child.pids import ACTIVE as PROCESSES
+from labkit.crash.child.procfs import led
 
 SHIMS: dict[str, Real] = {}
 
@@ -27,7 +29,8 @@ def shim(*names: str) -> Callable[[Real], Real]:
 
 @shim("open")
 def _open(files: Files, _: str, real: Real, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
-    return files.open(path, flags, partial(real, path, flags, mode, dir_fd=dir_fd), dir_fd)
+    name = led(PROCESSES[0], path) if PROCESSES else path
+    return files.open(path, flags, partial(real, name, flags, mode, dir_fd=dir_fd), dir_fd)
 
 
 @shim("close")
@@ -140,6 +143,7 @@ def _metadata(files: Files, name: str, real: Real, where: Any, *args: Any, **opt
 @shim("mkfifo", "mknod")
 def _special(files: Files, name: str, real: Real, path: Any, *args: Any, **options: Any) -> None:
     if files.inside(path) is None:
+        files.outside(path)
         return real(path, *args, **options)
     files.trace.refuse(f"call os.{name}", "the crash lab explores files and folders")
     return None

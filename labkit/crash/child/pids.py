@@ -6,6 +6,7 @@ Nobody has the id of an earlier life now, or a stranger has it: the parent tries
 import errno
 import os
 import signal
+import time
 from collections.abc import Collection
 from typing import Any
 
@@ -34,6 +35,11 @@ class Processes:
         self.trace, self.own, self.earlier, self.stranger = trace, own, earlier, stranger
         self.real = trace.pid = os.getpid()
         self.descriptors: set[int] = set()
+        self.files: dict[tuple[int, str], int] = {}
+        """Descriptors of what procfs tells."""
+        self.began = time.monotonic()
+        self.told = False
+        """Whether somebody has asked for its own id."""
 
     def is_there(self, pid: int) -> bool:
         """Whether another process has this id. ProcessLookupError if none has, as the system raises it."""
@@ -45,6 +51,7 @@ class Processes:
 
     def getpid(self) -> int:
         """Its own."""
+        self.told = True
         return self.own
 
     def getppid(self) -> int:

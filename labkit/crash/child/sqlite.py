@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial, wraps
 from typing import Any
 
+from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.patch import replace
 from labkit.crash.child.trace import Trace
@@ -127,11 +128,14 @@ def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[]
     named = label(statement) if files else None
     if named and named[0] == "COMMIT":
         named = ("COMMIT", files[0]) if connection.in_transaction else None
-    if named is None:
-        perform()
-    else:
+    if named:
         trace.begin(*named)
+    try:
         perform()
+    except sqlite3.OperationalError as error:  # of which the program may make what it likes
+        tell_denied(error, trace.lines(), ACTIVE[0])
+        raise
+    if named:
         trace.done(*named)
     if "attach" in statement.casefold():
         connection.labkit_look()

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from labkit.crash.child import guard, pids, sockets, sqlite, threads, virtual
+from labkit.crash.child import guard, pids, procfs, sockets, sqlite, threads, virtual
 from labkit.crash.child.fileio import REAL_OPEN, FileIO, RealFileIO, traced_open
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.os_shims import SHIMS
@@ -43,7 +43,7 @@ def install() -> None:
     for name in ("open", "FileIO"):
         replace(name, STAND_INS[getattr(_io, name)], io, _io)  # _io: where a pickled `open` is looked up
     replace("open", io.open, builtins)
-    for of in (sqlite, guard, virtual, pids, threads, sockets):
+    for of in (sqlite, guard, virtual, pids, procfs, threads, sockets):
         of.install()
     for module in list(sys.modules.values()):
         if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones

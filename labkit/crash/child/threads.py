@@ -4,11 +4,11 @@ Knowledge goes from thread to thread by start and join, by an executor's job and
 and an item that was put. Not by a lock: whoever has it second could have had it first.
 """
 
+import queue
 import sys
 import threading
 from collections.abc import Iterable, Sequence
 from functools import wraps
-from queue import Queue
 from typing import Any
 
 from labkit.crash.child.patch import Real, stand_in
@@ -86,8 +86,9 @@ def _watch(order: Order) -> None:
     """Replace what hands knowledge on. What is not loaded yet is used by no thread that has begun."""
     _pass_on(order, threading.Thread, ("start",), ("join",))
     _pass_on(order, threading.Event, ("set",), ("wait", "is_set"))
-    _pass_on(order, Queue, ("put",), ("get",))
-    _pass_on(order, Queue, ("task_done",), ("join",), "labkit_done")
+    _pass_on(order, queue.SimpleQueue, ("put",), ("get",))  # the one that locks has put in its place
+    _pass_on(order, queue.Queue, ("put",), ("get",))
+    _pass_on(order, queue.Queue, ("task_done",), ("join",), "labkit_done")
     bootstrap = threading.Thread._bootstrap_inner  # noqa: SLF001 - a subclass may replace run
 
     def begin(self: threading.Thread) -> None:

@@ -54,6 +54,8 @@ class Trace:
     """How many of the last news are as expected, and not told yet."""
     news: list[dict[str, Any]] = field(default_factory=list)
     turn: threading.Lock = field(default_factory=threading.Lock)
+    loaded: Callable[[], list[str]] = list
+    """What this child has imported."""
 
     def effect(self, op: str, target: str, perform: Callable[[], T], **details: Any) -> T:
         """Perform an effect unless this is where the child stops. One that raises has had no effect."""
@@ -95,7 +97,7 @@ class Trace:
                 self.repeated += 1
                 return
             if isinstance(news, Done | Refused | Waiting):
-                news.lines = self.lines()
+                news.lines = news.lines or self.lines()
             if self.repeated:
                 self.news.append(plain(Repeated(count=self.repeated)))
                 self.repeated = 0
@@ -126,7 +128,7 @@ class Trace:
 
     def wait_for_ever(self, *_: Any) -> NoReturn:
         """Tell that nothing will end this wait. It is also the handler of the signal by which the zygote asks."""
-        self._end(Waiting(lines=[]))
+        self._end(Waiting(lines=[], loaded=self.loaded()))
 
     def _end(self, news: News) -> NoReturn:
         self.note(news)

@@ -18,7 +18,7 @@ from functools import wraps
 from typing import Any, Protocol
 
 from labkit.clock import FakeClock
-from labkit.crash.child import asyncio_time, waits
+from labkit.crash.child import asyncio_time, locks, waits
 from labkit.crash.child.patch import replace, stand_in, standing_in
 from labkit.crash.child.remote_world import OnTime
 from labkit.crash.child.trace import Trace
@@ -153,6 +153,7 @@ def install() -> None:
     uuid._generate_time_safe = uuid._UuidCreate = None  # noqa: SLF001
     uuid._node = NODE  # noqa: SLF001 - what getnode returns
     waits.install()
+    locks.install()
     asyncio_time.install()
 
 
@@ -166,3 +167,5 @@ def activate(world: Timed, elapsed: float, pid: int, trace: Trace) -> None:
     threading.main_thread()._set_native_id()  # noqa: SLF001 - it has asked before, and keeps it
     CHANCE.append(random.Random(pid))
     random.seed(pid)  # draws nothing from the source: names that notebooks show hang on it
+    if numpy_random := sys.modules.get("numpy.random"):  # it drew its seed when it was imported
+        numpy_random.seed(pid)

@@ -3,16 +3,20 @@
 Nobody else runs in a child's world. So whoever has slept PATIENCE times and changed nothing in between waits for ever.
 """
 
+import math
 import operator
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from labkit.crash.child.patch import stand_in
+from labkit.crash.child.patch import Real, replace, stand_in
 from labkit.crash.child.trace import Trace
+from labkit.crash.under_test import is_under_test
 
 PATIENCE = 4_000
 """Sleeps: more than an hour of them, a second each."""
@@ -21,6 +25,9 @@ READS = 10_000
 TICK = 0.1
 MOMENT = 1.0
 """Real seconds that are left to other threads."""
+LEAST = 1e-6
+"""Virtual seconds of a wait for nothing: whoever asks until a time is over would ask for ever at that very time."""
+SIGTIMEDWAIT = getattr(signal, "sigtimedwait", None)
 SLEEP, SELECT, WAIT = time.sleep, select.select, threading.Condition.wait
 
 
@@ -48,11 +55,29 @@ class Waits:
         self._sleep(seconds)
 
     def select(self, read: Any, write: Any, errors: Any, timeout: float | None = None) -> Any:
-        """With nothing to wait for, it is a sleep."""
-        if timeout is None or [*read, *write, *errors]:
+        """With nothing to wait for, it is a sleep. What code under test waits for has a MOMENT to come."""
+        waited_for = [*read, *write, *errors]
+        if timeout is None or (waited_for and not is_under_test(sys._getframe(2))):  # noqa: SLF001 - as in virtual
             return SELECT(read, write, errors, timeout)
-        _sleep(self, timeout)
-        return [], [], []
+        ready = SELECT(read, write, errors, min(timeout, MOMENT)) if waited_for else ([], [], [])
+        if not any(ready):
+            _sleep(self, timeout)
+        return ready
+
+    def poll(self, *_: Any) -> Any:
+        """Refused to code under test."""
+        self.trace.refuse(
+            "wait by select.poll or select.epoll", "use selectors or select.select: they follow its clock"
+        )
+
+    def signal(self, signals: Any, timeout: float = math.inf) -> Any:
+        """What it has sent itself is there at once; nobody else sends it anything."""
+        come = SIGTIMEDWAIT(signals, 0)
+        if come is None and timeout == math.inf:
+            self.trace.wait_for_ever()
+        if come is None:
+            _sleep(self, timeout)
+        return come
 
     def alarm(self, *_: Any) -> None:
         """Refused."""
@@ -65,7 +90,7 @@ class Waits:
             self.trace.wait_for_ever()
         done = False if alone else WAIT(condition, timeout if timeout is None else min(timeout, MOMENT))
         if not done and timeout is not None:
-            self.sleep(max(0.0, timeout))
+            self.sleep(max(LEAST, timeout))
         return done
 
 
@@ -82,10 +107,27 @@ def _sleep(waits: Waits, seconds: Any, /) -> None:
     waits.sleep(float(value))
 
 
+def _for_libraries(real: Real) -> Real:
+    @wraps(real)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        if ALARMED and is_under_test(sys._getframe(1)):  # noqa: SLF001 - as in virtual
+            ALARMED[0].poll()
+        return real(*args, **kwargs)
+
+    return made
+
+
 def install() -> None:
     """Stand-ins for what waits in Python's standard library."""
     stand_in("sleep", _sleep, ACTIVE, time)
     stand_in("select", Waits.select, ACTIVE, select)
     stand_in("wait", Waits.condition, ACTIVE, threading.Condition)
+    for name in ("poll", "epoll"):
+        if real := getattr(select, name, None):
+            replace(name, _for_libraries(real), select)
+    stand_in("pause", lambda waits: waits.trace.wait_for_ever(), ACTIVE, signal)
+    stand_in("sigwait", lambda waits, signals: waits.signal(signals).si_signo, ACTIVE, signal)
+    stand_in("sigwaitinfo", Waits.signal, ACTIVE, signal)
+    stand_in("sigtimedwait", Waits.signal, ACTIVE, signal)
     for name in ("alarm", "setitimer"):
         stand_in(name, Waits.alarm, ALARMED, signal)

@@ -7,6 +7,7 @@ from typing import Any
 from labkit.crash.asked import Failure
 from labkit.crash.jobs import Memory
 from labkit.crash.news import Asked, Done, Native, News, Raised, Returned, Waiting
+from labkit.crash.zygote.patience import Over
 from labkit.crash.zygote.trees import sqlite_files
 
 
@@ -46,6 +47,8 @@ class Ending:
     how: How
     memory: Memory
     news: list[News] = field(default_factory=list)
+    over: Over | None = None
+    """Why it had no more time, if it HUNG."""
     limit: int = 0
     """The effects that it was allowed."""
     status: int = 0
@@ -72,6 +75,11 @@ class Ending:
     def labels(self) -> list[str]:
         """The effects by name."""
         return [effect.label for effect in self.effects]
+
+    @property
+    def loaded(self) -> list[Any]:
+        """What it says that it has imported."""
+        return getattr(self.news[-1], "loaded", []) if self.news else []
 
     @property
     def returned(self) -> Returned:

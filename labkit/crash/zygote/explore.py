@@ -10,11 +10,12 @@ from dataclasses import replace
 from labkit.crash.asked import Explored, Left, PointLeft
 from labkit.crash.jobs import Job, Memory, Programs, Stop
 from labkit.crash.news import Done, Opened, Refused
-from labkit.crash.preload import preload
 from labkit.crash.report.findings import KILLED, POWER_CUT
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.disk import Disk
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
+from labkit.crash.zygote.imports import meet
+from labkit.crash.zygote.patience import Over
 from labkit.crash.zygote.power_cuts import power_cuts
 from labkit.crash.zygote.trees import Tree, differing, digest, read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
@@ -23,6 +24,7 @@ DOWNTIME = 60.0
 """Virtual seconds between a crash and the restart."""
 SEEDS = {"run": 0, "recover": 1, "setup": 3}
 """By which texts are hashed; each further life has the next. Only where a program hashes: each but 0 costs a start."""
+BUSY = "the machine is busy with other things; ask again"
 LONGEST = 20_000
 """Bytes of a file that are shown of it, at each crash point."""
 
@@ -49,8 +51,6 @@ class Explorer:
                 raise NotExploredError(f"setup {ending.words}", ending.failure.lines)
             self.tree, self.memory = read_tree(self.sandbox, self.tmp), ending.memory
         self.recording = self._record()
-        if preload(self.recording.returned.loaded):
-            self.recording = self._record()  # to import a module may draw numbers, and the others will not import it
         _check_let("run", self.recording)
         if self.recording.how is not How.RETURNED:
             raise NotExploredError(f"run {self.recording.words}", self.recording.failure.lines)
@@ -96,6 +96,19 @@ class Explorer:
         return outcomes
 
     def _perform(self, job: Job, tree: Tree, memory: Memory) -> Ending:
+        """How a job ended, which begins from `tree`. NotExploredError if the machine was too busy to know."""
+        ending = self._attempt(job, tree, memory)
+        if meet(self.zygote, ending.loaded):  # to import a module takes time, may draw numbers, and no other child does
+            ending = self._attempt(job, tree, memory)
+        if ending.how is How.HUNG and ending.over is not Over.WORKED:  # on a busy machine, that is no verdict yet
+            ending = self._attempt(job, tree, memory)
+        if ending.how is How.HUNG:
+            if ending.over is Over.KEPT:
+                raise NotExploredError(f"{job.role} took too long here, which is no verdict: {BUSY}")
+            self.zygote.hurry()
+        return ending
+
+    def _attempt(self, job: Job, tree: Tree, memory: Memory) -> Ending:
         write_tree(self.sandbox, self.tmp, tree)
         seed = SEEDS.get(job.role, 0) + job.life if self.hashes else 0
         return self.zygote.perform_by_seed(seed, job, memory, self.sandbox)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from enum import StrEnum
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -12,6 +13,17 @@ MOST = 12
 """Limits that a child may take in real time, however busy the machine is."""
 
 
+class Over(StrEnum):
+    """Why a limit was over."""
+
+    WORKED = "worked"
+    """It has used so much processor time: on any machine it would have."""
+    WAITED = "waited"
+    """It did nothing, or was kept from it by something that the machine's load slows down."""
+    KEPT = "kept"
+    """It was going on, and others had the processors: that is no verdict."""
+
+
 class Patience:
     """A limit in seconds: of processor time for who works, of real time for who waits. Without /proc, of real time."""
 
@@ -19,6 +31,7 @@ class Patience:
         self._pid, self._seconds, self._wanted = pid, seconds, 0.0
         self._begun = time.monotonic()
         self._until = self._begun + seconds
+        self.over = Over.WAITED
 
     def poll(self, channel: Connection) -> bool:
         """Whether the child tells something before the limit is reached."""
@@ -26,10 +39,16 @@ class Patience:
             used = _used(self._pid)
             before, self._wanted = self._wanted, used + _queued(self._pid)
             now = time.monotonic()
-            waits = self._wanted - before < AT_WORK * self._seconds
-            if waits or used >= self._seconds or now - self._begun > MOST * self._seconds:
-                return False
-            self._until = now + self._seconds
+            if used >= self._seconds:
+                self.over = Over.WORKED
+            elif self._wanted - before < AT_WORK * self._seconds:
+                self.over = Over.WAITED
+            elif now - self._begun > MOST * self._seconds:
+                self.over = Over.KEPT
+            else:
+                self._until = now + self._seconds
+                continue
+            return False
         return True
 
 

@@ -27,6 +27,8 @@ class Entry(NamedTuple):
 
 
 Tree = dict[str, Entry]
+OPEN = 0o755
+"""The mode of both folders."""
 
 
 def tree_of(found: Mapping[str, tuple[Content, Meta | None, int]]) -> Tree:
@@ -83,19 +85,33 @@ def _let_in(path: Path, mode: int, needed: int) -> Iterator[None]:
 
 
 def _clear(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for where, names, _ in os.walk(folder):
-            for name in names:
-                os.chmod(os.path.join(where, name), stat.S_IRWXU)
-        shutil.rmtree(folder)
+    """Empty it, but let the folder itself be: rules of Landlock stand for it, not for its name."""
+    if folder.is_symlink() or not folder.is_dir():
+        _remove(folder)
+        folder.mkdir(parents=True)
+    if stat.S_IMODE(folder.stat().st_mode) != OPEN:
+        folder.chmod(OPEN)
+    for each in os.scandir(folder):
+        _remove(Path(each))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            for where, names, _ in os.walk(path):
+                for name in names:
+                    os.chmod(os.path.join(where, name), stat.S_IRWXU)
+            path.chmod(stat.S_IRWXU)
+            shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_tree(sandbox: Path, tmp: Path, tree: Tree) -> None:
     """Make both folders hold `tree` and nothing else."""
     for folder in (sandbox, tmp):
         _clear(folder)
-        folder.mkdir(parents=True)
     inside = f"{TMP}/"
     paths = {name: tmp / name.removeprefix(inside) if name.startswith(inside) else sandbox / name for name in tree}
     for name, entry in sorted(tree.items()):

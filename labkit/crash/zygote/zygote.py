@@ -23,6 +23,7 @@ from labkit.crash.zygote.patience import Patience
 from labkit.crash.zygote.twin import Order, Twin
 from labkit.isolation import process
 from labkit.isolation.confine import Confinement
+from labkit.isolation.writing import ruleset
 
 HURRY = 0.5
 """The limit in seconds once a child has hung: the verdict is known then, and each crash point would cost as much."""
@@ -41,6 +42,8 @@ class Zygote:
     """What its children are left with, if what they run is not to be trusted."""
     twins: dict[int, Twin] = field(default_factory=dict)
     """Those with other hash seeds, once they are needed."""
+
+    _written: tuple[Any, Connection | None] = field(init=False, default=(None, None))
 
     def __post_init__(self) -> None:
         process.adopt_orphans()
@@ -85,6 +88,15 @@ class Zygote:
         fields = {"folder": self.folder, "limits": self.limits, "confinement": self.confinement}
         return self.twins[seed].perform(Order(Zygote, fields, shipped(), (job, memory, sandbox)))
 
+    def hurry(self) -> None:
+        """From now on, a child has HURRY: one has hung."""
+        self.limits = replace(self.limits, seconds=min(self.limits.seconds, HURRY))
+
+    @property
+    def beside(self) -> set[int]:
+        """The processes that live as long as this one."""
+        return {self.world.pid, *(twin.pid for twin in self.twins.values())}
+
     def perform(self, job: Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
         self.processes += 1
@@ -92,8 +104,10 @@ class Zygote:
         output = self.folder / "output"
         client = self.world.begin(memory, may_arrange=job.role == "setup")
         channel, theirs = Pipe()
-        arguments = (job, sandbox, self.tmp, memory.elapsed, self.confinement)
-        pid = process.start(main.main, [theirs, client], arguments, output)
+        writing = self._writing(job, sandbox)
+        channels, none = ([theirs, client, writing], ()) if writing else ([theirs, client], (None,))
+        arguments = (*none, job, sandbox, self.tmp, memory.elapsed, self.confinement)
+        pid = process.start(main.main, channels, arguments, output)
         theirs.close()
         client.close()
         try:
@@ -103,7 +117,7 @@ class Zygote:
         finally:
             status = process.end(pid)
             channel.close()
-            process.end_children(but={self.world.pid, *(twin.pid for twin in self.twins.values())})
+            process.end_children(but=self.beside)
         ending.status = status
         try:
             ending.memory = self.world.memory()
@@ -111,6 +125,19 @@ class Zygote:
             raise NotExploredError(str(error)) from None
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "").replace(str(self.tmp), TMP)
         return ending
+
+    def _writing(self, job: Job, sandbox: Path) -> Connection | None:
+        """The ruleset that says where this child may write; one for all, as long as the folders are the same."""
+        if self.confinement or job.role == "trial":  # which has its own, and which may write anywhere
+            return None
+        ignored = (os.path.join(sandbox, each) for each in job.ignore)
+        places = str(sandbox), str(self.tmp), str(self.folder / "output"), *ignored
+        folders = *places, sandbox.stat().st_ino, self.tmp.stat().st_ino
+        if folders != self._written[0]:
+            (self.folder / "output").touch()
+            fd = ruleset(places)
+            self._written = folders, fd if fd is None else Connection(fd)
+        return self._written[1]
 
     def _listen(self, channel: Connection, pid: int, memory: Memory, job: Job) -> Ending:
         ending = Ending(How.DIED, memory, limit=self.limits.effects)
@@ -120,7 +147,7 @@ class Zygote:
                 if hangs:
                     break
                 os.kill(pid, main.WHERE)
-                hangs, patience = True, Patience(pid, HURRY)
+                hangs, ending.over, patience = True, patience.over, Patience(pid, HURRY)
                 continue
             try:
                 told = hear(channel)
@@ -141,7 +168,6 @@ class Zygote:
                 ending.how = How(type(news[-1]).__name__.lower())
         if hangs and ending.how in {How.DIED, How.WAITING}:
             ending.how = How.HUNG
-            self.limits = replace(self.limits, seconds=min(self.limits.seconds, HURRY))
         return ending
 
 
