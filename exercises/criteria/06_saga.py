@@ -21,6 +21,7 @@ from labkit import sweep, tool, trial
 from labkit.crash import DidNotSurviveError, Line
 from labkit.grading.judge.calls import called, shown, told
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import assert_survives
 
 UNDO = {
     "create_dns": "delete_dns",
@@ -381,7 +382,7 @@ def _result(acts: Sequence[Act]) -> Any:
 
 def _plain(value: Any) -> list:
     """What run_saga returned: the text, and what a message shows."""
-    return [str(value) if isinstance(value, str) else "", shown(value)]
+    return [str.__str__(value) if isinstance(value, str) else "", shown(value)]
 
 
 def _line() -> Line | None:
@@ -481,7 +482,7 @@ class _Promises:
     def failure(self, end: Mapping[str, Any]) -> str:
         if "DeadError" in end["failed"]:
             return f"did not end: it called {self.before[-1].tool} again and again" if self.before else "did not end"
-        ours = "has failed" in end["failed"]
+        ours = any(f"{act.tool} has failed" in end["failed"] for act in self.before if act.failed)
         return told(end) + f": catch the error, and {'go on with the others' if self.stuck else 'undo'}" * ours
 
     def has_ended_well(self, value: str, value_shown: str) -> None:
@@ -516,4 +517,4 @@ def _holds_killed(program: Program, needs: dict[str, tuple[str, ...]]) -> None:
         acts = [Act(call.tool, call.key, happened=True, failed=False) for call in seen.calls]
         _Promises(Saga(needs), killed=True).hold(acts, seen.state)
 
-    sweep(run, run, invariant, name="run_saga").assert_survives(effects=4)
+    assert_survives(sweep(run, run, invariant, name="run_saga"), effects=4)

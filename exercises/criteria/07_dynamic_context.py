@@ -339,7 +339,8 @@ def goal_kept(program: Program, rng: Random) -> None:
             raise AssertionError(f"{seen.has}. The {what} is not in the slice")
         always = {"goal": seen.world.state.goal, "current step": seen.world.step}
         for (what, mine), found in zip(always.items(), got.get("fields", ()), strict=False):
-            assert mine in found, f"{seen.has}. The {what} is {brief(mine)}, and that of the slice is {brief(found)}"
+            where, one, other = apart(mine, found)
+            assert mine in found, f"{seen.has}. The {what}{where} is {one}, and that of the slice is {other}"
         lost, number = _ranges(got["missing questions"]), len(seen.world.state.open_questions)
         assert not lost, f"{seen.has}. Not in the slice: question {lost} of {number}"
 

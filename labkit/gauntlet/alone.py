@@ -87,7 +87,7 @@ def _only_in_flight(seen: Observation) -> None:
         assert count < 3, f"{step} ran {count} times"
         assert count == 1 or step not in seen.state["before"], f"{step} was journalled as finished, and ran again"
     twice = [tool for tool in order if tools.count(tool) > 1]
-    assert len(twice) < 2, f"{twice[0]} had finished before the crash, and ran again"
+    assert len(twice) < 2, f"{twice[0]} had finished before, and ran again"
     assert [tool for n, tool in enumerate(tools) if tool not in tools[:n]] == order, f"the steps ran as {tools}"
     assert seen.state["state"] == TaskState.COMPLETED, f"after the restart, the plan is {seen.state['state']}"
 

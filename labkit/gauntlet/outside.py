@@ -105,7 +105,7 @@ def _only_in_flight(seen: Observation) -> None:
     _in_time(seen)
     tools = [call.tool for call in seen.calls]
     twice = [name for name in PLAN if tools.count(name) > 1]
-    assert len(twice) < 2, f"{twice[0]} had finished before the crash, and ran again"
+    assert len(twice) < 2, f"{twice[0]} had finished before, and ran again"
 
 
 def step_deadline(parts: Parts) -> Iterator[Report]:

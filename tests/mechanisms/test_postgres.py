@@ -183,7 +183,9 @@ def test_an_operation_is_one_statement(store, task, statements):
 def test_no_transaction_stays_open_between_operations(store, other):
     """A store that is not being asked holds no lock and no snapshot."""
     store.list_by_state(Task, "running")
-    clients = "datname = current_database() AND backend_type = 'client backend'"  # the server's own cleaners come and go
+    clients = (
+        "datname = current_database() AND backend_type = 'client backend'"  # the server's own cleaners come and go
+    )
     states = f"SELECT DISTINCT state FROM pg_stat_activity WHERE {clients} AND pid <> ALL (%s)"
     mine = [row[0] for row in other.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory'").fetchall()]
     assert other.execute(states, [[*mine, other.info.backend_pid]]).fetchall() == [("idle",)]

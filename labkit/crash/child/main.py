@@ -23,7 +23,7 @@ from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
 from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import shipped
-from labkit.crash.under_test import lines_under_test, without_addresses
+from labkit.crash.under_test import lines_under_test, text_of
 from labkit.isolation.confine import Confinement, confine
 
 WHERE = signal.SIGQUIT
@@ -78,7 +78,7 @@ def main(
         trace.note(Returned(value=plain, loaded=loaded, hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
-        text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
+        text = text_of(error).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
         text = text.replace(str(sandbox), "the sandbox")
         trace.note(Raised(error=type(error).__name__, text=text, lines=lines_under_test(frames)))
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from labkit.crash.child.trace import lines_under_test
 from labkit.crash.lines import Line
+from labkit.crash.under_test import text_of
 
 PATIENCE = 1
 """Seconds of processor time after which a call counts as endless."""
@@ -51,7 +52,7 @@ def shown(value: Any) -> str:
 def _failure(error: BaseException) -> dict[str, Any]:
     frames = reversed(list(traceback.walk_tb(error.__traceback__)))
     endless = isinstance(error, EndlessError)
-    said = f": {error}" if str(error) else ""
+    said = f": {text}" if (text := text_of(error)) else ""
     failed = "did not end after a second of work" if endless else f"raised {type(error).__name__}{said}"
     return {"failed": failed, "endless": endless, "lines": lines_under_test(frames)}
 

@@ -35,9 +35,9 @@ def brief(value: Any) -> str:
 
 
 def apart(one: Any, other: Any) -> tuple[str, str, str]:
-    """Where two unequal plain values differ, and what either of them is there: "" if the whole of them shows it."""
+    """Where two plain values differ, and what either of them is there: "" if the whole of them shows it."""
     first, second = brief(one), brief(other)
-    if _folded(first) != _folded(second):
+    if one == other or _folded(first) != _folded(second):
         return "", first, second
     if isinstance(one, str) and isinstance(other, str):
         start = next(n for n, (mine, theirs) in enumerate(zip_longest(one, other)) if mine != theirs)

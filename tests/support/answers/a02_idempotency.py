@@ -966,7 +966,7 @@ WRONG = [
     ("its error swallowed", "keys_differ", r"return the same key, 'key'", [SWALLOWS]),
     ("not Python", "keys_differ", r"step_key: line 2 is not Python: expected ':'", [NOT_PYTHON]),
     ("an empty function", "saves_result", r"do_work was called 0 times; expected once", [DOES_NOTHING]),
-    ("an empty function", "no_duplicates", r"Killed at the start, before the end: charge has never run",
+    ("an empty function", "no_duplicates", r"Even without a kill: charge has never run",
      [DOES_NOTHING]),
     ("works before it looks", "skips_completed", r"was completed already, and do_work was called again",
      [ALWAYS_WORKS]),

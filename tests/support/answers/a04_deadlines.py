@@ -417,7 +417,7 @@ WRONG = [
      [RETURNS_NOTHING]),
     ("returns an old task", "saves_failure", r"run_steps returned a running task; expected that task",
      [RETURNS_AN_OLD_TASK]),
-    ("saved at the end", "restart_keeps_deadline", r"had finished before the crash, and ran again", [SAVED_AT_THE_END]),
+    ("saved at the end", "restart_keeps_deadline", r"had finished before, and ran again", [SAVED_AT_THE_END]),
     ("journal ignored", "restart_keeps_deadline", r"was journalled as finished, and ran again", [JOURNAL_IGNORED]),
     ("journalled before it ran", "restart_keeps_deadline", r"was journalled as finished, and had never run",
      [JOURNALLED_BEFORE]),
@@ -950,7 +950,7 @@ def step_timeout(deadline, limit):
         except Exception as error:
 """)),
     ('a time budget of its own from monotonic at import', 'restart_keeps_deadline',
-     r"Killed before the first step: Ended at \d+ s, deadline \d+ s: the process that started at",
+     r"Even without a kill: Ended at \d+ s, deadline \d+ s: the process that started at",
      _but(DEADLINE, """\
     class Own:
         end = (task.deadline - task.updated_at).total_seconds() + clock.monotonic()
