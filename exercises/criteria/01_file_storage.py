@@ -14,7 +14,7 @@ from typing import Any
 from labkit import CorruptState, Task, TaskState, ack, sweep, tool, trial
 from labkit.crash import CrashLabError, DidNotSurviveError, Report
 from labkit.grading.judge.calls import called, shown, told
-from labkit.grading.judge.differences import apart, brief
+from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import assert_survives, in_words
 
@@ -219,7 +219,7 @@ def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
             assert facts["state"] == "completed", f"{start} {what} a {facts['state']} task"
             for name, result in expected.items():
                 kept = facts["journal"].get(name)
-                where, given, holds = apart(result, kept)
+                where, given, holds = quoted_apart(result, kept)
                 assert kept == result, f"{name} returned{where} {given}, and the journal holds {holds}"
 
 
@@ -254,7 +254,7 @@ def _a_step_that_fails_is_not_finished(program: Program, rng: Random) -> None:
     for failing, ((_, before), (raised, after), ran) in zip(plan, seen.value, strict=True):
         happened = f"{failing} raised an error, and"
         assert failing not in before["journal"], (
-            f"{happened} the journal says that it returned {brief(before['journal'][failing])}"
+            f"{happened} the journal says that it returned {quoted(before['journal'][failing])}"
         )
         assert before["state"] != "completed", f"{happened} the task says completed"
         came = raised or f"left a {after['state']} task"
@@ -401,7 +401,7 @@ def _is_kept(seen, old: dict, new: dict) -> None:
 def _is_equal(what: str, found: Any, expected: dict) -> None:
     if isinstance(found, dict) and found.keys() == expected.keys():
         for name, value in expected.items():
-            where, one, other = apart(found[name], value)
+            where, one, other = quoted_apart(found[name], value)
             assert found[name] == value, f"{what} returned a task with the {name}{where} {one}; expected {other}"
     did = found.get("load_task", "returned another task") if isinstance(found, dict) else f"returned {found}"
     assert found == expected, f"{what} {did}"

@@ -19,7 +19,7 @@ from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arran
 from labkit.crash import DidNotSurviveError, Effect, Line, Report
 from labkit.crash.pickling import pickled
 from labkit.crash.under_test import lines_under_test, without_addresses
-from labkit.grading.judge.differences import apart
+from labkit.grading.judge.differences import quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import assert_survives, counterexample, theirs
 from labkit.world import ToolError, ToolUnavailableError
@@ -106,7 +106,7 @@ def key_survives_restart(program: Program, rng: Random) -> None:
 def _keys_are_kept(steps: list, before: list[str], after: list) -> None:
     for step, old, (is_key, new) in zip(steps, before or [key for _, key in after], after, strict=True):
         assert is_key, f"step_key returned {new or 'an empty text'}; expected a text"
-        where, one, other = apart(old, new)
+        where, one, other = quoted_apart(old, new)
         assert old == new, f"{_call(step)} returned{where} {one}; after a restart, {other}"
 
 
@@ -169,7 +169,7 @@ def saves_result(program: Program, rng: Random) -> None:
         calls = [call for call in seen.world.calls if call.arguments["amount"] == n]
         assert len(calls) == 1, f"do_work was called {len(calls)} times; expected once"
         given, key = calls[0].arguments["customer"], calls[0].key
-        where, one, other = apart(given, task.user_input)
+        where, one, other = quoted_apart(given, task.user_input)
         assert given == task.user_input, f"do_work got the user_input{where} {one}; expected {other}"
         assert isinstance(key, str) and key, f"do_work got the key {_short(key)}; expected what step_key returned"
         expected = ["completed", f"charged {task.user_input} {n} EUR" if result is None else result]
@@ -313,7 +313,7 @@ def _errors_are_let_through(lives: list[dict]) -> None:
             assert not (done and life["calls"]), "The task was completed already, and do_work was called again"
             done = True
     keys = sorted({key for life in lives for key in life["keys"]})
-    where, one, other = apart(*keys[:2]) if len(keys) > 1 else ("", "", "")
+    where, one, other = quoted_apart(*keys[:2]) if len(keys) > 1 else ("", "", "")
     assert len(keys) == 1, (
         f"do_work raised {lives[0]['raised']}, and was called again under another key,{where} {one} "
         f"and {other}: a call without an answer was repeated under a new key"
@@ -444,7 +444,7 @@ def _stored(files: dict, task: Task) -> list:
 def _is_result(what: str, found: Any, expected: list) -> None:
     """AssertionError that says what is found, unless it is a task with this state and result."""
     if isinstance(found, list) and found != expected and found[0] == expected[0]:
-        where, one, other = apart(found[1], expected[1])
+        where, one, other = quoted_apart(found[1], expected[1])
         raise AssertionError(f"{what} a {found[0]} task with the result{where} {one}; expected {other}")
     assert found == expected, f"{what} {_words(found)}; expected {_words(expected)}"
 

@@ -27,7 +27,7 @@ from psycopg.pq import TransactionStatus
 from labkit import database, step_key, sweep, tool, trial
 from labkit.crash.child.sql import HOOKS
 from labkit.grading.judge.calls import called, shown, told
-from labkit.grading.judge.differences import apart
+from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import assert_survives
 
@@ -460,7 +460,7 @@ def _check_done(seen: Seen) -> None:
     _check_answer(seen, expected=True)
     state, version, result = seen.row
     assert state == "completed", f"{seen.happened} {seen.did}, and the task is {state}; expected completed"
-    where, ours, holds = apart(seen.scene.result, result)
+    where, ours, holds = quoted_apart(seen.scene.result, result)
     assert result == seen.scene.result, (
         f"{seen.happened} was to store the result{where} {ours}, and the task holds {holds}"
     )
@@ -543,7 +543,7 @@ def _check_error(seen: Seen) -> None:
     state, _, result = seen.early["tasks"][seen.scene.task]
     assert state == "running", f"{happened} left a task that is {state}; expected running"
     assert result == seen.scene.had, (
-        f"{happened} wrote {_short(result)} as the task's result, which was {_short(seen.scene.had)}"
+        f"{happened} wrote {quoted(result)} as the task's result, which was {quoted(seen.scene.had)}"
     )
     assert not seen.got["left_first"], f"{happened} left a transaction open"
     again = {0: "did not run the step"}.get(seen.got["runs"] - 1, f"ran the step {seen.got['runs'] - 1} times")
@@ -625,11 +625,7 @@ def _did(got: dict[str, Any]) -> str:
 
 def _row(row: list[Any]) -> str:
     state, version, result = row
-    return f"{state}, version {version}, with {_short(result)}"
-
-
-def _short(text: Any) -> str:
-    return repr(text) if len(str(text)) < 80 else f"{str(text)[:40]!r}… ({len(text)} characters)"
+    return f"{state}, version {version}, with {quoted(result)}"
 
 
 def _as_json(rows: dict[str, list[Any]]) -> str:

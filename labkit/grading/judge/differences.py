@@ -53,6 +53,17 @@ def apart(one: Any, other: Any) -> tuple[str, str, str]:
     return f"[{name!r}]{where}", first, second
 
 
+def quoted(value: Any) -> str:
+    """A value as Python writes it, and not too long."""
+    return repr(value) if len(str(value)) < 80 else f"{str(value)[:40]!r}… ({len(str(value))} characters)"
+
+
+def quoted_apart(one: Any, other: Any) -> tuple[str, str, str]:
+    """As `apart`, of texts as Python writes them."""
+    first, second = quoted(one), quoted(other)
+    return ("", first, second) if one == other or _folded(first) != _folded(second) else apart(one, other)
+
+
 def _folded(text: str) -> str:
     """The same for texts that look alike."""
     return unicodedata.normalize("NFKC", text)
