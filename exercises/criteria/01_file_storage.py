@@ -355,7 +355,7 @@ def _sweep_save(
         return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {shown(loaded)}"}
 
     def recover() -> dict:
-        seen = {"found": load(), "file": _found(path)}
+        seen = {"found": load(), "file": _found(path), "path": path}
         if last is None or len(list(Path().iterdir())) < 2:  # nothing is left but the task
             return seen
         went = called(lambda: program["save_task"](last, path))
@@ -391,7 +391,7 @@ def _is_whole(seen, old: dict, new: dict) -> None:
 def _is_kept(seen, old: dict, new: dict) -> None:
     kept = seen.state["found"] == new or not seen.acknowledged
     found = (
-        "the old task is back"
+        f"the old task is back at {seen.state['path']}"
         if seen.state["found"] == old
         else f"{seen.state['file']}. {_loaded(seen.state['found'])}"
     )

@@ -9,6 +9,7 @@ from labkit.crash import trial
 from labkit.gauntlet.busy_tasks import brief
 from labkit.gauntlet.parts import Parts
 from labkit.gauntlet.reasons import did
+from labkit.grading.judge.calls import called, told
 
 GRAPHS = (
     {"dns": (), "disk": ("dns",), "cache": ("disk",)},
@@ -48,14 +49,14 @@ def sagas_end_well(parts: Parts) -> None:
     seen = trial(partial(_run_all, parts, scenes))
     assert seen.how == "returned", f"Sagas were run in one process, and run_saga {did(seen)}"
     owners: dict[str, tuple[int, str]] = {}
-    for number, (scene, (told, acts, there)) in enumerate(zip(scenes, seen.value, strict=True)):
+    for number, (scene, (did_this, acts, there)) in enumerate(zip(scenes, seen.value, strict=True)):
         expected = "parked" if scene.stuck else "compensated" if scene.refuses else "completed"
         left = [scene.stuck] if scene.stuck else [] if scene.refuses else sorted(scene.needs)
         what = f"In a saga {scene}, and"
         assert sorted(there) == left, (
             f"{what} {', '.join(there) or 'nothing'} is in the world; expected {left or 'nothing'}"
         )
-        assert told == expected, f"{what} run_saga returned {told!r}; expected {expected!r}"
+        assert did_this == f"returned {expected!r}", f"{what} run_saga {did_this}; expected {expected!r}"
         _in_order(what, scene, [tool for tool, _ in acts])
         for tool, key in acts:
             owner = owners.setdefault(key, (number, tool))
@@ -71,13 +72,14 @@ def _in_order(what: str, scene: Scene, tools: list[str]) -> None:
 
 
 def _run_all(parts: Parts, scenes: list[Scene]) -> list[Any]:
-    told, errors = [], cycle(ERRORS)
+    found, errors = [], cycle(ERRORS)
     for number, scene in enumerate(scenes):
         acts, there, error = [], [], next(errors)
         do, undo = (partial(act, scene, error, acts, there) for act in (_do, _undo))
         steps = [parts["Step"](name, partial(do, name), partial(undo, name), scene.needs[name]) for name in scene.needs]
-        told.append([str(parts["run_saga"](f"shop-{number}", steps, parts["Log"]())), acts, there])
-    return told
+        went = called(lambda name=f"shop-{number}", steps=steps: str(parts["run_saga"](name, steps, parts["Log"]())))
+        found.append([f"returned {went['value']!r}" if "value" in went else told(went), acts, there])
+    return found
 
 
 def _do(scene: Scene, error: type[Exception], acts: list, there: list[str], name: str, key: str) -> str:
