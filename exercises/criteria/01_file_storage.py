@@ -16,7 +16,7 @@ from labkit.crash import CrashLabError, DidNotSurviveError, Report
 from labkit.grading.judge.calls import called, shown, told
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.survival import assert_survives, in_words
+from labkit.grading.judge.survival import assert_survives, did, in_words
 
 PATH = "task.json"
 TOOLS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
@@ -55,10 +55,10 @@ def keeps_acknowledged(program: Program, rng: Random) -> None:
         program["save_task"](new, PATH)
 
     seen = trial(save_over_a_folder, setup=lambda: Path(PATH).mkdir())
-    assert seen.how == "raised", f"A folder stands at path, so nothing can be saved, and save_task {_did(seen)}: raise"
+    assert seen.how == "raised", f"A folder stands at path, so nothing can be saved, and save_task {did(seen)}: raise"
     tasks = _many(rng)
     seen = trial(lambda: [_saved(program, task, path) for path, task in tasks], setup=lambda: Path("folder").mkdir())
-    assert seen.how == "returned", f"save_task and load_task, many times: load_task or save_task {_did(seen)}"
+    assert seen.how == "returned", f"save_task and load_task, many times: load_task or save_task {did(seen)}"
     for (path, task), found in zip(tasks, seen.value, strict=True):
         _is_equal(f"save_task had saved at {path}, but load_task", found, _content(task))
 
@@ -89,8 +89,8 @@ def reports_corrupt(program: Program, rng: Random) -> None:
             print(f"{DAMAGE}{what}")
             found = load()
             if found != "CorruptState" and not (may_be_whole and found == _content(task)):
-                did = "returned a task" if isinstance(found, dict) else f"returned {found}"
-                return [what, f"raised {OWN}" if found == OWN else did]
+                came = "returned a task" if isinstance(found, dict) else f"returned {found}"
+                return [what, f"raised {OWN}" if found == OWN else came]
         return None
 
     def load_what_cannot_be_opened() -> Any:
@@ -104,12 +104,12 @@ def reports_corrupt(program: Program, rng: Random) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, most)
 
     seen = trial(load)
-    did = "raised CorruptState" if seen.value == "CorruptState" else _did(seen)
-    assert seen.value == "None", f"There was no file, and load_task {did}; expected None"
+    came = "raised CorruptState" if seen.value == "CorruptState" else did(seen)
+    assert seen.value == "None", f"There was no file, and load_task {came}; expected None"
     seen = trial(find_damage)
     met = [line.removeprefix(DAMAGE) for line in seen.output.splitlines() if line.startswith(DAMAGE)]
-    assert met or seen.how == "returned", f"A task was saved, and its file was read: that {_did(seen)}"
-    assert seen.how == "returned", f"For {met[-1]}, load_task {_did(seen)}; expected CorruptState"
+    assert met or seen.how == "returned", f"A task was saved, and its file was read: that {did(seen)}"
+    assert seen.how == "returned", f"For {met[-1]}, load_task {did(seen)}; expected CorruptState"
     assert not seen.value, "For {}, load_task {}; expected CorruptState".format(*seen.value)
     seen = trial(load_what_cannot_be_opened)
     assert seen.value != "None", (
@@ -169,7 +169,7 @@ def stays_completed(program: Program, rng: Random) -> None:
 
     seen = _trial(resume, setup)
     assert not seen.world.calls, f"The task was completed already, and resume ran {seen.world.calls[0].tool} again"
-    assert seen.how == "returned", f"The task was completed already, and resume {_did(seen)}; expected the task"
+    assert seen.how == "returned", f"The task was completed already, and resume {did(seen)}; expected the task"
     for task, (returned, stored) in zip(tasks, seen.value, strict=True):
         for what, found in (("resume did not return it", returned), ("it is not stored", stored)):
             assert found == _content(task), f"The task was completed already, and {what} as it is"
@@ -208,7 +208,7 @@ def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
         return told
 
     seen = _trial(resume, setup)
-    assert seen.how == "returned", f"resume {_did(seen)}"
+    assert seen.how == "returned", f"resume {did(seen)}"
     for task, results, (ran, *found) in zip(tasks, own, seen.value, strict=True):
         start = f"The journal of a {task.state} task held {', '.join(task.journal) or 'no step'}, and resume"
         lacking = [name for name in results if name not in task.journal]
@@ -250,7 +250,7 @@ def _a_step_that_fails_is_not_finished(program: Program, rng: Random) -> None:
         return found
 
     seen = trial(resume)
-    assert seen.how == "returned", f"A step raised an error, and resume {_did(seen)}"
+    assert seen.how == "returned", f"A step raised an error, and resume {did(seen)}"
     for failing, ((_, before), (raised, after), ran) in zip(plan, seen.value, strict=True):
         happened = f"{failing} raised an error, and"
         assert failing not in before["journal"], (
@@ -403,8 +403,8 @@ def _is_equal(what: str, found: Any, expected: dict) -> None:
         for name, value in expected.items():
             where, one, other = quoted_apart(found[name], value)
             assert found[name] == value, f"{what} returned a task with the {name}{where} {one}; expected {other}"
-    did = found.get("load_task", "returned another task") if isinstance(found, dict) else f"returned {found}"
-    assert found == expected, f"{what} {did}"
+    came = found.get("load_task", "returned another task") if isinstance(found, dict) else f"returned {found}"
+    assert found == expected, f"{what} {came}"
 
 
 def _resume(program: Program, task: Task, plan: list[str]) -> Task:
@@ -434,9 +434,3 @@ def _ends(program: Program) -> list[str]:
 def _loaded(state: dict) -> str:
     """What load_task made of it."""
     return f"load_task {state.get('load_task', 'returned another task')}"
-
-
-def _did(seen) -> str:
-    """How a trial went, as the predicate of a sentence."""
-    line = f" at {seen.line}" if seen.line else ""
-    return f"returned {seen.value}" if seen.how == "returned" else f"{seen.failure}{line}"

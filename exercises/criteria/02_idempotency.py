@@ -19,9 +19,10 @@ from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arran
 from labkit.crash import DidNotSurviveError, Effect, Line, Report
 from labkit.crash.pickling import pickled
 from labkit.crash.under_test import lines_under_test, without_addresses
+from labkit.grading.judge.calls import salt_hash
 from labkit.grading.judge.differences import quoted_apart
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.survival import assert_survives, counterexample, theirs
+from labkit.grading.judge.survival import assert_survives, counterexample, did, theirs
 from labkit.world import ToolError, ToolUnavailableError
 
 STORE, LETTERS = "tasks", "abcdefghijklmnopqrstuvwxyz"
@@ -85,7 +86,7 @@ def key_survives_restart(program: Program, rng: Random) -> None:
         _keys_are_kept(steps, json.loads(seen.acknowledged[0]) if seen.acknowledged else [], seen.state)
 
     def recover() -> list:
-        _salt_hash(program["step_key"])
+        salt_hash(program["step_key"], "another process")
         time.sleep(RESTART)
         return make()
 
@@ -117,7 +118,7 @@ def keys_differ(program: Program, rng: Random) -> None:
     texts, long = _constants(program)
     tokens = texts[:6]
     seen = trial(lambda: _find_two(program["step_key"], few))
-    assert seen.how == "returned", f"step_key {_did(seen)}"
+    assert seen.how == "returned", f"step_key {did(seen)}"
     pure = seen.effects == ["RETURN"]  # one that keeps its keys in files is asked for fewer: a trial has few effects
 
     def find_two() -> list | None:
@@ -130,7 +131,7 @@ def keys_differ(program: Program, rng: Random) -> None:
         return _find_two(step_key, chain(few, mixed, alike, _small(tokens))) or _too_short(step_key, rng)
 
     seen = seen if seen.value else trial(find_two)
-    assert seen.how == "returned", f"step_key {_did(seen)}"
+    assert seen.how == "returned", f"step_key {did(seen)}"
     assert not isinstance(seen.value, int), f"The keys of step_key have about {seen.value} bits; expected 64 at least"
     assert seen.value is None, "{} and {} return the same key, {}".format(
         *_calls(*seen.value[:2]), _short(seen.value[2])
@@ -143,7 +144,7 @@ def skips_completed(program: Program, rng: Random) -> None:
     tasks = [_task(rng, state=TaskState.COMPLETED, result=result, journal={"old": "step"}) for result in results]
     seen = trial(lambda: [_facts(_execute(program, task, _charge(5))) for task in tasks], lambda: _insert(*tasks))
     assert not seen.world.calls, "The task was completed already, and do_work was called again"
-    assert seen.how == "returned", f"The task was completed already, and execute_task_if_not_done {_did(seen)}"
+    assert seen.how == "returned", f"The task was completed already, and execute_task_if_not_done {did(seen)}"
     for task, found in zip(tasks, seen.value, strict=True):
         assert found == _facts(task), (
             f"The task was completed already, and execute_task_if_not_done returned {_words(found)}; expected the task"
@@ -164,7 +165,7 @@ def saves_result(program: Program, rng: Random) -> None:
         return [_facts(_execute(program, task, _charge(n, result))) for n, (task, result) in enumerate(work)]
 
     seen = trial(run, lambda: _insert(*(task for task, _ in work)))
-    assert seen.how == "returned", f"execute_task_if_not_done {_did(seen)}"
+    assert seen.how == "returned", f"execute_task_if_not_done {did(seen)}"
     for n, (task, result) in enumerate(work):
         calls = [call for call in seen.world.calls if call.arguments["amount"] == n]
         assert len(calls) == 1, f"do_work was called {len(calls)} times; expected once"
@@ -226,7 +227,7 @@ def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: C
         _execute(program, other, work)
 
     seen = trial(run, lambda: _insert(task, other))
-    assert seen.how == "returned", f"execute_task_if_not_done {_did(seen)}"
+    assert seen.how == "returned", f"execute_task_if_not_done {did(seen)}"
     keys, many = {call.key for call in seen.world.calls}, len(seen.world.calls)
     why = f"both had the key {_short(*keys)}" if many > 1 and len(keys) == 1 else "do_work was not called for both"
     assert len(seen.world.ledger) != 1, f"Two tasks with the same wish were executed, and charge ran once: {why}"
@@ -252,7 +253,7 @@ def _tasks_with_errors(program: Program, rng: Random) -> list[list[dict]]:
         return told
 
     seen = trial(run, lambda: _insert(*(task for task, *_ in plans)))
-    assert seen.how == "returned", f"do_work raised an error, and execute_task_if_not_done {_did(seen)}"
+    assert seen.how == "returned", f"do_work raised an error, and execute_task_if_not_done {did(seen)}"
     return seen.value
 
 
@@ -341,12 +342,6 @@ def _a_new_python_has_the_key(program: Program, task: Task, seed: int) -> None:
     assert after[0] in ("", before), (
         f"do_work was called under two keys, {_short(before)} and {_short(after[0])}: the key changes at a restart"
     )
-
-
-def _salt_hash(answer: Callable) -> None:
-    """Give an answer the `hash` of another process, also where no other Python can be started: in a sandbox."""
-    salted = lambda thing: hash(thing if isinstance(thing, int | float) else ("salt", thing))  # noqa: E731
-    getattr(answer, "__globals__", {}).setdefault("hash", salted)
 
 
 def _may_hash(program: Program) -> bool:
@@ -445,7 +440,7 @@ def _is_result(what: str, found: Any, expected: list) -> None:
     """AssertionError that says what is found, unless it is a task with this state and result."""
     if isinstance(found, list) and found != expected and found[0] == expected[0]:
         where, one, other = quoted_apart(found[1], expected[1])
-        raise AssertionError(f"{what} a {found[0]} task with the result{where} {one}; expected {other}")
+        raise AssertionError(f"{what} a {found[0]} task with the result{where} {one}; expected the result {other}")
     assert found == expected, f"{what} {_words(found)}; expected {_words(expected)}"
 
 
@@ -552,8 +547,3 @@ def _calls(one: Any, other: Any) -> list[str]:
 def _short(thing: Any, form: Callable = repr) -> str:
     text = form(thing)
     return text if len(text) <= 50 else f"{text[:30]}…{text[-15:]}"
-
-
-def _did(seen) -> str:
-    """How a trial went, as the predicate of a sentence."""
-    return f"{seen.failure}{f' at {seen.line}' if theirs(seen.line) else ''}"

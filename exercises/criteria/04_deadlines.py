@@ -20,7 +20,7 @@ from labkit.crash import Line, Report, Trial, sweep, trial
 from labkit.crash.zygote.explore import DOWNTIME
 from labkit.grading.judge.calls import called, shown, told
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.survival import assert_survives
+from labkit.grading.judge.survival import assert_survives, did
 
 STEPS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
 EACH = 120
@@ -103,7 +103,7 @@ class Seen:
         """Seconds after the task was made; all moments are."""
         self.calls = [replace(call, minute=call.minute - self.start / 60) for call in ours if call.tool in STEPS]
         """Of the steps. Whatever else an answer calls has not this name."""
-        self.failure = f"{seen.failure}{f' at {seen.line}' if seen.line else ''}" if seen.how != "returned" else ""
+        self.failure = did(seen) if seen.how != "returned" else ""
         try:
             record = json.loads(seen.files[f"{STORE}/task/{run.id}.json"])["record"]
             self.stored = Task.model_validate(record)
@@ -256,7 +256,7 @@ def restart_keeps_deadline(program: Program, rng: Random) -> None:
             f"Ended at {ended:g} s, deadline {run.seconds} s: the process that started at {began:g} s "
             f"{_gave(after[-1:], run.seconds)}"
         )
-        did = f": run_steps {told(seen.state)}" if "failed" in seen.state else ""
+        came = f": run_steps {told(seen.state)}" if "failed" in seen.state else ""
         rest, failed = run.seconds - began + DOWNTIME, bool(before) and not _was_done(before[-1])
         assert state in GOES_ON or failed or rest <= run.limit, (
             f"With {rest:g} s left, the task in the store was {state} already"
@@ -264,17 +264,17 @@ def restart_keeps_deadline(program: Program, rng: Random) -> None:
         for idle, end in (ours == before and state in GOES_ON, began), (stored.state in GOES_ON, ended):
             assert not idle or run.seconds - end <= run.limit, (
                 f"The process that started at {began:g} s had {run.seconds - end:g} s left, and began no further step"
-                f"{did}"
+                f"{came}"
             )
 
     report = sweep(
         partial(_call, program, run), recover, invariant, lambda: FileStateStore(STORE).insert(task), name="run_steps"
     )
-    assert_survives(report, effects=6, moment=_moment)
+    assert_survives(report, effects=6, moment=_by_steps)
     _check_journals(program, rng)
 
 
-def _moment(report: Report, k: int) -> tuple[str, Line | None]:
+def _by_steps(report: Report, k: int) -> tuple[str, Line | None]:
     """A crash point, by the steps that had run."""
     done = [effect for effect in report.effects[:k] if effect.op == "tool"]
     return (f"after {done[-1].target} had run", done[-1].line) if done else ("before the first step", None)
@@ -524,7 +524,7 @@ def _answers(program: Program, pairs: list[tuple[float, float]]) -> list[Any]:
         return f"returned {shown(given)}" if number is None else number
 
     seen = trial(lambda: [called(partial(ask, *pair)) for pair in pairs])
-    assert seen.how == "returned", f"step_timeout {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    assert seen.how == "returned", f"step_timeout {did(seen)}"
     return [got["value"] if "value" in got else told(got) for got in seen.value]
 
 

@@ -9,7 +9,6 @@ import gc
 import json
 import os
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -26,10 +25,10 @@ from psycopg.pq import TransactionStatus
 
 from labkit import database, step_key, sweep, tool, trial
 from labkit.crash.child.sql import HOOKS
-from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.calls import called, line_now, shown, told
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.survival import assert_survives
+from labkit.grading.judge.survival import assert_survives, did
 
 CREATE = """
     CREATE TABLE tasks (id text PRIMARY KEY, state text, version int, result text);
@@ -600,7 +599,7 @@ def _play(program: Program, scenes: list[Scene]) -> list[Seen]:
         return found
 
     seen, name = trial(run), " or ".join(dict.fromkeys(scene.name for scene in scenes))
-    assert seen.how == "returned", f"{name} {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    assert seen.how == "returned", f"{name} {did(seen)}"
     lines = [line.split("\t") for line in seen.tables["table seen"].splitlines()]
     facts = {int(number): json.loads(bytes.fromhex(text)) for number, text in lines}
     for fact in facts.values():
@@ -634,7 +633,5 @@ def _as_json(rows: dict[str, list[Any]]) -> str:
 
 def _line() -> str:
     """The student's line that is being executed."""
-    frame = sys._getframe()  # noqa: SLF001 - the way to see who called
-    while frame and not frame.f_code.co_filename.startswith("<answer "):
-        frame = frame.f_back
-    return f"line {frame.f_lineno} of {frame.f_code.co_filename[len('<answer ') : -1]}" if frame else ""
+    line = line_now()
+    return f"line {line.number} of {line.file[len('<answer ') : -1]}" if line else ""

@@ -9,7 +9,7 @@ from labkit.crash import trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.busy_tasks import TEXTS, brief
 from labkit.gauntlet.parts import LIMIT, Parts
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import Task, TaskState
 
 STEPS = ("create_dns", "deploy_container", "notify")

@@ -11,7 +11,7 @@ from labkit import database
 from labkit.crash import trial
 from labkit.gauntlet.busy_tasks import TEXTS, brief
 from labkit.gauntlet.parts import Parts
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 
 OFF = (0, -1, 1)
 """How far a worker's version is from the one in the table."""

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from labkit.crash import trial
 from labkit.gauntlet.busy_tasks import brief
 from labkit.gauntlet.parts import Parts
-from labkit.gauntlet.reasons import did
 from labkit.grading.judge.calls import called, told
+from labkit.grading.judge.survival import did
 
 GRAPHS = (
     {"dns": (), "disk": ("dns",), "cache": ("disk",)},

@@ -10,8 +10,8 @@ from labkit.context import ContextTooSmall
 from labkit.crash import trial
 from labkit.gauntlet.busy_tasks import TEXTS, brief
 from labkit.gauntlet.parts import Parts, thirds
-from labkit.gauntlet.reasons import did
 from labkit.grading.judge.differences import plain
+from labkit.grading.judge.survival import did
 
 STEP = "deploy"
 NOW = AgentState(

@@ -16,7 +16,7 @@ from labkit.files import FileStateStore
 from labkit.gauntlet.busy_calls import calls_try_again
 from labkit.gauntlet.busy_plans import plans_end
 from labkit.gauntlet.parts import LIMIT, Parts, agent, arrange, go_on, patient
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import Task, TaskState
 
 DISK = stories.DISK

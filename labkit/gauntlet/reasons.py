@@ -1,8 +1,8 @@
 """Why a run was not survived, for whoever wrote an answer: what happened to the agent, and at which line of theirs."""
 
-from labkit.crash import Report, Trial
+from labkit.crash import Report
 from labkit.crash.under_test import without_addresses
-from labkit.grading.judge.survival import counterexample, theirs
+from labkit.grading.judge.survival import counterexample
 
 LONGEST = 600
 """Characters of a row's reason: a sweep that was not deterministic lists both runs in full."""
@@ -15,12 +15,6 @@ def reason(report: Report | None, error: Exception) -> tuple[str, str]:
         return short(str(error)), ""
     killed = ", even without a kill" if told.harmless else ""
     return short(f"{report.name}{killed}: {told.what}"), str(told.line or "")
-
-
-def did(seen: Trial) -> str:
-    """How a trial ended, as the predicate of a sentence, with the line of the answer."""
-    line = theirs(seen.line) if seen.how != "returned" else None
-    return f"{seen.failure}{f' at {line}' if line else ''}"
 
 
 def short(text: str) -> str:

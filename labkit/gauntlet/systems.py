@@ -10,7 +10,7 @@ from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.gauntlet.busy_sagas import sagas_end_well
 from labkit.gauntlet.parts import Parts, arrange, go_on
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import TaskState
 
 UNDO = {"create_dns": "delete_dns", "issue_certificate": "revoke_certificate", "deploy_container": "remove_container"}

@@ -11,7 +11,7 @@ from labkit import database, world
 from labkit.crash import Observation, Report, Stop, sweep, trial
 from labkit.gauntlet.busy_rows import rows_are_kept
 from labkit.gauntlet.parts import Parts
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.postgres import connect
 from labkit.store import StoreError
 

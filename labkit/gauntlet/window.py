@@ -12,7 +12,7 @@ from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.busy_states import patches_add_up, windows_fit
 from labkit.gauntlet.parts import Parts, arrange, go_on, strict, thirds
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import TaskState
 
 

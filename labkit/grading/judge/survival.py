@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from labkit.crash import KILLED, DidNotSurviveError, Line, Outcome, Report
+from labkit.crash import KILLED, DidNotSurviveError, Line, Outcome, Report, Trial
 
 ANSWER = "<answer"
 """How the file names of answers begin."""
@@ -49,6 +49,12 @@ def in_words(text: str, who: str, prepared: str = "") -> str:
 def theirs(line: Line | None) -> Line | None:
     """A line, if an answer has it."""
     return line if line and line.file.startswith(ANSWER) else None
+
+
+def did(seen: Trial) -> str:
+    """How a trial ended, as the predicate of a sentence, with the learner's line."""
+    line = theirs(seen.line)
+    return f"returned {seen.value}" if seen.how == "returned" else f"{seen.failure}{f' at {line}' if line else ''}"
 
 
 def counterexample(report: Report, who: str, prepared: str = "", moment: Moment | None = None) -> Counterexample | None:

@@ -425,7 +425,7 @@ WRONG = [
      [GIVES_UP_AFTER_A_CRASH]),
     ("one step after a crash", "restart_keeps_deadline", r"\w+, \w+ in its journal, and run_steps ran \w+; expected",
      [ONE_STEP_AFTER_A_CRASH]),
-    ("failed in advance", "restart_keeps_deadline", r"\d+ s were left, and the task in the store was failed already",
+    ("failed in advance", "restart_keeps_deadline", r"With \d+ s left, the task in the store was failed already",
      [FAILED_IN_ADVANCE]),
     ("never completes", "run_deadline", r"With 4000 s .* the task in the store is running; expected a completed one",
      [NEVER_COMPLETES]),
