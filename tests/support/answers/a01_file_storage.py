@@ -934,7 +934,7 @@ def save_task(task, path):
         file.flush()
         os.fsync(file.fileno())
     os.replace(f"{path}.next", path)
-    folder = os.open(os.getcwd(), os.O_RDONLY)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
 '''
