@@ -2,8 +2,10 @@
 
 import json
 import re
+import resource
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -11,7 +13,10 @@ from typing import Any
 
 from labkit import CorruptState, Task, TaskState, ack, sweep, tool, trial
 from labkit.crash import CrashLabError, DidNotSurviveError, Report
+from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import assert_survives, did, in_words
 
 PATH = "task.json"
 TOOLS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
@@ -20,7 +25,7 @@ TEXTS = [
     "[1, 2]", "\u0441\u0447\u0451\u0442", "\u4ed8\u6b3e", "\U0001f4b3 cafe\u0301 caf\u00e9 \ufb01le", "long" * 500,
 ]  # fmt: skip
 """What users say, and what steps return."""
-SAVING = "TaskFiles, the store made of save_task and load_task, "
+SAVING = "TaskFiles, the store made of save_task and load_task,"
 DAMAGE, OWN = "damage: ", "a CorruptState that is not the given cell's, but one of your own"
 OTHER_JSON = [
     "{}",
@@ -36,25 +41,24 @@ OTHER_JSON = [
 
 
 def saves_whole(program: Program, rng: Random) -> None:
-    """Killed at any point, save_task leaves the old task or the new one: the new one is shorter."""
-    _assert_survives(_sweep_save(program, *_two(rng, shorter=True), _is_whole), 2)
+    """Killed at any point, save_task leaves the old task or the new, shorter one, whatever path is called."""
+    for path in PATH, *(f"folder/task{end}" for end in _ends(program)):
+        assert_survives(_sweep_save(program, path, *_two(rng, shorter=True), _is_whole), 2)
 
 
 def keeps_acknowledged(program: Program, rng: Random) -> None:
     """When save_task has returned, the task is there, whatever is in it and was there; what cannot be saved raises."""
     old, new = _two(rng, shorter=False)
-    _assert_survives(_sweep_save(program, old, new, _is_kept, last=_task(rng)), 0)
+    assert_survives(_sweep_save(program, PATH, old, new, _is_kept, last=_task(rng)), 0)
 
     def save_over_a_folder() -> None:
         program["save_task"](new, PATH)
 
     seen = trial(save_over_a_folder, setup=lambda: Path(PATH).mkdir())
-    assert seen.how == "raised", (
-        "save_task could not save (a folder stands at path), and returned as if it had: it must raise"
-    )
+    assert seen.how == "raised", f"A folder stands at path, so nothing can be saved, and save_task {did(seen)}: raise"
     tasks = _many(rng)
     seen = trial(lambda: [_saved(program, task, path) for path, task in tasks], setup=lambda: Path("folder").mkdir())
-    assert seen.how == "returned", f"save_task and load_task, many times: load_task or save_task {_did(seen)}"
+    assert seen.how == "returned", f"save_task and load_task, many times: load_task or save_task {did(seen)}"
     for (path, task), found in zip(tasks, seen.value, strict=True):
         _is_equal(f"save_task had saved at {path}, but load_task", found, _content(task))
 
@@ -85,18 +89,33 @@ def reports_corrupt(program: Program, rng: Random) -> None:
             print(f"{DAMAGE}{what}")
             found = load()
             if found != "CorruptState" and not (may_be_whole and found == _content(task)):
-                did = "returned a task" if isinstance(found, dict) else f"returned {found}"
-                return [what, f"raised {OWN}" if found == OWN else did]
+                came = "returned a task" if isinstance(found, dict) else f"returned {found}"
+                return [what, f"raised {OWN}" if found == OWN else came]
         return None
 
+    def load_what_cannot_be_opened() -> Any:
+        """There is a task, and this process has no descriptor left to open a file with."""
+        program["save_task"](task, PATH)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, most[1]))
+        try:
+            return _plain(program["load_task"](PATH))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, most)
+
     seen = trial(load)
-    did = "raised CorruptState" if seen.value == "CorruptState" else _did(seen)
-    assert seen.value == "None", f"There was no file, and load_task {did}; expected None"
+    came = "raised CorruptState" if seen.value == "CorruptState" else did(seen)
+    assert seen.value == "None", f"There was no file, and load_task {came}; expected None"
     seen = trial(find_damage)
     met = [line.removeprefix(DAMAGE) for line in seen.output.splitlines() if line.startswith(DAMAGE)]
-    assert met or seen.how == "returned", f"A task was saved, and its file was read: that {_did(seen)}"
-    assert seen.how == "returned", f"For {met[-1]}, load_task {_did(seen)}; expected CorruptState"
+    assert met or seen.how == "returned", f"A task was saved, and its file was read: that {did(seen)}"
+    assert seen.how == "returned", f"For {met[-1]}, load_task {did(seen)}; expected CorruptState"
     assert not seen.value, "For {}, load_task {}; expected CorruptState".format(*seen.value)
+    seen = trial(load_what_cannot_be_opened)
+    assert seen.value != "None", (
+        "A task was saved, and its file could not be opened (OSError: too many open files): load_task returned None, "
+        "as if there were no file"
+    )
 
 
 def resumes(program: Program, rng: Random) -> None:
@@ -119,19 +138,17 @@ def resumes(program: Program, rng: Random) -> None:
     def invariant(seen) -> None:
         counts = {step: sum(call.tool == step for call in seen.ledger) for step in plan}
         for step, count in counts.items():
-            assert count, f"after the restart, {step} has never run, though the task says completed"
+            assert count, f"after the restart, {step} has never run, and resume returned {seen.state['returned']}"
             again = f"{step} ran {count} times: it was journalled as finished, and ran again"
             assert count == 1 or step not in seen.state["journalled"], again
         repeated = [step for step, count in counts.items() if count > 1]
         finished = ", ".join(repeated[:-1])
-        assert len(repeated) < 2, (
-            f"{finished} had finished before the crash, and ran again: only the step in flight may"
-        )
+        assert len(repeated) < 2, f"{finished} had finished before, and ran again: only the step in flight may"
         assert all(count < 3 for count in counts.values()), f"{repeated[0]} ran more than twice"
         for what in ("returned", "stored"):
             assert seen.state[what] == "a completed task", f"after the restart, resume {what} {seen.state[what]}"
 
-    _assert_survives(sweep(run, recover, invariant, setup, name="resume"), len(plan))
+    assert_survives(sweep(run, recover, invariant, setup, name="resume"), len(plan), prepared=SAVING)
     _goes_on_from_any_journal(program, rng)
     _a_step_that_fails_is_not_finished(program, rng)
 
@@ -152,15 +169,17 @@ def stays_completed(program: Program, rng: Random) -> None:
 
     seen = _trial(resume, setup)
     assert not seen.world.calls, f"The task was completed already, and resume ran {seen.world.calls[0].tool} again"
-    assert seen.how == "returned", f"The task was completed already, and resume {_did(seen)}; expected the task"
+    assert seen.how == "returned", f"The task was completed already, and resume {did(seen)}; expected the task"
     for task, (returned, stored) in zip(tasks, seen.value, strict=True):
-        for found in (returned, stored):
-            assert found == _content(task), "The task was completed already, and resume did not return it as it is"
+        for what, found in (("resume did not return it", returned), ("it is not stored", stored)):
+            assert found == _content(task), f"The task was completed already, and {what} as it is"
 
 
 def survives_power_cut(program: Program, rng: Random) -> None:
-    """With the power cut at any point, the same two promises hold."""
-    _assert_survives(_sweep_save(program, *_two(rng, shorter=False), _is_whole, _is_kept, power=True), 2)
+    """With the power cut at any point, the same two promises hold, also in another folder."""
+    for path in PATH, f"folder/{PATH}":
+        report = _sweep_save(program, path, *_two(rng, shorter=False), _is_whole, _is_kept, power=True)
+        assert_survives(report, 2)
 
 
 def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
@@ -189,7 +208,7 @@ def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
         return told
 
     seen = _trial(resume, setup)
-    assert seen.how == "returned", f"resume {_did(seen)}"
+    assert seen.how == "returned", f"resume {did(seen)}"
     for task, results, (ran, *found) in zip(tasks, own, seen.value, strict=True):
         start = f"The journal of a {task.state} task held {', '.join(task.journal) or 'no step'}, and resume"
         lacking = [name for name in results if name not in task.journal]
@@ -200,9 +219,8 @@ def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
             assert facts["state"] == "completed", f"{start} {what} a {facts['state']} task"
             for name, result in expected.items():
                 kept = facts["journal"].get(name)
-                assert kept == result, (
-                    f"{name} returned {_shown(repr(result))}, and the journal holds {_shown(repr(kept))}"
-                )
+                where, given, holds = quoted_apart(result, kept)
+                assert kept == result, f"{name} returned{where} {given}, and the journal holds {holds}"
 
 
 def _a_step_that_fails_is_not_finished(program: Program, rng: Random) -> None:
@@ -217,32 +235,29 @@ def _a_step_that_fails_is_not_finished(program: Program, rng: Random) -> None:
                 raise OSError(28, f"no space left for {name}")
             return "ok"
 
-        try:
-            program["resume"](task.id, program["TaskFiles"](), {name: lambda name=name: step(name) for name in plan})
-            told = ""
-        except Exception as error:  # noqa: BLE001 - whatever comes out is told
-            told = f"{type(error).__name__}: {error}"
-        return [told, _stored(program, task)]
+        steps = {name: lambda name=name: step(name) for name in plan}
+        went = called(lambda: _plain(program["resume"](task.id, program["TaskFiles"](), steps)))
+        return [told(went) if "failed" in went else "", _stored(program, task)]
 
     def resume() -> list:
-        told = []
+        found = []
         for task, failing in zip(tasks, plan, strict=True):
             program["TaskFiles"]().save(task)
             ran: list[str] = []
             first = call(task, ran, failing)
             ran.clear()
-            told.append([first, call(task, ran, ""), ran])
-        return told
+            found.append([first, call(task, ran, ""), ran])
+        return found
 
     seen = trial(resume)
-    assert seen.how == "returned", f"A step raised an error, and resume {_did(seen)}"
-    for failing, ((_, before), (told, after), ran) in zip(plan, seen.value, strict=True):
+    assert seen.how == "returned", f"A step raised an error, and resume {did(seen)}"
+    for failing, ((_, before), (raised, after), ran) in zip(plan, seen.value, strict=True):
         happened = f"{failing} raised an error, and"
         assert failing not in before["journal"], (
-            f"{happened} the journal says that it returned {_shown(repr(before['journal'][failing]))}"
+            f"{happened} the journal says that it returned {quoted(before['journal'][failing])}"
         )
         assert before["state"] != "completed", f"{happened} the task says completed"
-        came = f"raised {told}" if told else f"left a {after['state']} task"
+        came = raised or f"left a {after['state']} task"
         assert after["state"] == "completed", f"{happened} the next call of resume {came}: it must go on"
         assert ran == plan[plan.index(failing) :], (
             f"{happened} the next call of resume ran {', '.join(ran) or 'no step'}; "
@@ -320,64 +335,53 @@ def _stored(program: Program, task: Task) -> Any:
 
 
 def _sweep_save(
-    program: Program, old: Task, new: Task, *parts: Callable, power: bool = False, last: Task | None = None
+    program: Program, path: str, old: Task, new: Task, *parts: Callable, power: bool = False, last: Task | None = None
 ) -> Report:
-    """Save a new task over an old one, and recover; each part of the invariant is told both, and what was seen.
+    """Save a new task over an old one at path, and recover; each part of the invariant is told both, and what was seen.
 
     With `last`, the next process saves that one, over whatever the killed process has left.
     """
     contents = _content(old), _content(new)
 
     def run() -> None:
-        program["save_task"](new, PATH)
+        program["save_task"](new, path)
         ack("saved")
 
     def load() -> dict:
-        try:
-            loaded = program["load_task"](PATH)
-        except Exception as error:  # noqa: BLE001 - what it means is for the invariant to say
-            return {"load_task": f"raised {type(error).__name__}"}
-        return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {loaded!r}"}
+        went = called(lambda: program["load_task"](path))
+        if "failed" in went:
+            return {"load_task": told(went)}
+        loaded = went["value"]
+        return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {shown(loaded)}"}
 
     def recover() -> dict:
-        seen = {"found": load(), "file": _found()}
+        seen = {"found": load(), "file": _found(path), "path": path}
         if last is None or len(list(Path().iterdir())) < 2:  # nothing is left but the task
             return seen
-        try:
-            program["save_task"](last, PATH)
-        except Exception as error:  # noqa: BLE001 - what it means is for the invariant to say
-            return {**seen, "refused": f"raised {type(error).__name__}: {error}"}
-        return {**seen, "last": load()}
+        went = called(lambda: program["save_task"](last, path))
+        return {**seen, "refused": told(went)} if "failed" in went else {**seen, "last": load()}
 
     def invariant(seen) -> None:
         for part in parts:
             part(seen, *contents)
         refused = seen.state.get("refused")
-        assert not refused, f"after the restart, what was left beside {PATH} was in the way: save_task {refused}"
+        assert not refused, f"after the restart, what was left beside {path} was in the way: save_task {refused}"
         if "last" in seen.state:
             _is_equal("the next save_task returned, but load_task", seen.state["last"], _content(last))
 
-    return sweep(run, recover, invariant, lambda: program["save_task"](old, PATH), power=power, name="save_task")
+    return sweep(run, recover, invariant, partial(_begin, program, old, path), power=power, name="save_task")
 
 
-def _assert_survives(report: Report, effects: int) -> None:
-    """As the report's own, in words of the exercise."""
-    words = {"setup ": SAVING, "run ": f"{report.name} ", "on restart, recovery ": f"after the restart, {report.name} "}
-    try:
-        report.assert_survives(effects=effects)
-    except DidNotSurviveError as error:
-        if not report.problem and not report.broken:
-            error.what = f"{report.name} did nothing that lasts: what does nothing survives any crash"
-        for ours, yours in words.items():
-            error.what = re.sub(f"(^|: ){ours}", rf"\1{yours}", error.what, count=1)
-        raise
+def _begin(program: Program, task: Task, path: str) -> None:
+    Path(path).parent.mkdir(exist_ok=True)
+    program["save_task"](task, path)
 
 
 def _trial(run: Callable, setup: Callable) -> Any:
     try:
         return trial(run, setup)
     except CrashLabError as error:
-        raise AssertionError(str(error).replace("setup ", SAVING, 1)) from None
+        raise DidNotSurviveError(in_words(str(error), "resume", SAVING), error.where) from None
 
 
 def _is_whole(seen, old: dict, new: dict) -> None:
@@ -387,7 +391,7 @@ def _is_whole(seen, old: dict, new: dict) -> None:
 def _is_kept(seen, old: dict, new: dict) -> None:
     kept = seen.state["found"] == new or not seen.acknowledged
     found = (
-        "the old task is back"
+        f"the old task is back at {seen.state['path']}"
         if seen.state["found"] == old
         else f"{seen.state['file']}. {_loaded(seen.state['found'])}"
     )
@@ -397,11 +401,10 @@ def _is_kept(seen, old: dict, new: dict) -> None:
 def _is_equal(what: str, found: Any, expected: dict) -> None:
     if isinstance(found, dict) and found.keys() == expected.keys():
         for name, value in expected.items():
-            assert found[name] == value, (
-                f"{what} returned a task with the {name} {_shown(ascii(found[name]))}; expected {_shown(ascii(value))}"
-            )
-    told = found.get("load_task", "returned another task") if isinstance(found, dict) else f"returned {found}"
-    assert found == expected, f"{what} {told}"
+            where, one, other = quoted_apart(found[name], value)
+            assert found[name] == value, f"{what} returned a task with the {name}{where} {one}; expected {other}"
+    came = found.get("load_task", "returned another task") if isinstance(found, dict) else f"returned {found}"
+    assert found == expected, f"{what} {came}"
 
 
 def _resume(program: Program, task: Task, plan: list[str]) -> Task:
@@ -409,31 +412,25 @@ def _resume(program: Program, task: Task, plan: list[str]) -> Task:
     return program["resume"](task.id, program["TaskFiles"](), steps)
 
 
-def _found() -> str:
-    """What an invariant finds at the path, in words."""
-    path = Path(PATH)
-    if not path.exists():
-        return f"{PATH} is gone"
-    data = path.read_bytes()
-    if not data:
-        return f"{PATH} is empty"
+def _found(path: str) -> str:
+    """What is at the path, in words."""
+    if not Path(path).exists():
+        return f"{path} is gone"
+    if not (data := Path(path).read_bytes()):
+        return f"{path} is empty"
     try:
         Task.model_validate_json(data)
     except ValueError:
-        return f"{PATH} holds {len(data)} bytes that are no whole task"
-    return f"{PATH} holds a whole task"
+        return f"{path} holds {len(data)} bytes that are no whole task"
+    return f"{path} holds a whole task"
+
+
+def _ends(program: Program) -> list[str]:
+    """How a path may end: as the temporary files of the answers do. Some answers then take one for the other."""
+    texts = [text for source in program.sources for text in re.findall(r"""["'](\.\w+)["']""", source.text)]
+    return list(dict.fromkeys([".tmp", *texts]))[:3]
 
 
 def _loaded(state: dict) -> str:
     """What load_task made of it."""
     return f"load_task {state.get('load_task', 'returned another task')}"
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:30]}…{text[-20:]}"
-
-
-def _did(seen) -> str:
-    """How a trial went, as the predicate of a sentence."""
-    line = f" at {seen.line}" if seen.line else ""
-    return f"returned {seen.value}" if seen.how == "returned" else f"{seen.failure}{line}"

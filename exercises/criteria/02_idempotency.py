@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain, islice, product
@@ -18,7 +19,10 @@ from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arran
 from labkit.crash import DidNotSurviveError, Effect, Line, Report
 from labkit.crash.pickling import pickled
 from labkit.crash.under_test import lines_under_test, without_addresses
+from labkit.grading.judge.calls import salt_hash
+from labkit.grading.judge.differences import quoted_apart
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import assert_survives, counterexample, did, theirs
 from labkit.world import ToolError, ToolUnavailableError
 
 STORE, LETTERS = "tasks", "abcdefghijklmnopqrstuvwxyz"
@@ -82,17 +86,15 @@ def key_survives_restart(program: Program, rng: Random) -> None:
         _keys_are_kept(steps, json.loads(seen.acknowledged[0]) if seen.acknowledged else [], seen.state)
 
     def recover() -> list:
-        _salt_hash(program["step_key"])
+        salt_hash(program["step_key"], "another process")
         time.sleep(RESTART)
         return make()
 
     report = sweep(run, recover, invariant, name="step_key")
-    problem = report.problem or ""
-    assert "NONDETERMINISTIC" not in problem, "Two runs were alike in everything, and step_key returned different keys"
-    if problem:
-        raise DidNotSurviveError(problem.replace("run ", "step_key ", 1), str(report.problem_line or ""))
-    for point in report.broken:
-        raise AssertionError(point.broken()[0].reason)
+    alike = "NONDETERMINISTIC" not in (report.problem or "")
+    assert alike, "It was called twice in the same circumstances, and step_key returned different keys"
+    if told := counterexample(report, "step_key"):
+        raise DidNotSurviveError(told.what, str(told.line or ""))
     assert "ACK" in {effect.op for effect in report.effects}, (
         "The keys did not reach the world: step_key changed labkit"
     )
@@ -105,7 +107,8 @@ def key_survives_restart(program: Program, rng: Random) -> None:
 def _keys_are_kept(steps: list, before: list[str], after: list) -> None:
     for step, old, (is_key, new) in zip(steps, before or [key for _, key in after], after, strict=True):
         assert is_key, f"step_key returned {new or 'an empty text'}; expected a text"
-        assert old == new, f"{_call(step)} returned {_short(old)}; after a restart, {_short(new)}"
+        where, one, other = quoted_apart(old, new)
+        assert old == new, f"{_call(step)} returned{where} {one}; after a restart, {other}"
 
 
 def keys_differ(program: Program, rng: Random) -> None:
@@ -115,7 +118,7 @@ def keys_differ(program: Program, rng: Random) -> None:
     texts, long = _constants(program)
     tokens = texts[:6]
     seen = trial(lambda: _find_two(program["step_key"], few))
-    assert seen.how == "returned", f"step_key {_did(seen)}"
+    assert seen.how == "returned", f"step_key {did(seen)}"
     pure = seen.effects == ["RETURN"]  # one that keeps its keys in files is asked for fewer: a trial has few effects
 
     def find_two() -> list | None:
@@ -128,10 +131,10 @@ def keys_differ(program: Program, rng: Random) -> None:
         return _find_two(step_key, chain(few, mixed, alike, _small(tokens))) or _too_short(step_key, rng)
 
     seen = seen if seen.value else trial(find_two)
-    assert seen.how == "returned", f"step_key {_did(seen)}"
+    assert seen.how == "returned", f"step_key {did(seen)}"
     assert not isinstance(seen.value, int), f"The keys of step_key have about {seen.value} bits; expected 64 at least"
     assert seen.value is None, "{} and {} return the same key, {}".format(
-        *map(_call, seen.value[:2]), _short(seen.value[2])
+        *_calls(*seen.value[:2]), _short(seen.value[2])
     )
 
 
@@ -141,7 +144,7 @@ def skips_completed(program: Program, rng: Random) -> None:
     tasks = [_task(rng, state=TaskState.COMPLETED, result=result, journal={"old": "step"}) for result in results]
     seen = trial(lambda: [_facts(_execute(program, task, _charge(5))) for task in tasks], lambda: _insert(*tasks))
     assert not seen.world.calls, "The task was completed already, and do_work was called again"
-    assert seen.how == "returned", f"The task was completed already, and execute_task_if_not_done {_did(seen)}"
+    assert seen.how == "returned", f"The task was completed already, and execute_task_if_not_done {did(seen)}"
     for task, found in zip(tasks, seen.value, strict=True):
         assert found == _facts(task), (
             f"The task was completed already, and execute_task_if_not_done returned {_words(found)}; expected the task"
@@ -162,18 +165,17 @@ def saves_result(program: Program, rng: Random) -> None:
         return [_facts(_execute(program, task, _charge(n, result))) for n, (task, result) in enumerate(work)]
 
     seen = trial(run, lambda: _insert(*(task for task, _ in work)))
-    assert seen.how == "returned", f"execute_task_if_not_done {_did(seen)}"
+    assert seen.how == "returned", f"execute_task_if_not_done {did(seen)}"
     for n, (task, result) in enumerate(work):
         calls = [call for call in seen.world.calls if call.arguments["amount"] == n]
         assert len(calls) == 1, f"do_work was called {len(calls)} times; expected once"
         given, key = calls[0].arguments["customer"], calls[0].key
-        assert given == task.user_input, (
-            f"do_work got the user_input {_short(given)}; expected {_short(task.user_input)}"
-        )
+        where, one, other = quoted_apart(given, task.user_input)
+        assert given == task.user_input, f"do_work got the user_input{where} {one}; expected {other}"
         assert isinstance(key, str) and key, f"do_work got the key {_short(key)}; expected what step_key returned"
         expected = ["completed", f"charged {task.user_input} {n} EUR" if result is None else result]
         for what, found in (("the store holds", _stored(seen.files, task)), ("it returned", seen.value[n])):
-            assert found == expected, f"After the work, {what} {_words(found)}; expected {_words(expected)}"
+            _is_result(f"After the work, {what}", found, expected)
     for lives in _tasks_with_errors(program, rng):
         _nothing_is_made_up(lives)
 
@@ -210,14 +212,13 @@ def no_duplicates(program: Program, rng: Random) -> None:
         arrange(faults={"charge": ["ambiguous"]})
 
     _each_task_has_its_charge(program, task, other, work)
-    _assert_survives(sweep(run, run, _ran_once("the key changes at a restart"), insert))
+    _assert_survives(run, "the key changes at a restart", insert)
     for lives in _tasks_with_errors(program, rng):
         _errors_are_let_through(lives)
     if _may_hash(program):
         _a_new_python_has_the_key(program, task, rng.randrange(1, 10**6))
-    invariant = _ran_once("the key changes after a call without an answer")
-    _assert_survives(sweep(run_twice, run_twice, invariant, insert_and_lose_an_answer))
-    _assert_survives(sweep(run, run, _ran_once("the key changes at the second restart"), insert_and_die))
+    _assert_survives(run_twice, "the key changes after a call without an answer", insert_and_lose_an_answer)
+    _assert_survives(run, "the key changes at the second restart", insert_and_die)
 
 
 def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: Callable) -> None:
@@ -226,11 +227,10 @@ def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: C
         _execute(program, other, work)
 
     seen = trial(run, lambda: _insert(task, other))
-    assert seen.how == "returned", f"execute_task_if_not_done {_did(seen)}"
-    ledger = seen.world.ledger
-    assert len(ledger) != 1, (
-        f"Two tasks with the same wish were executed, and charge ran once: both had the key {_short(ledger[0].key)}"
-    )
+    assert seen.how == "returned", f"execute_task_if_not_done {did(seen)}"
+    keys, many = {call.key for call in seen.world.calls}, len(seen.world.calls)
+    why = f"both had the key {_short(*keys)}" if many > 1 and len(keys) == 1 else "do_work was not called for both"
+    assert len(seen.world.ledger) != 1, f"Two tasks with the same wish were executed, and charge ran once: {why}"
 
 
 def _tasks_with_errors(program: Program, rng: Random) -> list[list[dict]]:
@@ -253,7 +253,7 @@ def _tasks_with_errors(program: Program, rng: Random) -> list[list[dict]]:
         return told
 
     seen = trial(run, lambda: _insert(*(task for task, *_ in plans)))
-    assert seen.how == "returned", f"do_work raised an error, and execute_task_if_not_done {_did(seen)}"
+    assert seen.how == "returned", f"do_work raised an error, and execute_task_if_not_done {did(seen)}"
     return seen.value
 
 
@@ -284,12 +284,13 @@ def _life(program: Program, task: Task, result: str, error: Callable, times: int
 
 def _nothing_is_made_up(lives: list[dict]) -> None:
     """What is completed has the result that do_work returned."""
+    raised = ""
     for life in lives:
         _has_an_end(life)
+        raised = life["raised"] or raised
         state, result = life["stored"]
         assert state != "completed" or result == life["result"], (
-            f"do_work raised {lives[0]['raised']}, and the store holds {_words(life['stored'])}: "
-            "do_work never returned that"
+            f"do_work raised {raised}, and the store holds {_words(life['stored'])}: do_work never returned that"
         )
 
 
@@ -313,9 +314,10 @@ def _errors_are_let_through(lives: list[dict]) -> None:
             assert not (done and life["calls"]), "The task was completed already, and do_work was called again"
             done = True
     keys = sorted({key for life in lives for key in life["keys"]})
+    where, one, other = quoted_apart(*keys[:2]) if len(keys) > 1 else ("", "", "")
     assert len(keys) == 1, (
-        f"do_work raised {lives[0]['raised']}, and was called again under another key, {_short(keys[0])} "
-        f"and {_short(keys[1])}: a call without an answer was repeated under a new key"
+        f"do_work raised {lives[0]['raised']}, and was called again under another key,{where} {one} "
+        f"and {other}: a call without an answer was repeated under a new key"
     )
 
 
@@ -340,12 +342,6 @@ def _a_new_python_has_the_key(program: Program, task: Task, seed: int) -> None:
     assert after[0] in ("", before), (
         f"do_work was called under two keys, {_short(before)} and {_short(after[0])}: the key changes at a restart"
     )
-
-
-def _salt_hash(answer: Callable) -> None:
-    """Give an answer the `hash` of another process, also where no other Python can be started: in a sandbox."""
-    salted = lambda thing: hash(thing if isinstance(thing, int | float) else ("salt", thing))  # noqa: E731
-    getattr(answer, "__globals__", {}).setdefault("hash", salted)
 
 
 def _may_hash(program: Program) -> bool:
@@ -381,31 +377,24 @@ def _ran_once(why: str) -> Callable:
     return invariant
 
 
-def _assert_survives(report: Report) -> None:
-    """As the report's own, in words that name the student's lines and leave out those of the store."""
-    if report.problem or not report.broken:
-        report.assert_survives()
-    for point in report.broken:
-        outcome = point.broken()[0]
-        last = next(filter(_label, reversed(report.effects[: point.k])), None)
-        following = next(filter(_label, report.effects[point.k :]), None)
-        moment = f"after {_label(last)}" if last else "at the start"
-        again = "; the next process was killed as well" if outcome.again else ""
-        what = f"Killed {moment}, before {_label(following) if following else 'the end'}{again}: {outcome.reason}"
-        raise DidNotSurviveError(
-            what, str(last.line) if last and _is_answer(last.line) else "", report.score(), report.timeline()
-        )
+def _assert_survives(run: Callable, why: str, setup: Callable) -> None:
+    report = sweep(run, run, _ran_once(why), setup, name="execute_task_if_not_done")
+    assert_survives(report, moment=_moment)
+
+
+def _moment(report: Report, k: int) -> tuple[str, Line | None]:
+    """A crash point, in words that leave out what the store does."""
+    last = next(filter(_label, reversed(report.effects[:k])), None)
+    following = next(filter(_label, report.effects[k:]), None)
+    after = f"after {_label(last)}" if last else "at the start"
+    return f"{after}, before {_label(following) if following else 'the end'}", last and last.line
 
 
 def _label(effect: Effect) -> str:
     """An effect as the student knows it: of what the store does, only the save itself."""
     if f"{STORE}/" in effect.target:
         return "a save of the task" if effect.op == "replace" else ""
-    return f"{effect} in line {effect.line.number}" if _is_answer(effect.line) else ""
-
-
-def _is_answer(line: Line | None) -> bool:
-    return line is not None and line.file.startswith("<answer")
+    return f"{effect} in line {effect.line.number}" if theirs(effect.line) else ""
 
 
 def _word(rng: Random) -> str:
@@ -445,6 +434,14 @@ def _stored(files: dict, task: Task) -> list:
     """What counts of the stored task, read from its file: the answer's process is not asked."""
     record = json.loads(files[f"{STORE}/task/{task.id}.json"])["record"]
     return [record["state"], record["result"]]
+
+
+def _is_result(what: str, found: Any, expected: list) -> None:
+    """AssertionError that says what is found, unless it is a task with this state and result."""
+    if isinstance(found, list) and found != expected and found[0] == expected[0]:
+        where, one, other = quoted_apart(found[1], expected[1])
+        raise AssertionError(f"{what} a {found[0]} task with the result{where} {one}; expected the result {other}")
+    assert found == expected, f"{what} {_words(found)}; expected {_words(expected)}"
 
 
 def _words(facts: Any) -> str:
@@ -537,15 +534,16 @@ def _error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _call(step: Any) -> str:
-    return "step_key({}, {})".format(*map(_short, step))
+def _call(step: Any, form: Callable = repr) -> str:
+    return "step_key({}, {})".format(*(_short(name, form) for name in step))
 
 
-def _short(thing: Any) -> str:
-    text = repr(thing)
+def _calls(one: Any, other: Any) -> list[str]:
+    """Two calls, in texts that nobody takes for the same."""
+    alike = len({unicodedata.normalize("NFKC", _call(step)) for step in (one, other)}) == 1
+    return [_call(step, ascii if alike else repr) for step in (one, other)]
+
+
+def _short(thing: Any, form: Callable = repr) -> str:
+    text = form(thing)
     return text if len(text) <= 50 else f"{text[:30]}…{text[-15:]}"
-
-
-def _did(seen) -> str:
-    """How a trial went, as the predicate of a sentence."""
-    return f"{seen.failure}{f' at {seen.line}' if _is_answer(seen.line) else ''}"

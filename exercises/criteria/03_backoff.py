@@ -14,8 +14,9 @@ from typing import Any
 
 from labkit import ack, tool, trial, world
 from labkit.crash import Trial
-from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import did
 
 ASKED = "check_disk"
 """The tool that every attempt asks."""
@@ -120,8 +121,7 @@ class Seen:
     def did(self) -> str:
         """How it ended, as the predicate of a sentence."""
         if self.got is None:
-            line = f" at {self._trial.line}" if self._trial.line else ""
-            return f"{self._trial.failure}{line}" if self._trial.how != "returned" else "was not called"
+            return did(self._trial) if self._trial.how != "returned" else "was not called"
         if "raised" in self.got:
             return f"raised the error of attempt {self.got['raised']}{self.got['changed']}"
         return f"returned {self.got['shown']}" if "shown" in self.got else told(self.got)
@@ -327,12 +327,7 @@ def _carry_out(program: Program, rng: Random, *calls: Call) -> list[Seen]:
 
     def run() -> list[dict[str, Any]]:
         program["execute_with_retry"]
-        found = []
-        for call, mark in zip(calls, marks, strict=True):
-            found.append(_call(program, call, mark))
-            if found[-1].get("endless"):
-                break
-        return found
+        return until_endless(_call(program, call, mark) for call, mark in zip(calls, marks, strict=True))
 
     seen = trial(run)
     found = seen.value if isinstance(seen.value, list) else []
@@ -405,7 +400,7 @@ def _draws(program: Program, delays: list[float], seed: int) -> list[list[float]
         return [draw(delay, rng) for (delay, _), rng in zip(plan, rngs, strict=True)]
 
     seen = trial(run)
-    assert seen.how == "returned", f"full_jitter {_failed(seen)}; expected a number of seconds"
+    assert seen.how == "returned", f"full_jitter {did(seen)}; expected a number of seconds"
     for (delay, _), got in zip(plan, seen.value, strict=True):
         assert "value" in got, f"full_jitter({delay:g}, rng) {told(got)}; expected a number of seconds"
     return [got["value"] for got in seen.value]
@@ -429,7 +424,7 @@ def _delays(program: Program, count: int, questions: Iterable[dict[str, float]])
         return {**found, **went, "ended": found["count"] < count}
 
     seen = trial(lambda: [look(words) for words in questions])
-    assert seen.how == "returned", f"delays {_failed(seen)}; expected a sequence of seconds"
+    assert seen.how == "returned", f"delays {did(seen)}; expected a sequence of seconds"
     for got in seen.value:
         assert got["count"] or "value" in got, f"delays {told(got)}; expected a sequence of seconds"
     return seen.value
@@ -440,11 +435,6 @@ def _number(value: Any) -> float:
     if isinstance(value, str | bytes):
         raise TypeError(f"{value!r} is no number")
     return float(value)
-
-
-def _failed(seen: Trial) -> str:
-    """How a trial failed, as the predicate of a sentence."""
-    return f"{seen.failure}{f' at {seen.line}' if seen.line else ''}"
 
 
 def _named(question: dict[str, float]) -> str:

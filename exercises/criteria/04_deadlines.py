@@ -16,10 +16,11 @@ from random import Random
 from typing import Any
 
 from labkit import Deadline, DeadlineExceeded, FakeClock, FileStateStore, SystemClock, Task, TaskState, world
-from labkit.crash import DidNotSurviveError, Trial, sweep, trial
+from labkit.crash import Line, Report, Trial, sweep, trial
 from labkit.crash.zygote.explore import DOWNTIME
 from labkit.grading.judge.calls import called, shown, told
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import assert_survives, did
 
 STEPS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
 EACH = 120
@@ -102,7 +103,7 @@ class Seen:
         """Seconds after the task was made; all moments are."""
         self.calls = [replace(call, minute=call.minute - self.start / 60) for call in ours if call.tool in STEPS]
         """Of the steps. Whatever else an answer calls has not this name."""
-        self.failure = f"{seen.failure}{f' at {seen.line}' if seen.line else ''}" if seen.how != "returned" else ""
+        self.failure = did(seen) if seen.how != "returned" else ""
         try:
             record = json.loads(seen.files[f"{STORE}/task/{run.id}.json"])["record"]
             self.stored = Task.model_validate(record)
@@ -233,16 +234,12 @@ def restart_keeps_deadline(program: Program, rng: Random) -> None:
     run = replace(_made(rng, 3, rng.randint(310, 350)), clock=OddClock(boot=rng.randint(1, 10**6)))
     task = Task(id=run.id, user_input=run.name, deadline=_at(run.seconds), created_at=_at(0))
 
-    def live(run: Run) -> None:
-        with suppress(Exception):  # what an answer raises is for another case
-            _call(program, run)
-
-    def recover() -> None:
+    def recover() -> dict[str, Any]:
         found = FileStateStore(STORE).get(Task, task.id)
         # Told to a process that the answer cannot reach, and before the answer is loaded.
         world.ack(json.dumps([world.WorldClock().monotonic(), found.state, list(found.journal)]))
-        if found.state in GOES_ON:
-            live(replace(run, clock=OddClock()))  # the machine was booted anew
+        # The machine was booted anew.
+        return _call(program, replace(run, clock=OddClock())) if found.state in GOES_ON else {}
 
     def invariant(seen) -> None:
         assert len(seen.acknowledged) == 1, "run_steps acknowledged something: only its caller may"
@@ -259,23 +256,28 @@ def restart_keeps_deadline(program: Program, rng: Random) -> None:
             f"Ended at {ended:g} s, deadline {run.seconds} s: the process that started at {began:g} s "
             f"{_gave(after[-1:], run.seconds)}"
         )
+        came = f": run_steps {told(seen.state)}" if "failed" in seen.state else ""
         rest, failed = run.seconds - began + DOWNTIME, bool(before) and not _was_done(before[-1])
         assert state in GOES_ON or failed or rest <= run.limit, (
-            f"At that moment, {rest:g} s were left, and the task in the store was {state} already"
+            f"With {rest:g} s left, the task in the store was {state} already"
         )
         for idle, end in (ours == before and state in GOES_ON, began), (stored.state in GOES_ON, ended):
             assert not idle or run.seconds - end <= run.limit, (
                 f"The process that started at {began:g} s had {run.seconds - end:g} s left, and began no further step"
+                f"{came}"
             )
 
-    report = sweep(partial(live, run), recover, invariant, lambda: FileStateStore(STORE).insert(task), name="run_steps")
-    for point in report.broken:
-        done = [effect for effect in report.effects[: point.k] if effect.op == "tool"]
-        moment = f"after {done[-1].target} had run" if done else "before the first step"
-        what, where = f"Killed {moment}: {point.broken()[0].reason}", str(done[-1].line or "") if done else ""
-        raise DidNotSurviveError(what, where, report.score(), report.timeline())
-    report.assert_survives(effects=6)
+    report = sweep(
+        partial(_call, program, run), recover, invariant, lambda: FileStateStore(STORE).insert(task), name="run_steps"
+    )
+    assert_survives(report, effects=6, moment=_by_steps)
     _check_journals(program, rng)
+
+
+def _by_steps(report: Report, k: int) -> tuple[str, Line | None]:
+    """A crash point, by the steps that had run."""
+    done = [effect for effect in report.effects[:k] if effect.op == "tool"]
+    return (f"after {done[-1].target} had run", done[-1].line) if done else ("before the first step", None)
 
 
 def saves_failure(program: Program, rng: Random) -> None:
@@ -383,7 +385,7 @@ def _no_step_twice(before: list[str], after: list[str], journal: list[str]) -> N
         assert step in before, f"{step} was journalled as finished, and had never run"
     for step in after:
         assert step not in journal, f"{step} was journalled as finished, and ran again after the restart"
-        assert step not in before[:-1], f"{step} had finished before the crash, and ran again"
+        assert step not in before[:-1], f"{step} had finished before, and ran again"
 
 
 def _gave(last: list[world.Call], seconds: float) -> str:
@@ -522,7 +524,7 @@ def _answers(program: Program, pairs: list[tuple[float, float]]) -> list[Any]:
         return f"returned {shown(given)}" if number is None else number
 
     seen = trial(lambda: [called(partial(ask, *pair)) for pair in pairs])
-    assert seen.how == "returned", f"step_timeout {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    assert seen.how == "returned", f"step_timeout {did(seen)}"
     return [got["value"] if "value" in got else told(got) for got in seen.value]
 
 

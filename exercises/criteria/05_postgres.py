@@ -9,7 +9,6 @@ import gc
 import json
 import os
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -25,10 +24,11 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
 from labkit import database, step_key, sweep, tool, trial
-from labkit.crash import DidNotSurviveError
 from labkit.crash.child.sql import HOOKS
-from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.calls import called, line_now, shown, told
+from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import assert_survives, did
 
 CREATE = """
     CREATE TABLE tasks (id text PRIMARY KEY, state text, version int, result text);
@@ -459,13 +459,15 @@ def _check_done(seen: Seen) -> None:
     _check_answer(seen, expected=True)
     state, version, result = seen.row
     assert state == "completed", f"{seen.happened} {seen.did}, and the task is {state}; expected completed"
+    where, ours, holds = quoted_apart(seen.scene.result, result)
     assert result == seen.scene.result, (
-        f"{seen.happened} was to store the result {_short(seen.scene.result)}, and the task holds {_short(result)}"
+        f"{seen.happened} was to store the result{where} {ours}, and the task holds {holds}"
     )
-    counted = version == seen.scene.version + 1 if seen.scene.name == "finish_step" else version > seen.scene.version
+    expected = seen.scene.version + 1
+    counted = version == expected if seen.scene.name == "finish_step" else version >= expected
     assert counted, (
         f"{seen.happened} changed a row of version {seen.scene.version}, and its version is {version}; "
-        f"expected {seen.scene.version + 1}"
+        f"expected {expected}"
     )
 
 
@@ -513,12 +515,12 @@ def _check_looked(seen: Seen) -> None:
     assert runs, f"{seen.happened} {seen.did}, and did not run the step"
     assert not got["changed"], "execute_step changed the database driver, so nobody can look at the transaction"
     whose = f"{got['line']}'s transaction was open" if got["line"] else "a transaction was open"
-    assert not got["locked"], f"Another UPDATE waited while deploy ran: {whose}"
+    assert not got["locked"], f"Another UPDATE waited while the step ran: {whose}"
     assert not got["open"], (
-        f"While deploy ran, {whose}: it locks no row, but it keeps a connection and a lock on the table"
+        f"While the step ran, {whose}: it locks no row, but it keeps a connection and a lock on the table"
     )
     assert got["state"] in {"running", ""}, (
-        f"While deploy ran, the task was {got['state']} already: a crash at that moment would lose the work"
+        f"While the step ran, the task was {got['state']} already: a crash at that moment would lose the work"
     )
     _check_once(seen)
 
@@ -540,10 +542,11 @@ def _check_error(seen: Seen) -> None:
     state, _, result = seen.early["tasks"][seen.scene.task]
     assert state == "running", f"{happened} left a task that is {state}; expected running"
     assert result == seen.scene.had, (
-        f"{happened} wrote {_short(result)} as the task's result, which was {_short(seen.scene.had)}"
+        f"{happened} wrote {quoted(result)} as the task's result, which was {quoted(seen.scene.had)}"
     )
     assert not seen.got["left_first"], f"{happened} left a transaction open"
-    assert seen.got["runs"] == 2, f"{seen.happened} {seen.did}, and did not run the step"
+    again = {0: "did not run the step"}.get(seen.got["runs"] - 1, f"ran the step {seen.got['runs'] - 1} times")
+    assert seen.got["runs"] == 2, f"{seen.happened} {seen.did}, and {again}"
 
 
 def _work_is_done(program: Program, rng: Random) -> None:
@@ -567,15 +570,10 @@ def _work_is_done(program: Program, rng: Random) -> None:
     def invariant(seen) -> None:
         state, result = seen.state
         assert state == "completed", f"after the restart, the task is {state}; expected completed"
-        assert seen.ledger, "the task is completed, and deploy has never run"
+        assert seen.ledger, "the task is completed, and the step has never run"
         assert result, "the task is completed, and its result is missing"
 
-    report = sweep(run, recover, invariant, setup, name="execute_step")
-    if report.problem or not report.broken:
-        report.assert_survives(effects=3)
-    for point in report.broken:
-        what = f"Killed at crash point {point.k}: {point.broken()[0].reason}"
-        raise DidNotSurviveError(what, "", report.score(), report.timeline())
+    assert_survives(sweep(run, recover, invariant, setup, name="execute_step"), effects=3)
 
 
 def _scene(rng: Random, name: str, **more: Any) -> Scene:
@@ -601,7 +599,7 @@ def _play(program: Program, scenes: list[Scene]) -> list[Seen]:
         return found
 
     seen, name = trial(run), " or ".join(dict.fromkeys(scene.name for scene in scenes))
-    assert seen.how == "returned", f"{name} {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    assert seen.how == "returned", f"{name} {did(seen)}"
     lines = [line.split("\t") for line in seen.tables["table seen"].splitlines()]
     facts = {int(number): json.loads(bytes.fromhex(text)) for number, text in lines}
     for fact in facts.values():
@@ -620,19 +618,13 @@ def _did(got: dict[str, Any]) -> str:
     """How a call ended, as the predicate of a sentence."""
     if "value" in got:
         return got["value"] if got["value"] == "let the error through" else f"returned {got['value']}"
-    failed = got["failed"].splitlines()[0]
-    lines = [line for line in got["lines"] if line[0].startswith("<answer ")]
-    itself = ": the lock that it waited for is its own" if WAITED in failed else ""
-    return f"{told({'failed': failed, 'lines': lines})}{itself}"
+    itself = ": the lock that it waited for is its own" if WAITED in got["failed"] else ""
+    return f"{told(got)}{itself}"
 
 
 def _row(row: list[Any]) -> str:
     state, version, result = row
-    return f"{state}, version {version}, with {_short(result)}"
-
-
-def _short(text: Any) -> str:
-    return repr(text) if len(str(text)) < 80 else f"{str(text)[:40]!r}… ({len(text)} characters)"
+    return f"{state}, version {version}, with {quoted(result)}"
 
 
 def _as_json(rows: dict[str, list[Any]]) -> str:
@@ -641,7 +633,5 @@ def _as_json(rows: dict[str, list[Any]]) -> str:
 
 def _line() -> str:
     """The student's line that is being executed."""
-    frame = sys._getframe()  # noqa: SLF001 - the way to see who called
-    while frame and not frame.f_code.co_filename.startswith("<answer "):
-        frame = frame.f_back
-    return f"line {frame.f_lineno} of {frame.f_code.co_filename[len('<answer ') : -1]}" if frame else ""
+    line = line_now()
+    return f"line {line.number} of {line.file[len('<answer ') : -1]}" if line else ""

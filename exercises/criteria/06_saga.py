@@ -8,7 +8,6 @@ a saga with the world's tools is killed by SIGKILL at each crash point of a swee
 import json
 import os
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +17,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from labkit import sweep, tool, trial
-from labkit.crash import DidNotSurviveError, Line
-from labkit.grading.judge.calls import called, shown, told
+from labkit.crash import DidNotSurviveError
+from labkit.grading.judge.calls import called, line_now, salt_hash, shown, told, until_endless
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import assert_survives, did
 
 UNDO = {
     "create_dns": "delete_dns",
@@ -119,7 +119,7 @@ def undo_order(program: Program, rng: Random) -> None:
         for done in (names, names[:: max(len(names) - 1, 1)], rng.sample(names, rng.randint(0, len(names)))):
             questions += [(rng.sample(done, len(done)), listed) for listed in _listed(graph, rng)]
     seen = trial(partial(_all_orders, program, questions))
-    assert seen.how == "returned", f"undo_order {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    assert seen.how == "returned", f"undo_order {did(seen)}"
     for (done, graph), got in zip(questions, seen.value, strict=False):
         _is_undo_order(f"undo_order({done}, …)", done, graph, got)
 
@@ -215,17 +215,12 @@ def _last(saga: Saga) -> str:
 
 def _all_orders(program: Program, questions: list) -> list:
     """In a child: the order for each question, or how the answer failed; none after one that did not end."""
-    answers: list[dict[str, Any]] = []
-    for done, graph in questions:
-        steps = [program["Step"](name, print, print, needs) for name, needs in graph.items()]
-        answers.append(called(partial(_names, program, done, steps)))
-        if answers[-1].get("endless"):
-            break
-    return answers
+    return until_endless(called(partial(_names, program, *question)) for question in questions)
 
 
-def _names(program: Program, done: list[str], steps: list) -> Any:
+def _names(program: Program, done: list[str], graph: Mapping[str, tuple[str, ...]]) -> Any:
     """What undo_order returns; whatever one can go through, as a list of names."""
+    steps = [program["Step"](name, print, print, needs) for name, needs in graph.items()]
     order = program["undo_order"](done, steps)
     if isinstance(order, Iterable) and not isinstance(order, str):
         return [name if isinstance(name, str) else shown(name) for name in order]
@@ -257,7 +252,7 @@ def _hold(program: Program, sagas: list[Saga], rng: Random | None = None, check:
     def live(stories: list[Story], deaths: Iterable[Sequence[int]]) -> list[Story]:
         """Another life of each, all in one process. The promises of those that are not killed are kept."""
         seen = trial(partial(_live_all, program, list(zip(stories, deaths, strict=False))))
-        assert seen.how == "returned", f"run_saga {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+        assert seen.how == "returned", f"run_saga {did(seen)}"
         lived = [stories[n]._replace(**life, acts=[Act(*act) for act in acts]) for n, acts, life in seen.value]
         owners: dict[str | None, str] = {}
         for story in lived:
@@ -295,8 +290,7 @@ def _start_again(program: Program, times: int) -> None:
         os.getpid = lambda: pid
         time.sleep(60 * times)
         random.seed(os.urandom(10**6 * times))
-        salted = lambda thing: hash(thing if isinstance(thing, int | float) else (times, thing))  # noqa: E731
-        getattr(program["run_saga"], "__globals__", {}).setdefault("hash", salted)
+        salt_hash(program["run_saga"], times)
 
 
 class Life:
@@ -336,10 +330,10 @@ class Life:
     def passes(self, what: str) -> None:
         """Another call or note gets out, if the process is alive."""
         if self.passed == self.death:
-            self.following = (what, _line())
+            self.following = (what, line_now())
             raise DeadError
         self.passed += 1
-        self.last = (what, _line() if self.passed == self.death else None)  # a line is looked for where it is told
+        self.last = (what, line_now() if self.passed == self.death else None)  # a line is looked for where it is told
 
     def call(self, name: str, key: Any) -> Any:
         """A step's action or compensation."""
@@ -381,15 +375,7 @@ def _result(acts: Sequence[Act]) -> Any:
 
 def _plain(value: Any) -> list:
     """What run_saga returned: the text, and what a message shows."""
-    return [str(value) if isinstance(value, str) else "", shown(value)]
-
-
-def _line() -> Line | None:
-    """The learner's line that is being executed."""
-    frame = sys._getframe()  # noqa: SLF001 - the way to see who called
-    while frame and not frame.f_code.co_filename.startswith("<answer"):
-        frame = frame.f_back
-    return Line(frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno) if frame else None
+    return [str.__str__(value) if isinstance(value, str) else "", shown(value)]
 
 
 # What must hold.
@@ -481,7 +467,7 @@ class _Promises:
     def failure(self, end: Mapping[str, Any]) -> str:
         if "DeadError" in end["failed"]:
             return f"did not end: it called {self.before[-1].tool} again and again" if self.before else "did not end"
-        ours = "has failed" in end["failed"]
+        ours = any(f"{act.tool} has failed" in end["failed"] for act in self.before if act.failed)
         return told(end) + f": catch the error, and {'go on with the others' if self.stuck else 'undo'}" * ours
 
     def has_ended_well(self, value: str, value_shown: str) -> None:
@@ -516,4 +502,4 @@ def _holds_killed(program: Program, needs: dict[str, tuple[str, ...]]) -> None:
         acts = [Act(call.tool, call.key, happened=True, failed=False) for call in seen.calls]
         _Promises(Saga(needs), killed=True).hold(acts, seen.state)
 
-    sweep(run, run, invariant, name="run_saga").assert_survives(effects=4)
+    assert_survives(sweep(run, run, invariant, name="run_saga"), effects=4)

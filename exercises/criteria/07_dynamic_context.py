@@ -19,9 +19,10 @@ from typing import Any
 from labkit.agent_state import AgentState, Artifact, Constraints, Fact, HumanInTheLoop, StatePatch
 from labkit.context import ContextSlice, ContextTooSmall
 from labkit.crash import trial
-from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.differences import apart, brief, plain
 from labkit.grading.judge.program import Program
+from labkit.grading.judge.survival import did
 
 SCRIPTS = {
     "Russian": ["очередь", "отвечает", "медленно", "каждый", "второй", "запрос", "«теряется»", "сегодня", "утром"],
@@ -82,15 +83,11 @@ def patch_pure(program: Program, rng: Random) -> None:
             rows.append((f"The same patch is applied to {which} state", each, patch))
 
     def apply_all() -> list[dict[str, Any]]:
-        apply, found = program["apply"], []
-        for _, state, patch in rows:
-            found.append(_apply(apply, state, patch))
-            if found[-1].get("endless"):
-                break
-        return found
+        apply = program["apply"]
+        return until_endless(_apply(apply, state, patch) for _, state, patch in rows)
 
     seen = trial(apply_all)
-    assert seen.how == "returned", f"apply {seen.failure}{f' at {seen.line}' if seen.line else ''}"
+    assert seen.how == "returned", f"apply {did(seen)}"
     for times in 1, 2:
         for (said, before, patch), got in zip(rows, seen.value, strict=False):
             _check_patched(said, before, patch, got, times)
@@ -339,7 +336,8 @@ def goal_kept(program: Program, rng: Random) -> None:
             raise AssertionError(f"{seen.has}. The {what} is not in the slice")
         always = {"goal": seen.world.state.goal, "current step": seen.world.step}
         for (what, mine), found in zip(always.items(), got.get("fields", ()), strict=False):
-            assert mine in found, f"{seen.has}. The {what} is {brief(mine)}, and that of the slice is {brief(found)}"
+            where, one, other = apart(mine, found)
+            assert mine in found, f"{seen.has}. The {what}{where} is {one}, and that of the slice is {other}"
         lost, number = _ranges(got["missing questions"]), len(seen.world.state.open_questions)
         assert not lost, f"{seen.has}. Not in the slice: question {lost} of {number}"
 
@@ -471,7 +469,7 @@ def _asked(program: Program, rng: Random, more: More | None = None) -> Iterator[
 
     for some in worlds[:2], worlds[2:]:
         went = trial(partial(ask, some))
-        assert went.how == "returned", f"select_context {went.failure}{f' at {went.line}' if went.line else ''}"
+        assert went.how == "returned", f"select_context {did(went)}"
         for number, *got in went.value:
             seen = Seen(worlds[number], *got)
             seen.check()

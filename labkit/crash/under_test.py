@@ -35,6 +35,13 @@ def _is_under_test(module: str, file: str) -> bool:
     return not file.startswith((*LIBRARY, GIVEN))
 
 
+def text_of(error: BaseException) -> str:
+    """What an error says. Those about SQL go on for lines, with the statement and an address to read: the first one."""
+    text = without_addresses(str(error))
+    long = type(error).__module__.partition(".")[0] in {"sqlalchemy", "psycopg"}
+    return text.partition("\n")[0] if long else text
+
+
 def without_addresses(text: str) -> str:
     """`text` without the memory addresses that Python puts into names of objects: they differ at every run."""
     return re.sub(r" at 0x[0-9a-f]+", "", text)

@@ -3,6 +3,6 @@
 course       the rows of the checklist, each with a run of the agent
 checklist    how they stand
 reasons      why a run was not survived, in a learner's words
-busy_tasks, busy_calls   many calls in one process, without a crash
+busy_*       many calls in one process, without a crash: of each chapter's answers
 parts        the agent, with the answers in their places; alone, outside, together, systems, window, whole: its runs
 """

@@ -13,7 +13,8 @@ from labkit.files import FileStateStore
 from labkit.gauntlet.busy_calls import errors_get_out, keys_differ
 from labkit.gauntlet.busy_tasks import damage_is_reported, plans_go_on, tasks_come_back
 from labkit.gauntlet.parts import Parts, arrange, go_on
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.calls import salt_hash
+from labkit.grading.judge.survival import did
 from labkit.store import StoreError
 from labkit.task import IllegalTransitionError, Task, TaskState
 
@@ -87,7 +88,7 @@ def _only_in_flight(seen: Observation) -> None:
         assert count < 3, f"{step} ran {count} times"
         assert count == 1 or step not in seen.state["before"], f"{step} was journalled as finished, and ran again"
     twice = [tool for tool in order if tools.count(tool) > 1]
-    assert len(twice) < 2, f"{twice[0]} had finished before the crash, and ran again"
+    assert len(twice) < 2, f"{twice[0]} had finished before, and ran again"
     assert [tool for n, tool in enumerate(tools) if tool not in tools[:n]] == order, f"the steps ran as {tools}"
     assert seen.state["state"] == TaskState.COMPLETED, f"after the restart, the plan is {seen.state['state']}"
 
@@ -110,8 +111,7 @@ def idempotent(parts: Parts) -> Iterator[Report]:
 
 def _bill_and_clean(parts: Parts, *, restarted: bool) -> dict[str, Any]:
     if restarted:  # `hash` of a text differs in each process, but not in those of the crash lab, which are forks
-        salted = lambda thing: hash(("another process", thing))  # noqa: E731
-        getattr(parts["step_key"], "__globals__", {}).setdefault("hash", salted)
+        salt_hash(parts["step_key"], "another process")
     bills = [pay(parts, second=True), pay(parts, second=False)]  # the second finds it completed, and does nothing
     parts["resume"](BILL.id, FileStateStore("tasks"), {"charge": partial(_charge, BILL.user_input, "another key")})
     return {**go_on(parts, DISK), "bills": [[bill.state, bill.result] for bill in bills]}

@@ -11,7 +11,7 @@ from labkit.crash import trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.busy_tasks import TEXTS, brief
 from labkit.gauntlet.parts import Parts
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import Task, TaskState
 
 ALIKE = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from labkit.crash import trial
 from labkit.gauntlet.parts import Parts
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import Task, TaskState
 
 TEXTS = (

@@ -14,8 +14,9 @@ from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
 from labkit.gauntlet.busy_calls import calls_try_again
+from labkit.gauntlet.busy_plans import plans_end
 from labkit.gauntlet.parts import LIMIT, Parts, agent, arrange, go_on, patient
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import Task, TaskState
 
 DISK = stories.DISK
@@ -88,6 +89,7 @@ def run_deadline(parts: Parts) -> Iterator[Report]:
         seen = trial(run, partial(_enough_time, faults))
         became = seen.value["state"] if seen.how == "returned" else did(seen)
         assert became == state, f"{what}, and the task became {became}; expected {state}"
+    plans_end(parts)
 
 
 def _silent(parts: Parts) -> None:
@@ -105,7 +107,7 @@ def _only_in_flight(seen: Observation) -> None:
     _in_time(seen)
     tools = [call.tool for call in seen.calls]
     twice = [name for name in PLAN if tools.count(name) > 1]
-    assert len(twice) < 2, f"{twice[0]} had finished before the crash, and ran again"
+    assert len(twice) < 2, f"{twice[0]} had finished before, and ran again"
 
 
 def step_deadline(parts: Parts) -> Iterator[Report]:

@@ -8,8 +8,9 @@ from labkit import llm, world
 from labkit.agent.tools import AgentTool, Risk
 from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
+from labkit.gauntlet.busy_sagas import sagas_end_well
 from labkit.gauntlet.parts import Parts, arrange, go_on
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import TaskState
 
 UNDO = {"create_dns": "delete_dns", "issue_certificate": "revoke_certificate", "deploy_container": "remove_container"}
@@ -31,6 +32,7 @@ def compensates(parts: Parts) -> Iterator[Report]:
     setup = arrange(story, **refuses, revoke_certificate=["permanent"])
     alone = partial(_saga_alone, parts)
     yield sweep(alone, alone, told, setup, name="a compensation that refuses")
+    sagas_end_well(parts)
 
 
 def _saga_alone(parts: Parts) -> dict[str, Any]:

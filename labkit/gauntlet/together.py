@@ -9,8 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from labkit import database, world
 from labkit.crash import Observation, Report, Stop, sweep, trial
+from labkit.gauntlet.busy_rows import rows_are_kept
 from labkit.gauntlet.parts import Parts
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.postgres import connect
 from labkit.store import StoreError
 
@@ -42,6 +43,7 @@ def transactions(parts: Parts) -> Iterator[Report]:
     assert seen.value == [False, "completed", "done long ago"], (
         f"A worker finished a task that was completed already, with its right version: {seen.value or did(seen)}"
     )
+    rows_are_kept(parts)
     _server_dies(parts)
 
 

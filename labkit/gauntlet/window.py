@@ -10,8 +10,9 @@ from labkit.agent_state import AgentState, Fact, StatePatch
 from labkit.course import stories
 from labkit.crash import Observation, Report, sweep, trial
 from labkit.files import FileStateStore
+from labkit.gauntlet.busy_states import patches_add_up, windows_fit
 from labkit.gauntlet.parts import Parts, arrange, go_on, strict, thirds
-from labkit.gauntlet.reasons import did
+from labkit.grading.judge.survival import did
 from labkit.task import TaskState
 
 
@@ -29,6 +30,8 @@ def context(parts: Parts) -> Iterator[Report]:
     )
     run = partial(_live, parts)
     yield sweep(run, run, _as_the_human_said, _ask, name="a human's answer")
+    patches_add_up(parts)
+    windows_fit(parts)
 
 
 def _told(name: str, description: str, text: str) -> AgentTool:

@@ -43,6 +43,8 @@ def in_order(steps: Sequence[SagaStep]) -> list[SagaStep]:
     before = {Kind.COMPENSABLE: [], Kind.PIVOT: of_kind[Kind.COMPENSABLE], Kind.RETRYABLE: of_kind[Kind.PIVOT]}
     if len(named) < len(steps):
         raise ValueError("two steps have the same name")
+    if shared := named.keys() & {f"undo {name}" for name in named}:
+        raise ValueError(f"a step is called {min(shared)!r}, and the key of another's compensation has that name")
     if len(of_kind[Kind.PIVOT]) > 1 or (of_kind[Kind.RETRYABLE] and not of_kind[Kind.PIVOT]):
         raise ValueError("a saga has at most one pivot, and retryable steps only with it")
     for step in steps:

@@ -5,6 +5,10 @@ from gauntlet_corpus import complaint, first_of_each_criterion, solved, with_ans
 
 from labkit.crash import KILLED, DidNotSurviveError, Effect, Line, Outcome, Point, Report
 from labkit.gauntlet.busy_calls import calls_try_again, errors_get_out, keys_differ
+from labkit.gauntlet.busy_plans import plans_end
+from labkit.gauntlet.busy_rows import rows_are_kept
+from labkit.gauntlet.busy_sagas import sagas_end_well
+from labkit.gauntlet.busy_states import patches_add_up, windows_fit
 from labkit.gauntlet.busy_tasks import damage_is_reported, plans_go_on, tasks_come_back
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.course import RUNS, Gauntlet
@@ -136,23 +140,12 @@ REASONS = [
         "the plan, even without a kill: the agent raised KeyError: 'a'",
         "",
     ),
-    (
-        report(2, "recovery did not end in time"),
-        "the plan: Killed after tool notify, before RETURN: after the restart, the agent did not end in time",
-        "",
-    ),
-    (
-        report(problem="run raised KeyError: 'a'", problem_line=THEIRS),
-        "the plan: the agent raised KeyError: 'a'",
-        f"{THEIRS}",
-    ),
-    (report(problem="setup raised KeyError: 'a'", problem_line=OURS), "the plan: the agent raised KeyError: 'a'", ""),
 ]
 
 
 @pytest.mark.parametrize(("seen", "what", "where"), REASONS)
-def test_a_reason_blames_a_kill_only_where_there_was_one_and_names_the_students_line(seen, what, where):
-    """Before the first effect a kill changes nothing. Neither the functions of a sweep nor labkit's lines are told."""
+def test_a_reason_names_the_run_and_tells_what_a_judge_would(seen, what, where):
+    """Of the agent, whose lines are not told; a kill is blamed only for what it did."""
     told, line = reason(seen, seen.counterexample() or DidNotSurviveError("no"))
     assert told == what
     assert line.partition(":")[0] == where.partition(":")[0]  # linecache may know a text
@@ -221,6 +214,82 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
             return result
         time.sleep(delay)
     return result
+"""),
+    (plans_end, "04_deadlines", "goes on", r"The first step raised KeyError, and run_steps ran create_dns, d", """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit):
+    deadline, failed = Deadline(task.deadline, clock), None
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name not in task.journal:
+            try:
+                task = store.save(task.finished(name, step(step_timeout(deadline, limit))))
+            except DeadlineExceeded as error:
+                return store.save(task.to(TaskState.FAILED, error=f"{name}: {error!r}"))
+            except Exception as error:
+                failed = f"{name}: {error!r}"
+    if failed:
+        return store.save(task.to(TaskState.FAILED, error=failed))
+    return store.save(task.to(TaskState.COMPLETED, result="done"))
+"""),
+    (rows_are_kept, "05_postgres", "any older version", r"had read version 5 of a task in version 4.*returned True", """
+# answer: finish_step
+def finish_step(conn, task_id, version, result):
+    statement = FINISH + " AND version <= :version AND state = 'running'"
+    return conn.execute(text(statement), {"id": task_id, "version": version, "result": result}).rowcount == 1
+"""),
+    (rows_are_kept, "05_postgres", "stops for nobody", r"raised KeyboardInterrupt, and execute_step returned as if", """
+# answer: execute_step
+def execute_step(engine, task_id, step):
+    with engine.begin() as conn:
+        row = conn.execute(text(READ), {"id": task_id}).one()
+    try:
+        result = step()
+    except KeyboardInterrupt:
+        return False
+    with engine.begin() as conn:
+        return finish_step(conn, task_id, row.version, result)
+"""),
+    (sagas_end_well, "06_saga", "undone as it was done", r"was undone before \w+, which requires it", """
+# answer: run_saga
+def run_saga(saga_id, steps, log):
+    named, begun = {step.name: step for step in steps}, []
+    try:
+        for name in reversed(undo_order(named, steps)):
+            begun.append(name)
+            named[name].execute(step_key(saga_id, name))
+    except Exception:
+        for name in begun:
+            named[name].compensate(step_key(saga_id, f"undo {name}"))
+        return "compensated"
+    return "completed"
+"""),
+    (patches_add_up, "07_dynamic_context", "an empty plan", r"Patch 2 was applied, and plan is .*; expected \[\]", """
+# answer: apply
+def apply(state, patch):
+    keys = {fact.key for fact in patch.add_facts}
+    return state.model_copy(update={
+        "known_facts": (*(fact for fact in state.known_facts if fact.key not in keys), *patch.add_facts),
+        "plan": patch.replace_plan or state.plan,
+    })
+"""),
+    (windows_fit, "07_dynamic_context", "stops at what is large", r"select_context shows .*; there is room for", """
+# answer: select_context
+def select_context(state, step, budget, count):
+    chosen = ContextSlice(state.goal, step, state.open_questions)
+    if count(chosen.render()) > budget:
+        raise ContextTooSmall(count(chosen.render()), budget)
+    for artifact in state.artifacts:
+        larger = replace(chosen, artifacts=(*chosen.artifacts, artifact))
+        if artifact.step == step and count(larger.render()) <= budget:
+            chosen = larger
+    for fact in reversed(state.known_facts):
+        larger = replace(chosen, facts=(fact, *chosen.facts))
+        if count(larger.render()) > budget:
+            break
+        chosen = larger
+    return chosen
 """),
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -198,6 +199,22 @@ def test_a_script_falls_apart_where_sqlite_says_so():
         " SELECT 1",
     ]
     assert list(statements("".join(parts))) == parts
+
+
+def test_a_database_may_be_in_a_folder():
+    """That SQLite makes and removes files there changes the time of the folder, which nobody else has changed."""
+
+    def count():
+        Path("data").mkdir(exist_ok=True)
+        with contextlib.closing(sqlite3.connect("data/bank.db")) as bank, bank:
+            bank.execute("CREATE TABLE IF NOT EXISTS visits (number)")
+            bank.execute("INSERT INTO visits VALUES (1)")
+            return bank.execute("SELECT count(*) FROM visits").fetchone()[0]
+
+    def counted(seen):
+        assert seen.state in {1, 2}
+
+    sweep(count, count, counted, power=True).assert_survives(effects=4)
 
 
 def test_a_power_cut_inside_sqlite_is_said_to_be_unexplored():

@@ -210,5 +210,5 @@ def test_a_case_that_takes_too_long_fails_alone(class_of_three, monkeypatch):
     hand_in(class_of_three / "class", "Bob", RIGHT.replace("return", "while number == 0: pass\n    return"))
     book = Book(class_of_three / "out", class_of_three / "criteria", enclosed=False, run_notebooks=False)
     bob = book.grade(book.students(class_of_three / "class"))[1]
-    assert [(v.status, v.what) for v in bob.results[0].verdicts][1][1] == "it had not ended after 5 seconds"
+    assert [(v.status, v.what) for v in bob.results[0].verdicts][1][1] == "the answer had not ended after 5 seconds"
     assert bob.total.got == 2

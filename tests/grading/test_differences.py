@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.agent_state import Fact
-from labkit.grading.judge.differences import LONGEST, apart, brief, plain
+from labkit.grading.judge.differences import LONGEST, apart, brief, plain, quoted_apart
 
 FACT = {"key": "zone", "value": "blue", "source": "user"}
 
@@ -28,6 +28,22 @@ def test_two_values_that_differ_are_told_by_two_texts(one, other, where):
     place, first, second = apart(one, other)
     assert place == where
     assert first != second
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("done", "", ("", "'done'", "''")),
+        ("None", None, ("", "'None'", "None")),
+        ("Z\u00fcrich", "Zu\u0308rich", (" from character 2 on", r"'\xfcrich'", r"'u\u0308rich'")),
+        ("a" * 200 + "b", "a" * 200 + "c", (" from character 201 on", "'b'", "'c'")),
+        ("a" * 90, "b", ("", f"'{'a' * 40}'… (90 characters)", "'b'")),
+        ("same", "same", ("", "'same'", "'same'")),
+    ],
+)
+def test_two_texts_are_told_as_python_writes_them(one, other, told):
+    """Not too long, and never alike unless they are equal."""
+    assert quoted_apart(one, other) == told
 
 
 def test_a_model_is_plain_with_all_that_it_holds():

@@ -397,6 +397,7 @@ def test_two_processes_do_not_work_on_one_saga(outside, new_saga):
         ([("a", {"requires": ("b",)})], "the step a requires b, which is no step"),
         ([("a", {"requires": ("b",)}), ("b", {"requires": ("a",)})], "these steps wait for each other: "),
         ([("a", {}), ("a", {})], "two steps have the same name"),
+        ([("a", {}), ("undo a", {})], "a step is called 'undo a', and the key of another's compensation has that name"),
         ([("a", {"kind": Kind.PIVOT}), ("b", {"kind": Kind.PIVOT})], "at most one pivot"),
         ([("a", {"kind": Kind.RETRYABLE})], "retryable steps only with it"),
         ([("a", {"requires": ("b",)}), ("b", {"kind": Kind.PIVOT})], "these steps wait for each other: "),

@@ -25,7 +25,7 @@ from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
 from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import forget_namesakes, imported
-from labkit.crash.under_test import lines_under_test, without_addresses
+from labkit.crash.under_test import lines_under_test, text_of
 from labkit.isolation.confine import Confinement, confine
 from labkit.isolation.writing import restrict
 
@@ -88,7 +88,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         trace.note(Returned(value=plain, loaded=trace.loaded(), hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
-        text = without_addresses(str(error)).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
+        text = text_of(error).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)
         text = text.replace(str(sandbox), "the sandbox")
         lines = lines_under_test(frames)
         if files.ACTIVE:

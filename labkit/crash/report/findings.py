@@ -37,6 +37,8 @@ class Outcome:
     """After which effect of its own the recovery was killed as well; empty if it was not."""
     stranger: int = 0
     """The process id of an earlier life, where another process has it now (modelled); 0 if nobody has."""
+    line: Line | None = None
+    """Where the recovery failed."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def outcome(left: Left) -> Outcome:
     if left.failure is None:
         return Outcome(survives=True, **details)
     line = Line.first(left.failure.lines)
+    details["line"] = line if left.role == "recover" else None
     error, text = left.failure.error, textwrap.shorten(left.failure.text, 160, placeholder=" …")
     if error == "NotPlainDataError":
         reason = text
@@ -159,13 +162,15 @@ class Findings:
         following = [*map(str, self.effects), "the end"]
         return [(following[point.k], point.survives) for point in self.points]
 
-    def words(self, k: int, outcome: Outcome) -> str:
-        """What happened at crash point k."""
+    def words(self, k: int, outcome: Outcome, moment: str = "") -> str:
+        """What happened at crash point k; `moment` says where that is, if not we."""
         fault = "Killed" if outcome.model == KILLED else "Power cut"
         again = f"; the recovery was killed as well, after {outcome.again}" if outcome.again else ""
         loss = f" (modelled: {outcome.loss}{'' if outcome.ext4 else f'. {EXT4_SAVES}'})" if outcome.loss else ""
         other = f" (modelled: another process has the id {outcome.stranger} now)" if outcome.stranger else ""
-        return f"{fault} {self.moment(k)}{again}{loss}{other}{f': {outcome.reason}' if outcome.reason else ''}"
+        return (
+            f"{fault} {moment or self.moment(k)}{again}{loss}{other}{f': {outcome.reason}' if outcome.reason else ''}"
+        )
 
     def assert_survives(self, effects: int = 1) -> None:
         """Raise DidNotSurviveError unless every crash point was explored and survives.

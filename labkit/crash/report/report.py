@@ -1,6 +1,6 @@
 """The result of a sweep as a learner has it: it shows itself, and can run any crash point once more."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from labkit.crash import asked
@@ -103,7 +103,7 @@ class Report(Findings):
             "name": self.name,
             "effects": [str(effect) for effect in self.effects],
             "points": [
-                {"k": p.k, "survives": p.survives, "outcomes": [vars(o) for o in p.outcomes]} for p in self.points
+                {"k": p.k, "survives": p.survives, "outcomes": [asdict(o) for o in p.outcomes]} for p in self.points
             ],
             "problem": self.problem,
         }

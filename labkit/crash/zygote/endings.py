@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
 
 from labkit.crash.asked import Failure
@@ -62,9 +63,10 @@ class Ending:
 
     @property
     def native(self) -> set[str]:
-        """The files of the sandbox that C code changes past the shim: SQLite's databases and what it keeps beside."""
+        """What C code changes past the shim: SQLite's databases, what it keeps beside, the times of their folders."""
         paths = {news.path for news in self.news if isinstance(news, Native)}
-        return {each for path in paths for each in sqlite_files(path)}
+        files = {each for path in paths for each in sqlite_files(path)}
+        return files | {str(folder) for path in paths for folder in PurePath(path).parents if folder.name}
 
     @property
     def asked(self) -> list[int]:

@@ -207,7 +207,7 @@ def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
             elif isinstance(news, Done):
                 disk.apply(news)
     except (AttributeError, LookupError, TypeError, ValueError):  # code under test has told it, not the shim
-        raise NotExploredError("a child told of effects that there cannot have been") from None
+        raise NotExploredError("the process told of effects that there cannot have been") from None
     return disk
 
 

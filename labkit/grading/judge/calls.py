@@ -4,13 +4,15 @@ import inspect
 import math
 import resource
 import signal
+import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from labkit.crash.child.trace import lines_under_test
 from labkit.crash.lines import Line
+from labkit.crash.under_test import text_of
 
 PATIENCE = 1
 """Seconds of processor time after which a call counts as endless."""
@@ -34,6 +36,30 @@ def called(call: Callable[[], Any]) -> dict[str, Any]:
         signal.signal(signal.SIGXCPU, before)
 
 
+def until_endless(calls: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In a child: how these calls went, one after another; none is made after one that did not end."""
+    found = []
+    for got in calls:
+        found.append(got)
+        if got.get("endless"):
+            break
+    return found
+
+
+def line_now() -> Line | None:
+    """In a child: the learner's line that is being executed."""
+    frame = sys._getframe()  # noqa: SLF001 - the way to see who called
+    while frame and not frame.f_code.co_filename.startswith("<answer "):
+        frame = frame.f_back
+    return Line(frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno) if frame else None
+
+
+def salt_hash(answer: Callable[..., Any], salt: object) -> None:
+    """In a child: give an answer the `hash` of another process. Children are forks, and would hash texts alike."""
+    salted = lambda thing: hash(thing if isinstance(thing, int | float) else (salt, thing))  # noqa: E731
+    getattr(answer, "__globals__", {}).setdefault("hash", salted)
+
+
 def told(failure: dict[str, Any]) -> str:
     """How a call failed, as the predicate of a sentence, with the learner's line."""
     line = Line.first(failure["lines"])
@@ -51,7 +77,7 @@ def shown(value: Any) -> str:
 def _failure(error: BaseException) -> dict[str, Any]:
     frames = reversed(list(traceback.walk_tb(error.__traceback__)))
     endless = isinstance(error, EndlessError)
-    said = f": {error}" if str(error) else ""
+    said = f": {text}" if (text := text_of(error)) else ""
     failed = "did not end after a second of work" if endless else f"raised {type(error).__name__}{said}"
     return {"failed": failed, "endless": endless, "lines": lines_under_test(frames)}
 

@@ -35,9 +35,9 @@ def brief(value: Any) -> str:
 
 
 def apart(one: Any, other: Any) -> tuple[str, str, str]:
-    """Where two unequal plain values differ, and what either of them is there: "" if the whole of them shows it."""
+    """Where two plain values differ, and what either of them is there: "" if the whole of them shows it."""
     first, second = brief(one), brief(other)
-    if _folded(first) != _folded(second):
+    if one == other or _folded(first) != _folded(second):
         return "", first, second
     if isinstance(one, str) and isinstance(other, str):
         start = next(n for n, (mine, theirs) in enumerate(zip_longest(one, other)) if mine != theirs)
@@ -51,6 +51,17 @@ def apart(one: Any, other: Any) -> tuple[str, str, str]:
     name, mine, theirs = next(each for each in pairs if each[1] != each[2])
     where, first, second = apart(mine, theirs)
     return f"[{name!r}]{where}", first, second
+
+
+def quoted(value: Any) -> str:
+    """A value as Python writes it, and not too long."""
+    return repr(value) if len(str(value)) < 80 else f"{str(value)[:40]!r}… ({len(str(value))} characters)"
+
+
+def quoted_apart(one: Any, other: Any) -> tuple[str, str, str]:
+    """As `apart`, of texts as Python writes them."""
+    first, second = quoted(one), quoted(other)
+    return ("", first, second) if one == other or _folded(first) != _folded(second) else apart(one, other)
 
 
 def _folded(text: str) -> str:

@@ -170,7 +170,7 @@ def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Ran
         return judge_case(program, rng)
 
     def give_up(*_: Any) -> NoReturn:
-        raise AssertionError(f"it had not ended after {seconds:g} seconds")
+        raise AssertionError(f"the answer had not ended after {seconds:g} seconds")
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -654,17 +654,64 @@ def load_task(path):
 """,
 ]
 
+SUFFIX_REPLACED = """
+# answer: save_task
+def save_task(task, path):
+    target = Path(path)
+    draft = target.with_suffix(".draft")
+    with draft.open("w") as file:
+        file.write(task.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+"""
+CURRENT_FOLDER_SYNCED = """
+# answer: save_task
+def save_task(task, path):
+    draft = f"{path}.draft"
+    with open(draft, "w") as file:
+        file.write(task.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+    folder = os.open(".", os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+"""
+UNREADABLE_IS_MISSING = """
+# answer: load_task
+def load_task(path):
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        return None
+    try:
+        return Task.model_validate_json(data)
+    except ValueError as error:
+        raise CorruptState(path) from error
+"""
+
 WRONG = [
     ("written in place", "saves_whole", r"line 3 had done open-truncate.*is empty", [IN_PLACE]),
     ("deleted, then renamed", "saves_whole", r"line 6 had done unlink task.json.*is gone", [DELETE_THEN_RENAME]),
     ("replaced before it is closed", "saves_whole", r"had done replace .*is empty", [REPLACED_BEFORE_CLOSED]),
     ("backup first, nobody reads it", "saves_whole", r"had done replace task.json .*is gone", [BACKUP_FIRST]),
+    ("a temporary name that may be the name", "saves_whole",
+     r"had done open-truncate folder/task\.draft, before .*task\.draft is empty", [SUFFIX_REPLACED]),
+    ("the current folder synced", "survives_power_cut", r"^Power cut after .*, but the old task is back at folder/task\.json",
+     [CURRENT_FOLDER_SYNCED]),
+    ("what cannot be opened taken for missing", "reports_corrupt", r"could not be opened .*load_task returned None, as",
+     [UNREADABLE_IS_MISSING]),
     ("an empty function", "saves_whole", r"does nothing survives|is gone", [EMPTY]),
     ("an empty function", "keeps_acknowledged", r"save_task had returned.*is gone", [EMPTY]),
     ("kept in memory", "keeps_acknowledged", r"save_task had returned.*is empty", [KEPT_IN_MEMORY]),
     ("serialisation error swallowed", "keeps_acknowledged", r"save_task had returned, but task.json is gone",
      [ERROR_SWALLOWED]),
-    ("disk error swallowed", "keeps_acknowledged", r"returned as if it had", [DISK_ERROR_SWALLOWED]),
+    ("disk error swallowed", "keeps_acknowledged", r"A folder stands at path.*save_task returned None: raise",
+     [DISK_ERROR_SWALLOWED]),
     ("renames past Python", "saves_whole", r"was going to call C code by ctypes", [PAST_PYTHON]),
     ("writes by a subprocess", "saves_whole", r"was going to start another process \(tee\)", [BY_A_SUBPROCESS]),
     ("helper outside the answer cells", "saves_whole", r"`write_whole` is defined outside the answer cells",
@@ -674,8 +721,8 @@ WRONG = [
     ("empty taken for new", "reports_corrupt", r"empty file, load_task returned None", [EMPTY_IS_NONE]),
     ("missing taken for corrupt", "reports_corrupt", r"There was no file, and load_task raised CorruptState",
      [MISSING_IS_CORRUPT]),
-    ("saved only at the end", "resumes", r"had finished before the crash, and ran again", [SAVED_AT_THE_END]),
-    ("journalled before the step ran", "resumes", r"has never run, though the task says completed",
+    ("saved only at the end", "resumes", r"had finished before, and ran again", [SAVED_AT_THE_END]),
+    ("journalled before the step ran", "resumes", r"has never run, and resume returned a completed task",
      [JOURNALLED_BEFORE]),
     ("restarted from step 1", "resumes", r"was journalled as finished, and ran again", [FROM_STEP_ONE]),
     ("returns nothing", "resumes", r"resume returned None, not a task", [RETURNS_NOTHING]),
@@ -793,7 +840,7 @@ class Slot:
         self.path = Path(path)
 
     def put(self, task):
-        fresh = self.path.with_suffix(".fresh")
+        fresh = self.path.with_name(f"{self.path.name}.fresh")
         with fresh.open("w") as file:
             file.write(task.model_dump_json(indent=2))
             file.flush()
@@ -887,7 +934,7 @@ def save_task(task, path):
         file.flush()
         os.fsync(file.fileno())
     os.replace(f"{path}.next", path)
-    folder = os.open(os.getcwd(), os.O_RDONLY)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
 '''

@@ -417,7 +417,7 @@ WRONG = [
      [RETURNS_NOTHING]),
     ("returns an old task", "saves_failure", r"run_steps returned a running task; expected that task",
      [RETURNS_AN_OLD_TASK]),
-    ("saved at the end", "restart_keeps_deadline", r"had finished before the crash, and ran again", [SAVED_AT_THE_END]),
+    ("saved at the end", "restart_keeps_deadline", r"had finished before, and ran again", [SAVED_AT_THE_END]),
     ("journal ignored", "restart_keeps_deadline", r"was journalled as finished, and ran again", [JOURNAL_IGNORED]),
     ("journalled before it ran", "restart_keeps_deadline", r"was journalled as finished, and had never run",
      [JOURNALLED_BEFORE]),
@@ -425,7 +425,7 @@ WRONG = [
      [GIVES_UP_AFTER_A_CRASH]),
     ("one step after a crash", "restart_keeps_deadline", r"\w+, \w+ in its journal, and run_steps ran \w+; expected",
      [ONE_STEP_AFTER_A_CRASH]),
-    ("failed in advance", "restart_keeps_deadline", r"\d+ s were left, and the task in the store was failed already",
+    ("failed in advance", "restart_keeps_deadline", r"With \d+ s left, the task in the store was failed already",
      [FAILED_IN_ADVANCE]),
     ("never completes", "run_deadline", r"With 4000 s .* the task in the store is running; expected a completed one",
      [NEVER_COMPLETES]),
@@ -950,7 +950,7 @@ def step_timeout(deadline, limit):
         except Exception as error:
 """)),
     ('a time budget of its own from monotonic at import', 'restart_keeps_deadline',
-     r"Killed before the first step: Ended at \d+ s, deadline \d+ s: the process that started at",
+     r"Even without a kill: Ended at \d+ s, deadline \d+ s: the process that started at",
      _but(DEADLINE, """\
     class Own:
         end = (task.deadline - task.updated_at).total_seconds() + clock.monotonic()

@@ -987,14 +987,14 @@ WRONG = [
     (
         "lock held",
         OPEN,
-        r"Another UPDATE waited while deploy ran: line 4 of execute_step's transaction was open",
+        r"Another UPDATE waited while the step ran: line 4 of execute_step's transaction was open",
         [LOCK_HELD],
     ),
     ("lock held", FINAL, r"could not finish the task: its row was locked", [LOCK_HELD]),
     (
         "read left open",
         OPEN,
-        r"While deploy ran, line 4 of execute_step's transaction was open: it locks no row",
+        r"While the step ran, line 4 of execute_step's transaction was open: it locks no row",
         [READ_LEFT_OPEN],
     ),
     (
@@ -1012,7 +1012,7 @@ WRONG = [
     (
         "locked on another connection",
         OPEN,
-        r"Another UPDATE waited while deploy ran: line 5",
+        r"Another UPDATE waited while the step ran: line 5",
         [LOCKED_ON_ANOTHER_CONNECTION],
     ),
     (
