@@ -95,3 +95,10 @@ TAKERS = {
 def test_an_answer_finds_neither_the_judge_nor_what_could_stand_in_for_it(judge, what):
     """Not on the file system of its process, nor in its memory: whoever tries has an answer that raises."""
     assert judge(RIGHT.replace("\n", f"\n{TAKERS[what]}\n", 1)) == (0, 0)
+
+
+def test_an_answer_finds_every_mechanism(judge):
+    """What is hidden beside them hides none of them, though it is imported late."""
+    modules = "backoff", "checkpoints", "claims", "context", "deadlines", "files", "idempotency", "plan", "postgres"
+    lines = "\n".join(f"import labkit.{name}" for name in (*modules, "saga", "sqlite", "world", "agent", "database"))
+    assert judge(RIGHT.replace("\n", f"\n{lines}\n", 1)) == (0, 2)

@@ -47,17 +47,16 @@ class Room:
         """Namespaces, user and bind mounts: Python, labkit and the loan to read, `folder` to write."""
         return Plan(self.user, (*readable(), *self.loan.reach), (str(folder),), self.apart)
 
-    def confinement(self, *write: str, readable: Callable[[], tuple[str, ...]] = guarantees.readable) -> Confinement:
+    def confinement(self, *write: str) -> Confinement:
         """The Landlock rules and rlimits that a process there takes on. TCP only in a network namespace of its own."""
-        return Confinement((*readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
+        return Confinement((*guarantees.readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
     def enclosure(self, server: ForkServerClient) -> Enclosure:
         """For a judge's `Client`: `server` forks the zygote inside the plan, and its children are confined."""
-        children = self.confinement(readable=guarantees.readable_to_answers)
-        return Enclosure(partial(self._start, server), children)
+        return Enclosure(partial(self._start, server), self.confinement())
 
     def _start(self, server: ForkServerClient, channel: int, log: int, folder: Path) -> Work:
-        plan = self.plan(folder, guarantees.readable_to_answers)
+        plan = self.plan(folder, guarantees.readable_to_answers)  # Landlock could not hide parts: imports list folders
         return server.work(plan, _lab, folder, self.loan.environment, channels=(channel, log), folder=folder)
 
 
