@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 
 from filelock import FileLock
 
 from labkit.files import FileStateStore
-from labkit.grading.gradebook.handed_in import find_handed
+from labkit.grading.gradebook.handed_in import Reading
 from labkit.grading.gradebook.results import Grade
 from labkit.grading.gradebook.student import Desk, Student
 from labkit.grading.judge.criteria import Exercise, exercises
@@ -50,11 +51,24 @@ class Book:
         self.exercises = {stem: each for stem, each in exercises(self.criteria).items() if each.cases}
         self.store = FileStateStore(self.out / ".state")
 
-    def students(self, folder: Path) -> list[Student]:
-        """Who has handed in something, with what. UsageError if there is nothing, or the book would lie in it."""
+    def students(self, folder: Path, jobs: int = 1) -> list[Student]:
+        """Who has handed in something, with what, `jobs` read at a time.
+
+        UsageError if there is nothing, or the book would lie in it.
+        """
         if self.out.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"{self.out} lies among the submissions: choose another folder with --out")
-        return [Student.of(each, self.exercises) for each in find_handed(folder, self.exercises)]
+        with self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
+            reading = Reading(folder, self.exercises, servers)
+            bundles = reading.bundles()
+            try:
+                handed = list(workers.map(reading.handed, bundles, count()))
+            except BaseException:
+                if servers:
+                    servers.stop()
+                workers.shutdown(cancel_futures=True)
+                raise
+        return [Student.of(each, self.exercises) for each in handed]
 
     def grade(
         self, students: list[Student], jobs: int = 1, done: Callable[[str], None] = lambda _: None

@@ -16,8 +16,8 @@ from labkit.files import make_directory, write_atomically
 from labkit.grading.gradebook.pages import class_page, student_page
 from labkit.grading.gradebook.results import Grade, schema
 from labkit.grading.gradebook.similar import Pair
-from labkit.grading.gradebook.whose import file_names
 from labkit.grading.judge.judge import Status
+from labkit.grading.reader.whose import file_names
 from labkit.grading.sandbox.guarantees import Guarantee
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from labkit.grading.gradebook.whose import Whose
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import Result, Status
+from labkit.grading.reader.whose import Whose
 
 
 class Marks(BaseModel):

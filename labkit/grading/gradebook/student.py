@@ -4,19 +4,19 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from labkit.grading.gradebook.handed_in import Handed
 from labkit.grading.gradebook.results import Grade
-from labkit.grading.gradebook.whose import Whose, short
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import BY_HAND, Result, Status, Verdict
 from labkit.grading.judge.request import Request
 from labkit.grading.notebook.submission import Submission
+from labkit.grading.reader.whose import Whose, short
 from labkit.grading.run_through.attempt import Attempt, checks, rebuilt
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
@@ -52,11 +52,15 @@ class Student:
     look: bool = False
     """Whether something that was handed in could not be used."""
     whose: Whose | None = None
+    tokens: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Exercise stem → what is compared with other students' answers."""
 
     @classmethod
     def of(cls, handed: Handed, exercises: Mapping[str, Exercise]) -> "Student":
         """Of what was handed in."""
-        return cls(handed.student, handed.submissions, handed.notes, exercises, handed.look, handed.whose)
+        return cls(
+            handed.student, handed.submissions, handed.notes, exercises, handed.look, handed.whose, handed.tokens
+        )  # fmt: skip
 
     @property
     def id(self) -> str:

@@ -11,5 +11,10 @@ LONGEST = 2000
 def printable(text: str) -> str:
     """What a student's code made us say, without what a terminal would obey, and not longer than anybody reads."""
     text = ESCAPES.sub("", text)
-    shown = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
+    shown = "".join(char if is_printable(char) else "�" for char in text)
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} …"
+
+
+def is_printable(text: str) -> bool:
+    """Whether there are only characters in it that are seen, lines and tabs."""
+    return text.replace("\n", "").replace("\t", "").isprintable()
