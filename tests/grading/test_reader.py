@@ -12,8 +12,8 @@ import pytest
 from own_class import RIGHT, cell, cells, find_handed, hand_in, make_criteria, notebook
 from pydantic import ValidationError
 
+from labkit.crash.printable import is_printable
 from labkit.grading.judge.criteria import exercises
-from labkit.grading.judge.printable import is_printable
 from labkit.grading.reader import reader, told
 from labkit.grading.reader.told import Told, checked
 from labkit.grading.reader.whose import whose

@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from labkit.crash.printable import printable
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.exports import write_all
 from labkit.grading.gradebook.similar import pairs
-from labkit.grading.judge.printable import printable
 from labkit.grading.sandbox import guarantees
 from labkit.isolation.process import processors
 from labkit.repository import UsageError

@@ -9,5 +9,4 @@ judge       a verdict for each case
 cells_as_written  what is plainly wrong with a cell, where that explains a failure
 as_text     the verdict as a learner reads it
 differences how two values differ, in texts that differ
-printable   text that a student's code made, without control characters
 """

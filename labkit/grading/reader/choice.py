@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from labkit.crash.printable import printable
 from labkit.grading.judge.criteria import Exercise, submission_of
-from labkit.grading.judge.printable import printable
 from labkit.grading.notebook.cells import Cell, cells_of, cells_of_script
 from labkit.grading.notebook.language import shape
 from labkit.grading.notebook.submission import BY_ID, Submission, find_answers

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from labkit.crash.printable import LONGEST, is_printable, printable
 from labkit.grading.judge.criteria import Exercise
-from labkit.grading.judge.printable import LONGEST, is_printable, printable
 from labkit.grading.notebook.submission import Submission
 from labkit.grading.reader.tokens import MOST as MOST_TOKENS
 

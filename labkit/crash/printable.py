@@ -1,4 +1,4 @@
-"""What a student's code made us say, made fit to be shown."""
+"""What code under test made us say, made fit to be shown: where it enters, so that nobody has to think of it later."""
 
 import re
 
@@ -9,7 +9,9 @@ LONGEST = 2000
 
 
 def printable(text: str) -> str:
-    """What a student's code made us say, without what a terminal would obey, and not longer than anybody reads."""
+    """The text without what a terminal would obey, and not longer than anybody reads."""
+    if text.isprintable() and len(text) <= LONGEST:
+        return text
     text = ESCAPES.sub("", text)
     shown = "".join(char if is_printable(char) else "�" for char in text)
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} …"
