@@ -12,9 +12,10 @@ from labkit.grading.reader import reader
 from labkit.grading.reader.files import ARCHIVE, is_not_theirs
 from labkit.grading.reader.reader import Bundle, DiedError, UnreadError
 from labkit.grading.reader.told import Listed, Told, Who, checked
-from labkit.grading.reader.whose import Whose, whose
+from labkit.grading.reader.whose import Whose, shown, whose
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
+from labkit.isolation.work import StoppedError
 from labkit.repository import UsageError
 
 OF_STUDENTS = re.compile(r"\.ipynb|\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz|7z|rar|pdf|docx?|py)$", re.IGNORECASE)
@@ -78,8 +79,11 @@ class Reading:
         """What a student has handed in; if it could not be read, that somebody must look, and why."""
         try:
             told = self._told(bundle, number)
-        except UnreadError as error:
-            note = f"what was handed in could not be read: {error}; {BY_HAND}"
+        except StoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this student alone
+            why = error if isinstance(error, UnreadError) else f"the grading itself failed ({type(error).__name__})"
+            note = f"what was handed in could not be read: {why}; {BY_HAND}"
             return Handed(bundle.whose.student, notes=[note], look=True, whose=bundle.whose)
         return Handed.of(bundle.whose, told)
 
@@ -93,9 +97,15 @@ class Reading:
             yield from self._in_archive(entries[0])
             return
         for entry in entries:
-            student = whose(entry.name, self.exercises, folder=entry.is_dir())
+            student = self._named(entry)
             if not entry.is_symlink() and (entry.is_dir() or student.platform or OF_STUDENTS.search(entry.name)):
                 yield student, entry, False
+
+    def _named(self, entry: Path) -> Whose:
+        try:
+            return whose(entry.name, self.exercises, folder=entry.is_dir())
+        except Exception:  # noqa: BLE001 - no name stops the others; it is the student's, as it is
+            return Whose(shown(entry.name))
 
     def _in_archive(self, path: Path) -> Iterator[tuple[Whose, Path, bool]]:
         """The students whom an archive names, as a platform does; else it is one student's."""

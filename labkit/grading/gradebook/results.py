@@ -69,6 +69,11 @@ class Grade(BaseModel):
             notes=notes, **who,
         )  # fmt: skip
 
+    def unwritable(self, error: Exception) -> "Grade":
+        """In its place, if it cannot be written: the marks, and that somebody must look."""
+        note = f"the report could not be written ({type(error).__name__}): look at the files yourself"
+        return self.model_copy(update={"status": "look", "results": [], "runs": [], "notes": [note]})
+
 
 def schema() -> dict[str, Any]:
     """The JSON schema of what is written for each student."""

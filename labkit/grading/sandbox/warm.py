@@ -121,6 +121,8 @@ class Servers:
                 try:
                     judge, needed = ForkServerClient.start(os.environ, _load_judge, stem, self._criteria)
                 except ForkServerError as error:
+                    if stem in self._judges:  # it has loaded before: this is no mistake of the instructor's
+                        raise
                     raise UsageError(f"the judge of {stem} does not load: {error}") from None
                 known = {**guarantees.environment(), **ENVIRONMENT}
                 self._judges[stem] = judge, ForkServerClient.start(known, load_lab, needed)[0]
