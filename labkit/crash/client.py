@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from labkit.crash.asked import Request
 from labkit.crash.channel import hear, made
-from labkit.crash.jobs import CrashLabError, Limits
+from labkit.crash.jobs import CrashLabError, LabEndedError, Limits
 from labkit.crash.preload import shipped
 from labkit.isolation.confine import Confinement
 
@@ -88,7 +88,7 @@ class Client:
                 if self._reason:
                     raise CrashLabError(self._reason) from None
                 said = (self.folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
-                raise CrashLabError(f"the crash lab's own process ended: {' '.join(said) or 'killed'}") from None
+                raise LabEndedError(f"the crash lab's own process ended: {' '.join(said) or 'killed'}") from None
             except BaseException:
                 self.close()
                 raise

@@ -21,6 +21,10 @@ class CrashLabError(RuntimeError):
         self.lines, self.where = lines, ""
 
 
+class LabEndedError(CrashLabError):
+    """A process of the crash lab has ended, and nobody knows why: nothing is known of what it was asked."""
+
+
 class ServiceError(RuntimeError):
     """A service did not answer as one. The text is the predicate of a sentence."""
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
+from labkit.crash.printable import printable
+
 
 @dataclass(kw_only=True)
 class Done:
@@ -33,7 +35,7 @@ class Done:
     @property
     def label(self) -> str:
         """The effect by name."""
-        return f"{self.op} {self.target}".strip()
+        return printable(f"{self.op} {self.target}".strip())
 
 
 @dataclass(kw_only=True)
@@ -127,6 +129,8 @@ class Raised:
 News = Done | Opened | Reached | Native | Refused | Asked | Repeated | Waiting | Stopped | Returned | Raised
 FINAL = (Waiting, Stopped, Returned, Raised)
 """The news that are the last."""
+SHOWN = {"error", "text", "what", "todo"}
+"""Fields that are shown as they are: what cannot be shown is replaced as they enter."""
 KINDS = {kind.__name__: kind for kind in News.__args__}
 FORMS = {
     name: {field: getattr(hint, "__origin__", hint) for field, hint in get_type_hints(kind).items() if hint is not Any}
@@ -162,4 +166,18 @@ def _parse(news: str, **details: Any) -> News:
     for name, form in FORMS[news].items():
         if not isinstance(getattr(made, name), form):
             raise TypeError(f"{name} of {news}")
+    for name in SHOWN & vars(made).keys():
+        setattr(made, name, printable(getattr(made, name)))
+    for each in getattr(made, "lines", ()):
+        each[:] = _line(*each)
+    if isinstance(made, Reached):
+        made.line = _line(*made.line)
+        made.values = {printable(name): printable(value) for name, value in made.values.items()}
     return made
+
+
+def _line(file: str, function: str, number: int) -> list[Any]:
+    """A frame's line. TypeError if it is none."""
+    if not (isinstance(file, str) and isinstance(function, str) and type(number) is int):
+        raise TypeError("a line")
+    return [file, printable(function), number]

@@ -46,8 +46,11 @@ def supports() -> dict[str, bool]:
     return {"files": abi >= 1, "tcp": abi >= 4, "signals": abi >= 6}
 
 
-def confine(to: Confinement, sandbox: Path) -> None:
-    """By rlimits and Landlock, give up everything else, in this process and all that it will start."""
+def confine(to: Confinement, sandbox: Path | None) -> None:
+    """By rlimits and Landlock, give up everything else, in this process and all that it will start.
+
+    `sandbox`: a folder that may be written, if any.
+    """
     for what, most in (
         (resource.RLIMIT_AS, to.memory), (resource.RLIMIT_FSIZE, to.file),
         (resource.RLIMIT_NPROC, to.processes), (resource.RLIMIT_CORE, 0),
@@ -63,7 +66,7 @@ def confine(to: Confinement, sandbox: Path) -> None:
     rules.add_path_rule(*filter(os.path.isfile, to.read), access=read)
     rules.add_path_rule(*filter(os.path.isdir, to.read), access=read | AccessFs.READ_DIR)
     rules.add_path_rule(*filter(os.path.exists, DEVICES), access=AccessFs.READ_FILE | AccessFs.WRITE_FILE)
-    rules.add_path_rule(*to.write, sandbox, access=everything)
+    rules.add_path_rule(*to.write, *([sandbox] if sandbox else []), access=everything)
     rules.apply()
 
 

@@ -77,7 +77,7 @@ def _freeze(path: str, flags: int) -> None:
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    call("mount", *(text and text.encode() for text in (source, target, kind)), flags, data.encode())
+    call("mount", *(text and os.fsencode(text) for text in (source, target, kind)), flags, data.encode())
 
 
 def call(name: str, *arguments: bytes | int | None) -> None:

@@ -27,8 +27,8 @@ if sys.platform == "linux":
     import fcntl
 
 NEWUSER, NEWPID, NEWNET, NEWNS, NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x00020000, 0x08000000
-CAPABILITIES_V3 = 0x20080522
-PR_SET_NO_NEW_PRIVS = 38
+CAPABILITIES_V3, DAC_READ_SEARCH = 0x20080522, 1 << 2
+PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS = 8, 38
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 NOBODY = 65534
 SYSTEM = (
@@ -50,6 +50,8 @@ class Plan:
     """Folders that may be changed, as far as that user may."""
     apart: bool = True
     """In namespaces of its own. Else it is but another user, and that only if we are root."""
+    reads_all: bool = False
+    """Whether it may read what it sees whoever owns it, if we are root, until `give_up_capabilities`."""
 
     def command(self) -> tuple[str, ...]:
         """The words to put before a command that is to run there."""
@@ -83,15 +85,26 @@ def settle(plan: Plan) -> None:
         call("unshare", NEWNET | NEWNS | NEWIPC)
         move_in([*SYSTEM, *plan.read], plan.write)
         _raise_loopback()
+    reads_all = plan.reads_all and os.geteuid() == 0
     if os.geteuid() == 0:
+        LIBC.prctl(PR_SET_KEEPCAPS, reads_all)
         os.setgroups([])
         os.setresgid(plan.user, plan.user, plan.user)
         os.setresuid(plan.user, plan.user, plan.user)
-    header, none = struct.pack("=Ii", CAPABILITIES_V3, 0), bytes(24)
-    call("capset", header, none)
+    _keep_only(DAC_READ_SEARCH if reads_all else 0)
     LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     LIBC.prctl(PR_SET_DUMPABLE, 1)  # another user may not look into itself, unless it is told so
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user undoes it
+
+
+def give_up_capabilities() -> None:
+    """By capset: from now on this process may do what its user may."""
+    _keep_only(0)
+
+
+def _keep_only(capabilities: int) -> None:
+    header = struct.pack("=Ii", CAPABILITIES_V3, 0)
+    call("capset", header, struct.pack("=6I", capabilities, capabilities, 0, 0, 0, 0))
 
 
 def _raise_loopback() -> None:

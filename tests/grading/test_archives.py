@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from labkit.grading.gradebook import archives
-from labkit.grading.gradebook.archives import ArchiveError, is_archive, members
+from labkit.grading.reader import archives
+from labkit.grading.reader.archives import ArchiveError, is_archive, members
 
 
 def zipped(**files):

@@ -11,9 +11,9 @@ from own_class import make_criteria
 from labkit.grading.gradebook.exports import canvas, gradebook, junit, moodle, write_all
 from labkit.grading.gradebook.results import Grade
 from labkit.grading.gradebook.similar import Pair
-from labkit.grading.gradebook.whose import file_names, whose
 from labkit.grading.judge.criteria import exercises
 from labkit.grading.judge.judge import Result, Status, Verdict
+from labkit.grading.reader.whose import file_names, whose
 from labkit.grading.sandbox.guarantees import Guarantee
 
 EVIL = "</title><script>alert(1)</script>\"'&"

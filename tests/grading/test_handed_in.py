@@ -3,9 +3,8 @@
 import os
 
 import pytest
-from own_class import RIGHT, WRONG, hand_in, make_criteria
+from own_class import RIGHT, WRONG, find_handed, hand_in, make_criteria
 
-from labkit.grading.gradebook.handed_in import find_handed
 from labkit.grading.judge.criteria import exercises
 from labkit.repository import UsageError
 

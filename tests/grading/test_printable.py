@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.grading.judge.printable import LONGEST, printable
+from labkit.crash.printable import LONGEST, printable
 
 
 @pytest.mark.parametrize(

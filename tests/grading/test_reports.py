@@ -11,9 +11,8 @@ import zipfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_class import RIGHT, WRONG, cell, cells, hand_in, make_criteria, notebook
+from own_class import RIGHT, WRONG, cell, cells, find_handed, hand_in, make_criteria, notebook
 
-from labkit.grading.gradebook.handed_in import find_handed
 from labkit.grading.judge.criteria import exercises, submission_of
 from labkit.grading.notebook.cells import Cell, cells_of
 from labkit.grading.notebook.language import is_python

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.grading.gradebook.whose import file_names, short, shown, whose
+from labkit.grading.reader.whose import file_names, short, shown, whose
 
 STEMS = ["03_backoff"]
 ROWS = {

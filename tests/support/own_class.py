@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from labkit.grading.gradebook.handed_in import Reading
+
 RIGHT = "# answer: double\ndef double(number):\n    return 2 * number\n"
 WRONG = "# answer: double\ndef double(number):\n    return number\n"
 CRITERIA = """
@@ -105,3 +107,9 @@ def everything(folder: Path) -> dict[str, bytes]:
     """All that was written for people, by name."""
     paths = [path for path in folder.rglob("*") if path.is_file() and ".state" not in path.parts]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def find_handed(folder: Path, known, servers=None):
+    """What was handed in, by students: read in this process, or by readers that `servers` fork."""
+    reading = Reading(folder, known, servers)
+    return [reading.handed(bundle, number) for number, bundle in enumerate(reading.bundles())]

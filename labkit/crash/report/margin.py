@@ -1,10 +1,9 @@
 """The source of the program under test, with a mark in the margin where a crash breaks it."""
 
 import ast
-import linecache
 from collections.abc import Iterable
 
-from labkit.crash.lines import Line
+from labkit.crash.lines import Line, lines_of
 from labkit.crash.report.findings import Findings
 
 BREAKS, SURVIVES = "X", "·"
@@ -23,7 +22,7 @@ def source(report: Findings) -> str:
 
 def _show(file: str, block: range, marks: dict[Line, str]) -> str:
     here = {line.number: mark for line, mark in marks.items() if line.file == file}
-    rows = [f"  {here.get(n, ' ')} {n:4}  {linecache.getline(file, n).rstrip()}" for n in block]
+    rows = [f"  {here.get(n, ' ')} {n:4}  {Line(file, '', n).raw}" for n in block]
     return "\n".join(rows)
 
 
@@ -33,8 +32,8 @@ def _block(line: Line) -> range:
     if line.function == "<lambda>":
         return alone
     try:
-        tree = ast.parse("".join(linecache.getlines(line.file)))
-    except SyntaxError:
+        tree = ast.parse("".join(lines_of(line.file)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return alone
     around = [node for node in _functions(tree) if node.lineno <= line.number <= node.end_lineno]
     if not around:

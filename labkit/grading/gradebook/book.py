@@ -6,29 +6,44 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from labkit.files import FileStateStore
-from labkit.grading.gradebook.handed_in import find_handed
+from labkit.grading.gradebook.handed_in import Reading
 from labkit.grading.gradebook.results import Grade
-from labkit.grading.gradebook.student import Desk, Student
+from labkit.grading.gradebook.student import Desk, Journal, Student
 from labkit.grading.judge.criteria import Exercise, exercises
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.room import Loan, Room
 from labkit.grading.sandbox.warm import Servers
+from labkit.isolation.work import StoppedError
 from labkit.plan import resume
 from labkit.repository import UsageError
 from labkit.task import Task, TaskState
 
-Lend = Callable[[Student], AbstractContextManager[Loan]]
+if TYPE_CHECKING:
+    from labkit.grading.sandbox.lending import Lender
+
+FOR_ALL = (UsageError, StoppedError)
+"""What ends a grading: the instructor's mistake, and their wish."""
+
+
+class StepError(Exception):
+    """A step has failed, which its journal does not get to know."""
+
+    def __init__(self, step: str, *, again: bool = False) -> None:
+        super().__init__(step)
+        self.step, self.again = step, again
 
 
 @dataclass
@@ -50,11 +65,24 @@ class Book:
         self.exercises = {stem: each for stem, each in exercises(self.criteria).items() if each.cases}
         self.store = FileStateStore(self.out / ".state")
 
-    def students(self, folder: Path) -> list[Student]:
-        """Who has handed in something, with what. UsageError if there is nothing, or the book would lie in it."""
+    def students(self, folder: Path, jobs: int = 1) -> list[Student]:
+        """Who has handed in something, with what, `jobs` read at a time.
+
+        UsageError if there is nothing, or the book would lie in it.
+        """
         if self.out.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"{self.out} lies among the submissions: choose another folder with --out")
-        return [Student.of(each, self.exercises) for each in find_handed(folder, self.exercises)]
+        with self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
+            reading = Reading(folder, self.exercises, servers)
+            bundles = reading.bundles()
+            try:
+                handed = list(workers.map(reading.handed, bundles, count()))
+            except BaseException:
+                if servers:
+                    servers.stop()
+                workers.shutdown(cancel_futures=True)
+                raise
+        return [Student.of(each, self.exercises, self.seed) for each in handed]
 
     def grade(
         self, students: list[Student], jobs: int = 1, done: Callable[[str], None] = lambda _: None
@@ -67,12 +95,12 @@ class Book:
         def work(student: Student) -> Grade:
             slot = slots.get()
             try:
-                return self._grade(student, slot, lend, servers)
+                return self._graded(student, slot, lender, servers)
             finally:
                 slots.put(slot)
                 done(student.name)
 
-        with self._lender(students) as lend, self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
+        with self._lender(students) as lender, self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
             tasks = [workers.submit(work, student) for student in students]
             try:
                 return [task.result() for task in tasks]
@@ -82,8 +110,24 @@ class Book:
                 workers.shutdown(cancel_futures=True)
                 raise
 
-    def _grade(self, student: Student, slot: int, lend: Lend, servers: Servers | None) -> Grade:
-        """By `plan.resume`, do the steps that the journal of the student's task lacks, under the student's lock."""
+    def _graded(self, student: Student, slot: int, lender: "Lender | None", servers: Servers | None) -> Grade:
+        """The student's grade. What the lab could not do is tried once more; then somebody must look."""
+        for last in (False, True):
+            try:
+                journal, failed = self._grade(student, slot, lender, servers)
+                if last or not failed:
+                    return student.grade(journal, failed)
+            except FOR_ALL:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it costs this student alone
+                if last:
+                    return student.ungraded(error)
+        raise AssertionError("unreachable")
+
+    def _grade(
+        self, student: Student, slot: int, lender: "Lender | None", servers: Servers | None
+    ) -> tuple[Journal, dict[str, Exception]]:
+        """Do the steps that the journal lacks, under the student's lock. The journal, and the steps that failed."""
         with self._alone(student.id):
             task = self.store.get(Task, student.id)
             if task is not None and task.user_input != self._fingerprint(student):
@@ -92,24 +136,55 @@ class Book:
             if task is None:
                 task = self.store.insert(Task(id=student.id, user_input=self._fingerprint(student)))
             if task.state is TaskState.COMPLETED:
-                return student.grade(task.journal)
-            with lend(student) as loan:
-                desk = Desk(Room(slot, loan), self.criteria, self.seed, servers)
-                steps = student.steps(desk, lambda: self.store.get(Task, student.id).journal)
+                return task.journal, {}
+            borrows = lender if student.needs_database else None
+            with borrows.lent() if borrows else nullcontext(Loan()) as loan:
+                sound = borrows.sound if borrows else lambda: True
+                desk = Desk(Room(slot, loan), self.criteria, servers, sound)
+                steps = student.steps(desk, lambda: self._journal(student))
                 if not self.run_notebooks:
                     del steps[Student.RUN]
-                journal = resume(student.id, self.store, steps).journal
-        return student.grade(journal)
+                failed = self._done(student, steps)
+            return self._journal(student), failed
+
+    def _done(self, student: Student, steps: Mapping[str, Callable[[], str]]) -> dict[str, Exception]:
+        """By `plan.resume`, do the steps. One that fails is not journalled, and stops no other: they are returned."""
+        failed: dict[str, Exception] = {}
+
+        def step(name: str, do: Callable[[], str]) -> str:
+            if name in failed:
+                raise StepError(name, again=True)
+            try:
+                return do()
+            except FOR_ALL:
+                raise
+            except Exception as error:
+                failed[name] = error
+                raise StepError(name) from error
+
+        left = {name: partial(step, name, do) for name, do in steps.items()}
+        while True:
+            try:
+                resume(student.id, self.store, left)
+            except StepError as error:
+                if error.again:
+                    return failed
+                left[error.step] = left.pop(error.step)  # to the end: it keeps the task from being completed
+            else:
+                return failed
+
+    def _journal(self, student: Student) -> Journal:
+        return self.store.get(Task, student.id).journal
 
     @contextmanager
-    def _lender(self, students: list[Student]) -> Iterator[Lend]:
+    def _lender(self, students: list[Student]) -> "Iterator[Lender | None]":
         if any(student.needs_database for student in students):
             from labkit.grading.sandbox.lending import Lender  # noqa: PLC0415 - no other class waits until it is loaded
 
             with closing(Lender()) as lender:
-                yield lambda student: lender.lent() if student.needs_database else nullcontext(Loan())
+                yield lender
         else:
-            yield lambda student: nullcontext(Loan())
+            yield None
 
     def _servers(self) -> AbstractContextManager[Servers | None]:
         return closing(Servers(self.criteria)) if self.enclosed else nullcontext()

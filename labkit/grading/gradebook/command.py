@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from labkit.crash.printable import printable
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.exports import write_all
 from labkit.grading.gradebook.similar import pairs
-from labkit.grading.judge.printable import printable
 from labkit.grading.sandbox import guarantees
 from labkit.isolation.process import processors
 from labkit.repository import UsageError
@@ -28,7 +28,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
     out = arguments.out
     book = Book(out, arguments.criteria, arguments.seed, not arguments.trust, not arguments.marks_only)
-    students = book.students(arguments.submissions)
+    students = book.students(arguments.submissions, jobs)
     console = Console(stderr=True, highlight=False)
     for guarantee in enforced:
         console.print(Text(str(guarantee)))
@@ -39,11 +39,10 @@ def main(arguments: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             console.print("Stopped: the same command goes on")
             raise
-    answers = {
-        stem: {each.name: each.submissions[stem].answers.values() for each in students if stem in each.submissions}
-        for stem in book.exercises
+    tokens = {
+        stem: {each.name: each.tokens[stem] for each in students if stem in each.tokens} for stem in book.exercises
     }
-    write_all(out, grades, enforced, pairs(answers))
+    write_all(out, grades, enforced, pairs(tokens))
     for grade in grades:
         line = f"{printable(grade.student)}: {grade.total.got} of {grade.total.of}"
         print(line if grade.status == "graded" else f"{line} ({grade.status})")

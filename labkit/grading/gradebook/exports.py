@@ -16,12 +16,12 @@ from labkit.files import make_directory, write_atomically
 from labkit.grading.gradebook.pages import class_page, student_page
 from labkit.grading.gradebook.results import Grade, schema
 from labkit.grading.gradebook.similar import Pair
-from labkit.grading.gradebook.whose import file_names
 from labkit.grading.judge.judge import Status
+from labkit.grading.reader.whose import file_names
 from labkit.grading.sandbox.guarantees import Guarantee
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would calculate."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet would calculate; in some countries it takes the wide forms, too."""
 NEVER = "-"
 
 
@@ -29,13 +29,15 @@ def write_all(out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee
     """Write everything; each file is the old one or the new one, whole."""
     for folder in ("results", "students"):
         make_directory(out / folder)
+    guarantees, pairs = list(guarantees), list(pairs)
+    grades = [_that_can_be_written(grade) for grade in grades]
     texts = {
         "schema.json": json.dumps(schema(), indent=1) + "\n",
         "gradebook.csv": gradebook(grades),
         "canvas.csv": canvas(grades),
         "moodle.csv": moodle(grades),
         "junit.xml": junit(grades),
-        "class.html": class_page(grades, list(guarantees), list(pairs)),
+        "class.html": class_page(grades, guarantees, pairs),
     }
     names = file_names(grade.student for grade in grades)
     for grade in grades:
@@ -44,6 +46,18 @@ def write_all(out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee
         texts[f"students/{name}.html"] = student_page(grade)
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
+
+
+def _that_can_be_written(grade: Grade) -> Grade:
+    """The grade, if every file takes it; else that somebody must look: what one student wrote stops nobody's book."""
+    try:
+        for text in (gradebook, canvas, moodle, junit, lambda grades: class_page(grades, [], [])):
+            text([grade]).encode()
+        ET.fromstring(junit([grade]))  # noqa: S314 - written here
+        (student_page(grade) + grade.model_dump_json()).encode()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it costs this student alone
+        return grade.unwritable(error)
+    return grade
 
 
 def gradebook(grades: Sequence[Grade]) -> str:

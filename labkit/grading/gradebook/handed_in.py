@@ -1,31 +1,26 @@
-"""What was handed in: a class's folder or archive, as a platform or an instructor made it, and who has what in it."""
+"""Who is in a class's folder or archive, and what a reader tells of each. No file of a student is opened here."""
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from labkit.grading.gradebook.archives import MOST_BYTES, ArchiveError, is_archive, members
-from labkit.grading.gradebook.choice import File, choose
-from labkit.grading.gradebook.whose import Whose, whose
 from labkit.grading.judge.criteria import Exercise
-from labkit.grading.notebook.cells import MOST_BYTES as MOST_OF_A_NOTEBOOK
-from labkit.grading.notebook.cells import read_bytes
 from labkit.grading.notebook.submission import Submission
+from labkit.grading.reader import reader
+from labkit.grading.reader.files import ARCHIVE, is_not_theirs
+from labkit.grading.reader.reader import Bundle, DiedError, UnreadError
+from labkit.grading.reader.told import Listed, Told, Who, checked
+from labkit.grading.reader.whose import Whose, shown, whose
+from labkit.grading.sandbox.room import Room
+from labkit.grading.sandbox.warm import Servers
+from labkit.isolation.work import StoppedError
 from labkit.repository import UsageError
 
-ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz)$", re.IGNORECASE)
 OF_STUDENTS = re.compile(r"\.ipynb|\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz|7z|rar|pdf|docx?|py)$", re.IGNORECASE)
 """Endings of a file beside the students' folders that is a student's, though no platform has named it."""
-NOT_THEIRS = {"__MACOSX", "__pycache__", "node_modules", "site-packages", "venv", "Thumbs.db", "desktop.ini"}
-"""What systems and tools put among the files; so does what begins with a dot, but for Jupyter's checkpoints."""
-CHECKPOINTS = ".ipynb_checkpoints"
-MOST_FILES = 5000
-"""Files of one student that are looked at."""
-COURSE = ("exercises", "criteria.toml")
-"""What tells a clone of the course's repository: there, only these folders and the top are the student's."""
-THEIRS = {"work", "exercises"}
+BY_HAND = "look at the files yourself"
 
 
 @dataclass
@@ -37,118 +32,113 @@ class Handed:
     """Exercise stem → answers."""
     notebooks: dict[str, str] = field(default_factory=dict)
     """Exercise stem → the file that they come from."""
+    tokens: dict[str, list[int]] = field(default_factory=dict)
+    """Exercise stem → what is compared with other students' answers."""
     notes: list[str] = field(default_factory=list)
     look: bool = False
     """Whether something of it could not be used, and must be looked at by hand."""
     whose: Whose | None = None
 
-
-def find_handed(folder: Path, exercises: Mapping[str, Exercise]) -> list[Handed]:
-    """All students of a class, by name: a folder, an archive, or files for each, as platforms name them.
-
-    UsageError if there is nothing to grade.
-    """
-    if not folder.is_dir() and not folder.is_file():
-        raise UsageError(f"there is no folder {folder}: it should hold a folder for each student")
-    by_student: dict[str, list[File]] = {}
-    known: dict[str, Whose] = {}
-    for student, file in _class(folder, exercises):
-        known.setdefault(student.student, student)
-        by_student.setdefault(student.student, []).extend([file] if file else [])
-    if not by_student:
-        raise UsageError(f"there is nothing to grade in {folder}: no folder, and no file that ends in .ipynb")
-    return [_handed(known[name], by_student[name], exercises) for name in sorted(by_student)]
+    @classmethod
+    def of(cls, student: Whose, told: Told) -> "Handed":
+        """As a reader has told it."""
+        each = told.exercises.items()
+        return cls(
+            student.student,
+            {stem: answers.submission for stem, answers in each},
+            {stem: answers.file for stem, answers in each},
+            {stem: answers.tokens for stem, answers in each},
+            list(told.notes), told.look, student,
+        )  # fmt: skip
 
 
-def _handed(student: Whose, files: list[File], exercises: Mapping[str, Exercise]) -> Handed:
-    written = [file for file in files if file.whose.told]
-    chosen = choose(_of_the_student([file for file in files if not file.whose.told]), exercises)
-    notes = [f"{file.shown} is what was written beside the files" for file in written]
-    if any(b"answer:" in file.data for file in written):
-        chosen.look = True
-    return Handed(
-        student.student, chosen.submissions, chosen.counted, [*chosen.notes, *notes], chosen.look, student
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Reading:
+    """A class that is read, each student by a reader of their own."""
 
+    folder: Path
+    """The class's, or an archive."""
+    exercises: Mapping[str, Exercise]
+    servers: Servers | None
+    """None: what is handed in is trusted, and read in this process."""
 
-def _of_the_student(files: list[File]) -> Iterator[File]:
-    """Without what a clone of the course holds beside the student's own copies."""
-    clones = {file.path[: -len(COURSE)] for file in files if file.path[-len(COURSE) :] == COURSE}
-    for file in files:
-        inside = [clone for clone in clones if file.path[: len(clone)] == clone]
-        deepest = max(inside, key=len, default=None)
-        if deepest is None or len(file.path) == len(deepest) + 1 or file.path[len(deepest)] in THEIRS:
-            yield file
+    def bundles(self) -> list[Bundle]:
+        """Whose files are where, by student. UsageError if there is nothing to grade."""
+        if not self.folder.is_dir() and not self.folder.is_file():
+            raise UsageError(f"there is no folder {self.folder}: it should hold a folder for each student")
+        by_student: dict[str, Bundle] = {}
+        for student, path, of_class in self._entries():
+            top = self.folder if self.folder.is_dir() else self.folder.parent
+            bundle = by_student.setdefault(student.student, Bundle(student, top.absolute(), of_class=of_class))
+            bundle.paths.append(path.absolute())
+        if not by_student:
+            raise UsageError(f"there is nothing to grade in {self.folder}: no folder, and no file that ends in .ipynb")
+        return [by_student[name] for name in sorted(by_student)]
 
+    def handed(self, bundle: Bundle, number: int = 0) -> Handed:
+        """What a student has handed in; if it could not be read, that somebody must look, and why."""
+        try:
+            told = self._told(bundle, number)
+        except StoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this student alone
+            why = error if isinstance(error, UnreadError) else f"the grading itself failed ({type(error).__name__})"
+            note = f"what was handed in could not be read: {why}; {BY_HAND}"
+            return Handed(bundle.whose.student, notes=[note], look=True, whose=bundle.whose)
+        return Handed.of(bundle.whose, told)
 
-def _class(folder: Path, exercises: Iterable[str]) -> Iterator[tuple[Whose, File | None]]:
-    """Whose each file is; a student whose folder is empty has None."""
-    if folder.is_file():
-        yield from _class_in_archive(folder, exercises)
-        return
-    entries = [entry for entry in sorted(folder.iterdir()) if not _is_not_theirs(entry.name)]
-    if len(entries) == 1 and entries[0].is_file() and ARCHIVE.search(entries[0].name):
-        yield from _class_in_archive(entries[0], exercises)
-        return
-    for entry in entries:
-        if entry.is_dir() and not entry.is_symlink():
-            student = whose(entry.name, folder=True)
-            yield student, None
-            yield from ((student, file) for path in _walked(entry) for file in _read(path, folder, student))
-        elif entry.is_file() or entry.is_symlink():
-            student = whose(entry.name, exercises)
-            if (student.platform or OF_STUDENTS.search(entry.name)) and not entry.is_symlink():
-                yield from ((student, file) for file in _read(entry, folder, student))
+    def _entries(self) -> Iterator[tuple[Whose, Path, bool]]:
+        """Whose an entry of the class's folder is, and whether it is an archive of the whole class."""
+        if self.folder.is_file():
+            yield from self._in_archive(self.folder)
+            return
+        entries = [entry for entry in sorted(self.folder.iterdir()) if not is_not_theirs(entry.name)]
+        if len(entries) == 1 and entries[0].is_file() and ARCHIVE.search(entries[0].name):
+            yield from self._in_archive(entries[0])
+            return
+        for entry in entries:
+            student = self._named(entry)
+            if not entry.is_symlink() and (entry.is_dir() or student.platform or OF_STUDENTS.search(entry.name)):
+                yield student, entry, False
 
+    def _named(self, entry: Path) -> Whose:
+        try:
+            return whose(entry.name, self.exercises, folder=entry.is_dir())
+        except Exception:  # noqa: BLE001 - no name stops the others; it is the student's, as it is
+            return Whose(shown(entry.name))
 
-def _class_in_archive(path: Path, exercises: Iterable[str]) -> Iterator[tuple[Whose, File | None]]:
-    """A whole class in one archive, if it names its students as a platform does; else a student's."""
-    alone = whose(path.name, exercises)
-    files = list(_read(path, path.parent, alone))
-    for file in files:
-        inside = file.path[1:]
-        named = whose(inside[0], exercises, folder=len(inside) > 1) if inside else alone
-        student = named if named.platform and not alone.platform else alone
-        yield student, replace(file, whose=student)
+    def _in_archive(self, path: Path) -> Iterator[tuple[Whose, Path, bool]]:
+        """The students whom an archive names, as a platform does; else it is one student's."""
+        alone = whose(path.name, self.exercises)
+        bundle = Bundle(alone, path.parent.absolute(), [path.absolute()])
+        try:
+            students = self._listed(bundle)
+        except (UnreadError, ValueError):  # so will be what is in it, which is told
+            students = [Who(student=alone.student, platform=alone.platform, id=alone.id)]
+        for each in students:
+            yield Whose(each.student, each.platform, each.id), path, True
 
+    def _listed(self, bundle: Bundle) -> list[Who]:
+        return Listed.model_validate_json(self._asked(bundle, 0, listing=True)).students
 
-def _is_not_theirs(name: str) -> bool:
-    return name in NOT_THEIRS or (name.startswith(".") and name != CHECKPOINTS)
+    def _told(self, bundle: Bundle, number: int) -> Told:
+        try:
+            return checked(self._asked(bundle, number), self.exercises)
+        except ValueError as error:
+            raise UnreadError(f"the reader told what nobody asked for ({type(error).__name__})") from None
 
+    def _asked(self, bundle: Bundle, number: int, *, listing: bool = False) -> bytes:
+        """What a reader says. What is no limit's doing may be the machine's: then another one is asked, once."""
+        if self.servers is None:
+            return self._said_here(bundle, listing=listing)
+        ask = partial(reader.ask, self.servers, bundle, Room(number), listing=listing)
+        try:
+            return ask()
+        except DiedError:
+            return ask()
 
-def _walked(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _is_not_theirs(name))
-        yield from (Path(where, name) for name in sorted(names) if not _is_not_theirs(name))
-
-
-def _read(path: Path, folder: Path, student: Whose) -> Iterator[File]:
-    """A file, or those in an archive. A link is not followed; what may be no notebook is read only if it is small."""
-    parts = path.relative_to(folder).parts
-    if path.is_symlink():
-        if ".ipynb" in path.name:
-            yield File(parts, student, problem="is a link: it was not read")
-        return
-    try:
-        data = read_bytes(path, MOST_BYTES if ARCHIVE.search(path.name) else MOST_OF_A_NOTEBOOK)
-        when = path.stat().st_mtime
-    except OSError as error:
-        problem = f"is not a notebook that can be read ({type(error).__name__}: {error.strerror})"
-        yield File(parts, student, problem=problem)
-        return
-    if ARCHIVE.search(path.name) and is_archive(data):
-        yield from _unpacked(data, parts, student)
-    else:
-        yield File(parts, student, data, when)
-
-
-def _unpacked(data: bytes, parts: tuple[str, ...], student: Whose) -> Iterator[File]:
-    def wanted(name: str) -> bool:
-        return not any(_is_not_theirs(part) for part in name.replace("\\", "/").split("/") if part not in {".", ".."})
-
-    try:
-        for member in members(data, wanted):
-            inside = tuple(part for part in member.name.replace("\\", "/").split("/") if part not in {"", "."})
-            yield File((*parts, *inside), student, member.data, member.when, member.problem, packed=True)
-    except ArchiveError as error:
-        yield File(parts, student, problem=f"cannot be used: {error}")
+    def _said_here(self, bundle: Bundle, *, listing: bool) -> bytes:
+        try:
+            return reader.said(bundle, reader.taken(bundle, self.exercises), self.exercises, listing=listing)
+        except Exception as error:
+            raise UnreadError(f"the reader failed ({type(error).__name__})") from error

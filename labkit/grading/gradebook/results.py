@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from labkit.grading.gradebook.whose import Whose
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import Result, Status
+from labkit.grading.reader.whose import Whose
 
 
 class Marks(BaseModel):
@@ -68,6 +68,11 @@ class Grade(BaseModel):
             student=student, status=status, total=total, criteria=criteria, cases=cases, results=results, runs=runs,
             notes=notes, **who,
         )  # fmt: skip
+
+    def unwritable(self, error: Exception) -> "Grade":
+        """In its place, if it cannot be written: the marks, and that somebody must look."""
+        note = f"the report could not be written ({type(error).__name__}): look at the files yourself"
+        return self.model_copy(update={"status": "look", "results": [], "runs": [], "notes": [note]})
 
 
 def schema() -> dict[str, Any]:

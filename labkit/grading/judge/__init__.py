@@ -10,5 +10,4 @@ survival    what a sweep of an answer found, in a learner's words
 cells_as_written  what is plainly wrong with a cell, where that explains a failure
 as_text     the verdict as a learner reads it
 differences how two values differ, in texts that differ
-printable   text that a student's code made, without control characters
 """

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 
 from labkit.crash import CrashLabError, trial
 from labkit.crash.client import CLIENT
+from labkit.crash.jobs import LabEndedError
+from labkit.crash.printable import printable
 from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.cells_as_written import explained
 from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
-from labkit.grading.judge.printable import printable
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.rebuild import answer_file, rebuild
 from labkit.grading.notebook.submission import Submission
@@ -131,11 +132,13 @@ class Sitting:
         try:
             with nullcontext() if self._waits else _impatient():
                 _within(self._seconds, self._judges[case.id], self.program, Random(f"{self._seed} {case.id}"))
+        except LabEndedError:
+            return Verdict.of(case, Status.LOOK, f"the crash lab's own process ended: {BY_HAND}")
         except (AssertionError, CrashLabError) as error:
             what = _explain(getattr(error, "what", str(error)), self._submission, case)
             verdict = Verdict.of(case, Status.FAIL, what)
-            verdict.where = getattr(error, "where", "")
-            verdict.score = getattr(error, "score", "")
+            verdict.where = printable(str(getattr(error, "where", "")))
+            verdict.score = printable(str(getattr(error, "score", "")))
             verdict.timeline = [(printable(effect), survives) for effect, survives in getattr(error, "timeline", ())]
             verdict.next = case.next
             return verdict

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from labkit.crash.printable import printable
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import Result, Status
-from labkit.grading.judge.printable import printable
 from labkit.grading.notebook.cells import Cell, read_notebook
 from labkit.grading.notebook.submission import Submission
 from labkit.grading.run_through import forked
@@ -26,7 +26,7 @@ from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.isolation import limits
 from labkit.isolation.mounts import FRESH
-from labkit.isolation.work import ForkServerError, Work
+from labkit.isolation.work import Work
 
 TIMEOUT = 60
 """Seconds that one cell may take."""
@@ -84,10 +84,7 @@ class Attempt:
                 (box / f"{stem}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
             confinement = room.confinement(*(FRESH if room.apart else ())) if servers else None
             errand = Errand(str(box), _known(box, room), confinement, TIMEOUT, dict(self.checks))
-            try:
-                work = servers.run(forked.load, forked.run, errand, room, box) if servers else _start(errand)
-            except ForkServerError as error:
-                return [f"the notebooks could not be run: {error}"]
+            work = servers.run(forked.load, forked.run, errand, room, box) if servers else _start(errand)
             return _told(
                 box / OUTCOMES, _watched(work, box), {s: _code_cells(each) for s, each in self.rebuilt.items()}
             )

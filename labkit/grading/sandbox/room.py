@@ -51,6 +51,12 @@ class Room:
         """The Landlock rules and rlimits that a process there takes on. TCP only in a network namespace of its own."""
         return Confinement((*guarantees.readable(), *SYSTEM, *self.loan.reach), write, network=self.apart)
 
+    def to_read(self, *paths: str) -> tuple[Plan, Confinement]:
+        """For a process that reads these paths, whoever owns them, and nothing else, and writes nothing."""
+        read = (*guarantees.readable(), *paths)
+        plan = Plan(self.user, read, (), self.apart, reads_all=True)
+        return plan, Confinement((*read, *SYSTEM), file=0, network=False)
+
     def enclosure(self, server: ForkServerClient) -> Enclosure:
         """For a judge's `Client`: `server` forks the zygote inside the plan, and its children are confined."""
         return Enclosure(partial(self._start, server), self.confinement())

@@ -1,4 +1,4 @@
-"""The fork servers of a grading: for each exercise a judge and a crash lab, and one that runs notebooks. Linux."""
+"""The fork servers of a grading: a judge and a crash lab for each exercise, one that reads, one that runs notebooks."""
 
 import os
 import shutil
@@ -20,6 +20,7 @@ from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.room import Room, load_lab
 from labkit.isolation import limits
 from labkit.isolation.forkserver import ForkServerClient
+from labkit.isolation.namespaces import Plan
 from labkit.isolation.work import Entry, ForkServerError, Work
 from labkit.repository import UsageError
 
@@ -31,7 +32,8 @@ class Servers:
         self._criteria = criteria
         self._turn = threading.Lock()
         self._judges: dict[str, tuple[ForkServerClient, ForkServerClient]] = {}
-        self._notebooks: ForkServerClient | None = None
+        self._others: dict[Callable[..., None], ForkServerClient] = {}
+        """By what they have loaded."""
         self._begun: WeakSet[Work] | None = WeakSet()
 
     def judge(self, request: Request, room: Room) -> tuple[int, bytes]:
@@ -58,10 +60,33 @@ class Servers:
 
     def run(self, load: Callable[[], None], entry: Entry, errand: Any, room: Room, box: Path) -> Work:
         """`entry(errand)`, enclosed with `box`, in a fork of a server that has called `load`. Else ForkServerError."""
-        with self._turn:
-            if self._notebooks is None or not self._notebooks.alive:
-                self._notebooks, _ = ForkServerClient.start(guarantees.environment(), load)
-        return self._going_on(self._notebooks.work(room.plan(box), entry, errand, folder=box))
+        return self._going_on(self._other(load).work(room.plan(box), entry, errand, folder=box))
+
+    def ask(
+        self, load: Callable[..., None], entry: Entry, arguments: tuple[Any, ...], plan: Plan, seconds: float, most: int
+    ) -> tuple[int, bytes | None]:
+        """`entry(channel, *arguments)` in a fork of a server that has called `load(criteria)`, killed after `seconds`.
+
+        Its exit status, and the one message that it has sent: None if that has more than `most` bytes.
+        """
+        ours, theirs = Pipe(duplex=False)
+        with ours:
+            with theirs:
+                server = self._other(load, self._criteria)
+                work = self._going_on(server.work(plan, entry, *arguments, channels=(theirs.fileno(),)))
+            late = threading.Timer(seconds, work.kill)
+            late.start()
+            try:
+                said = ours.recv_bytes(most)
+            except EOFError:
+                said = b""
+            except OSError:  # it is longer
+                said = None
+                work.kill()
+            try:
+                return work.wait(), said
+            finally:
+                late.cancel()
 
     def stop(self) -> None:
         """From any thread: end all work, now and from now on. StoppedError for whoever waits for it."""
@@ -73,7 +98,7 @@ class Servers:
     def close(self) -> None:
         """Close the socket to each fork server, and wait: it exits when its last keeper has."""
         with ExitStack() as ends:
-            for server in (*sum(self._judges.values(), ()), *([self._notebooks] if self._notebooks else [])):
+            for server in (*sum(self._judges.values(), ()), *self._others.values()):
                 ends.callback(server.close)
 
     def _going_on(self, work: Work) -> Work:
@@ -84,12 +109,20 @@ class Servers:
                 self._begun.add(work)
         return work
 
+    def _other(self, load: Callable[..., None], *arguments: Any) -> ForkServerClient:
+        with self._turn:
+            if load not in self._others or not self._others[load].alive:
+                self._others[load], _ = ForkServerClient.start(guarantees.environment(), load, *arguments)
+            return self._others[load]
+
     def _judge(self, stem: str) -> tuple[ForkServerClient, ForkServerClient]:
         with self._turn:
             if stem not in self._judges or not all(server.alive for server in self._judges[stem]):
                 try:
                     judge, needed = ForkServerClient.start(os.environ, _load_judge, stem, self._criteria)
                 except ForkServerError as error:
+                    if stem in self._judges:  # it has loaded before: this is no mistake of the instructor's
+                        raise
                     raise UsageError(f"the judge of {stem} does not load: {error}") from None
                 known = {**guarantees.environment(), **ENVIRONMENT}
                 self._judges[stem] = judge, ForkServerClient.start(known, load_lab, needed)[0]

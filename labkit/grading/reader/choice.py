@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labkit.grading.gradebook.whose import Whose
+from labkit.crash.printable import printable
 from labkit.grading.judge.criteria import Exercise, submission_of
-from labkit.grading.judge.printable import printable
 from labkit.grading.notebook.cells import Cell, cells_of, cells_of_script
 from labkit.grading.notebook.language import shape
 from labkit.grading.notebook.submission import BY_ID, Submission, find_answers
 from labkit.grading.notebook.text import decoded
+from labkit.grading.reader.whose import Whose
 from labkit.repository import UsageError
 
 NOTEBOOK = re.compile(r"\.ipynb", re.IGNORECASE)

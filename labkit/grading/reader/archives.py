@@ -9,9 +9,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import IO
 
 MOST_FILES, MOST_BYTES, DEEPEST = 5000, 100 * 2**20, 2
@@ -63,15 +65,30 @@ class Budget:
         return data
 
 
+def names(data: bytes) -> Iterator[str]:
+    """The names of the files in it, of the first of them if there are too many; none of what cannot be used."""
+    with suppress(*BROKEN, ArchiveError):
+        yield from (name for name, *_ in islice(_listed(data, Budget()), MOST_FILES))
+
+
 def members(
-    data: bytes, wanted: Callable[[str], bool], budget: Budget | None = None, depth: int = 1
+    data: bytes,
+    wanted: Callable[[str], bool],
+    budget: Budget | None = None,
+    depth: int = 1,
+    mine: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[Member]:
-    """The files in it whose names are `wanted`, and those in the archives in it. ArchiveError if it cannot be used."""
+    """The files in it whose names are `wanted`, and those in the archives in it. ArchiveError if it cannot be used.
+
+    Of its own files only those that are also `mine`.
+    """
     budget = budget or Budget()
     try:
         for number, (name, when, link, opened) in enumerate(_listed(data, budget)):
             if number >= MOST_FILES:
                 raise ArchiveError(f"it holds more than {MOST_FILES} files")
+            if not mine(name):
+                continue
             if link or name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
                 yield Member(name, problem="is a link or leads out of its archive: it was not read")
             elif wanted(name):

@@ -43,11 +43,12 @@ PLATFORMS = {
 }
 """Platform → the names of its files or folders, whole."""
 COPY = re.compile(
-    r"(?:[ _.-]*(?:\(\d+\)|\[\d+\]|copy(?:[ _-]?\d+)?|copy of|\d{1,2}|late|final|kopie))*[ _.-]*", re.IGNORECASE
+    r"(?>(?:[ _.-]*+(?:\(\d+\)|\[\d+\]|copy of|copy(?:[ _-]?\d+)?|\d{1,2}|late|final|kopie))*+)[ _.-]*",
+    re.IGNORECASE,
 )
-"""What stands behind an exercise's name in a copy's."""
+"""What stands behind an exercise's name in a copy's. Possessive: a long name of digits has one reading only."""
 ENDINGS = re.compile(
-    r"(?:\.(?:ipynb|json|txt|zip|tar|tgz|t?gz|bz2|xz|py|html?|pdf|7z|rar|docx?|md))+(?: ?\(\d+\))?$", re.IGNORECASE
+    r"(?:\.(?:ipynb|json|txt|zip|tar|t?gz|bz2|xz|py|html?|pdf|7z|rar|docx?|md))+(?: ?\(\d+\))?$", re.IGNORECASE
 )
 JOINERS = "\u200c\u200d"
 """What is not seen, and belongs to names in Persian, and to emoji."""
