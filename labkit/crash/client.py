@@ -87,7 +87,8 @@ class Client:
                 self.close()
                 if self._reason:
                     raise CrashLabError(self._reason) from None
-                said = (self.folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
+                self._log.seek(0)
+                said = self._log.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise LabEndedError(f"the crash lab's own process ended: {' '.join(said) or 'killed'}") from None
             except BaseException:
                 self.close()
@@ -104,9 +105,10 @@ class Client:
         self.close()
         self._reason = ""
         ours, theirs = socket.socketpair()
-        with theirs, open(self.folder / "log", "wb") as log:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it has no name, by which strangers could lead us elsewhere
+        with theirs:
             start = self.enclosure.start if self.enclosure else _start
-            self._process = start(theirs.fileno(), log.fileno(), self.folder)
+            self._process = start(theirs.fileno(), self._log.fileno(), self.folder)
         self._channel = Connection(ours.detach())
         self._channel.send_bytes(pickle.dumps(self.enclosure and self.enclosure.children))
 

@@ -588,6 +588,27 @@ def test_a_folder_that_somebody_has_tidied_away_is_made_again():
         client.close()
 
 
+def test_no_name_in_its_folder_leads_the_client_to_another_file(tmp_path):
+    """Children may own that folder: what they put there as its log is neither shown nor written to."""
+    secret, client = tmp_path / "secret", Client()
+    secret.write_text("SECRET")
+    try:
+        client.start()
+        (client.folder / "log").unlink(missing_ok=True)
+        (client.folder / "log").symlink_to(secret)
+        os.kill(client.pid, signal.SIGSTOP)
+        timer = threading.Timer(0.5, os.kill, [client.pid, signal.SIGKILL])
+        timer.start()
+        with pytest.raises(CrashLabError, match="own process ended: killed"):
+            client.ask(Sweep(Programs(*[pickled(list)] * 3)), Swept, Limits())
+        timer.join()
+        assert client.folder.exists()
+        client.start()
+    finally:
+        client.close()
+    assert secret.read_text() == "SECRET"
+
+
 def test_a_fork_of_the_kernel_ends_and_removes_nothing():
     """It has the client, and neither its zygote nor its folder."""
     client = Client()

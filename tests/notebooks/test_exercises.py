@@ -116,6 +116,7 @@ def nbval(*arguments: object) -> subprocess.CompletedProcess[str]:
     """pytest with nbval, as an instructor runs it."""
     command = [sys.executable, "-m", "pytest", "-q", "--noconftest"]
     command += [f"-p{name}" for name in ("nbval.plugin", "pytest_timeout", "no:cacheprovider")]
+    command += ["--timeout", "600"]  # of one cell: a busy machine changes no output, but takes its time
     env = {
         **os.environ,
         "LABKIT_WORK": str(root() / "tests"),  # whoever runs this may have answers in work/
