@@ -101,8 +101,8 @@ class Book:
                 done(student.name)
 
         with self._lender(students) as lender, self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
-            tasks = [workers.submit(work, student) for student in students]
             try:
+                tasks = [workers.submit(work, student) for student in students]
                 return [task.result() for task in tasks]
             except BaseException:
                 if servers:
