@@ -1,6 +1,7 @@
 """What every test shares: Hypothesis draws the same examples at every run."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,8 @@ settings.load_profile("repeatable")
 
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)  # the tests use the scripted model, whoever runs them
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, with all that it starts
 
 
 @pytest.fixture
