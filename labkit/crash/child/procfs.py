@@ -7,8 +7,11 @@ the lab tells of a process lies in a file in memory (memfd), to which the name l
 import errno
 import os
 import re
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from labkit.crash.child.patch import replace, standing_in
@@ -108,9 +111,11 @@ def _has(processes: Processes, pid: int) -> bool:
 
 
 def _scandir(real: Real, processes: Processes, path: Any = os.curdir) -> Any:
-    if _is_all(path):
-        processes.trace.refuse("list /proc by os.scandir", "list it by os.listdir")
-    return real(led(processes, path))
+    if not _is_all(path):
+        return real(led(processes, path))
+    if sys._getframe(2).f_globals.get("__name__", "").startswith("pathlib"):  # noqa: SLF001 - Path.iterdir asks for names
+        return nullcontext([SimpleNamespace(name=name, path=f"{PROC}/{name}") for name in os.listdir(PROC)])
+    return processes.trace.refuse("list /proc by os.scandir", "list it by os.listdir")
 
 
 def _readlink(real: Real, processes: Processes, path: Any, **options: Any) -> Any:

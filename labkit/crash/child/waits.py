@@ -25,8 +25,8 @@ READS = 10_000
 TICK = 0.1
 MOMENT = 1.0
 """Real seconds that are left to other threads."""
-LEAST = 1e-6
-"""Virtual seconds of a wait for nothing: whoever asks until a time is over would ask for ever at that very time."""
+LEAST, OFTEN = 1e-6, 100
+"""Virtual seconds of a wait for nothing, after so many: who asks until a time is over would else ask at it for ever."""
 SIGTIMEDWAIT = getattr(signal, "sigtimedwait", None)
 SLEEP, SELECT, WAIT = time.sleep, select.select, threading.Condition.wait
 
@@ -90,7 +90,7 @@ class Waits:
             self.trace.wait_for_ever()
         done = False if alone else WAIT(condition, timeout if timeout is None else min(timeout, MOMENT))
         if not done and timeout is not None:
-            self.sleep(max(LEAST, timeout))
+            self.sleep(max(LEAST if self.trace.sleeps > OFTEN else 0.0, timeout))
         return done
 
 
