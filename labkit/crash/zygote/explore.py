@@ -4,20 +4,19 @@ It handles plain data only: the code under test stays pickled until a child load
 """
 
 import json
-import operator
 from dataclasses import replace
 
 from labkit.crash.asked import Explored, Left, PointLeft
 from labkit.crash.jobs import Job, Memory, Programs, Stop
-from labkit.crash.news import Done, Opened, Refused
 from labkit.crash.report.findings import KILLED, POWER_CUT
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.disk import Disk
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
+from labkit.crash.zygote.evidence import check_explained, check_let, check_repeats, check_requests, replayed
 from labkit.crash.zygote.imports import meet
 from labkit.crash.zygote.patience import Over
 from labkit.crash.zygote.power_cuts import power_cuts
-from labkit.crash.zygote.trees import Tree, differing, digest, read_tree, shown, write_tree
+from labkit.crash.zygote.trees import Tree, digest, read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
 
 DOWNTIME = 60.0
@@ -43,7 +42,7 @@ class Explorer:
         self.restarts: dict[tuple[bytes, str], list[Left]] = {}
         if programs.setup is not None:
             ending = self._perform(programs.job("setup"), {}, self.memory)
-            _check_let("setup", ending)
+            check_let("setup", ending)
             if ending.returned.hashes:
                 self.hashes = True
                 ending = self._perform(programs.job("setup"), {}, self.memory)
@@ -51,10 +50,10 @@ class Explorer:
                 raise NotExploredError(f"setup {ending.words}", ending.failure.lines)
             self.tree, self.memory = read_tree(self.sandbox, self.tmp), ending.memory
         self.recording = self._record()
-        _check_let("run", self.recording)
+        check_let("run", self.recording)
         if self.recording.how is not How.RETURNED:
             raise NotExploredError(f"run {self.recording.words}", self.recording.failure.lines)
-        _check_requests(self.recording, self.memory)
+        check_requests(self.recording, self.memory)
         self.hashes = self.hashes or self.recording.returned.hashes
 
     def points(self, part: range, zygote: Zygote) -> Explored:
@@ -116,23 +115,10 @@ class Explorer:
     def _kill(self, job: Job, tree: Tree, memory: Memory, recording: Ending) -> tuple[Ending, Disk, Tree, Memory]:
         """Kill a run that was recorded, and return what it left: that must be what its effects explain."""
         ending, k = self._perform(replace(job, expected=recording.news), tree, memory), job.stop.at
-        _check_let(job.role, ending)
-        if ending.how is not How.STOPPED or ending.status != -9:
-            raise NotExploredError(f"crash point {k} was not reached: the {job.role} {ending.words}")
-        if ending.labels != (labels := recording.labels[:k]):
-            same = [*map(operator.eq, ending.labels, labels), False].index(False)
-            raise NotExploredError(
-                f"NONDETERMINISTIC: the {job.role}, repeated with the same seed, did {_few(ending.labels[same:])} "
-                f"where it had done {_few(labels[same:])}: threads, or chance and time from outside Python?"
-            )
-        _check_requests(ending, memory)
+        check_repeats(job, ending, recording)
+        check_requests(ending, memory)
         left, disk = read_tree(self.sandbox, self.tmp), replayed(tree, ending)
-        if names := sorted(differing(disk.tree(), left) - ending.native):
-            seen = f"after {ending.labels[-1]}" if ending.labels else "before the first effect"
-            raise NotExploredError(
-                f"something changed {_few(names)} that the crash lab did not see ({seen}, before crash point {k}), so "
-                "not every crash point was explored: was it C code, or another process?"
-            )
+        check_explained(k, ending, disk, left)
         return ending, disk, left, ending.memory.later(DOWNTIME)
 
     def _restart(self, tree: Tree, memory: Memory, depth: int, life: int = 0) -> list[Left]:
@@ -155,12 +141,12 @@ class Explorer:
 
     def _ask(self, job: Job, tree: Tree, memory: Memory) -> tuple[Ending, Left]:
         recovered = self._perform(job, tree, memory)
-        _check_let("recover", recovered)
+        check_let("recover", recovered)
         after, role, failure = read_tree(self.sandbox, self.tmp), "recover", recovered.failure
         if recovered.how is How.RETURNED:
             given = {"state": recovered.returned.value, **recovered.memory.world}
             asked = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)
-            _check_let("invariant", asked)
+            check_let("invariant", asked)
             role, failure = "invariant", None if asked.how is How.RETURNED else asked.failure
         before = {**shown(tree, LONGEST), **tables(memory)}
         after = {**shown(after, LONGEST), **tables(recovered.memory)}
@@ -175,43 +161,3 @@ class Explorer:
             again = ["the start", *recording.labels][j]
             outcomes += [replace(each, again=again) for each in self._restart(left, later, 1, life=1)]
         return outcomes
-
-
-def _check_let(role: str, ending: Ending) -> None:
-    """What the guard refused is no verdict, whatever the program made of the refusal."""
-    for news in ending.news:
-        if isinstance(news, Refused):
-            raise NotExploredError(f"{role} was going to {news.what}: {news.todo}", news.lines)
-
-
-def _check_requests(ending: Ending, memory: Memory) -> None:
-    """Each request that the model server has had must be an effect that was seen. To services, no other leads."""
-    served = [each.world["model"].get("requests", 0) for each in (memory, ending.memory)]
-    http = sum(effect.op in {"GET", "POST"} for effect in ending.effects)
-    asked = ending.memory.services["log"][len(memory.services["log"]) :]
-    seen = http - sum(request["method"] in {"GET", "POST"} for _, _, request, _ in asked)
-    if served[1] - served[0] > seen:
-        raise NotExploredError(
-            f"the model was asked {served[1] - served[0]} times, and the crash lab saw {seen} of them: "
-            "make the client by labkit.llm.client"
-        )
-
-
-def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
-    """The model of the disk after the effects of a run."""
-    disk = Disk(tree, ext4=ext4)
-    try:
-        for news in ending.news:
-            if isinstance(news, Opened):
-                disk.bind(news.handle, news.path)
-            elif isinstance(news, Done):
-                disk.apply(news)
-    except (AttributeError, LookupError, TypeError, ValueError):  # code under test has told it, not the shim
-        raise NotExploredError("the process told of effects that there cannot have been") from None
-    return disk
-
-
-def _few(names: list[str]) -> str:
-    """Names for one line."""
-    shown = ", ".join(names[:3]) or "nothing"
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

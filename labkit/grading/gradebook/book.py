@@ -6,11 +6,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -21,29 +21,17 @@ from filelock import FileLock
 from labkit.files import FileStateStore
 from labkit.grading.gradebook.handed_in import Reading
 from labkit.grading.gradebook.results import Grade
+from labkit.grading.gradebook.steps import FOR_ALL, do_steps
 from labkit.grading.gradebook.student import Desk, Journal, Student
 from labkit.grading.judge.criteria import Exercise, exercises
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.room import Loan, Room
 from labkit.grading.sandbox.warm import Servers
-from labkit.isolation.work import StoppedError
-from labkit.plan import resume
 from labkit.repository import UsageError
 from labkit.task import Task, TaskState
 
 if TYPE_CHECKING:
     from labkit.grading.sandbox.lending import Lender
-
-FOR_ALL = (UsageError, StoppedError)
-"""What ends a grading: the instructor's mistake, and their wish."""
-
-
-class StepError(Exception):
-    """A step has failed, which its journal does not get to know."""
-
-    def __init__(self, step: str, *, again: bool = False) -> None:
-        super().__init__(step)
-        self.step, self.again = step, again
 
 
 @dataclass
@@ -144,34 +132,8 @@ class Book:
                 steps = student.steps(desk, lambda: self._journal(student))
                 if not self.run_notebooks:
                     del steps[Student.RUN]
-                failed = self._done(student, steps)
+                failed = do_steps(student.id, self.store, steps)
             return self._journal(student), failed
-
-    def _done(self, student: Student, steps: Mapping[str, Callable[[], str]]) -> dict[str, Exception]:
-        """By `plan.resume`, do the steps. One that fails is not journalled, and stops no other: they are returned."""
-        failed: dict[str, Exception] = {}
-
-        def step(name: str, do: Callable[[], str]) -> str:
-            if name in failed:
-                raise StepError(name, again=True)
-            try:
-                return do()
-            except FOR_ALL:
-                raise
-            except Exception as error:
-                failed[name] = error
-                raise StepError(name) from error
-
-        left = {name: partial(step, name, do) for name, do in steps.items()}
-        while True:
-            try:
-                resume(student.id, self.store, left)
-            except StepError as error:
-                if error.again:
-                    return failed
-                left[error.step] = left.pop(error.step)  # to the end: it keeps the task from being completed
-            else:
-                return failed
 
     def _journal(self, student: Student) -> Journal:
         return self.store.get(Task, student.id).journal
