@@ -29,6 +29,8 @@ BUT = {f"labkit.grading.judge.{name}" for name in ("program", "source", "calls",
 """The exceptions: the children of a judge unpickle into them, and what a case sends there uses them."""
 REHEARSED: dict[str, bool] = {}
 """Of the other modules that children have imported: whether the zygote may import them, too."""
+LOADED: set[str] = set()
+"""Packages that were loaded here, with those that they have loaded, apart from what the lab ships."""
 MOST = 5000
 """Modules that a child may name."""
 
@@ -71,11 +73,14 @@ def _is_found(name: str) -> bool:
 
 def preload(modules: Iterable[str]) -> bool:
     """Import them here; whether any was new. What cannot be loaded here, the child will report."""
-    new = [module for module in modules if module not in sys.modules]
+    new, before = [module for module in modules if module not in sys.modules], {*sys.modules}
     for module in new:
         with suppress(Exception):
             importlib.import_module(module)
     if new:
+        LOADED.update(
+            name.partition(".")[0] for name in sys.modules if name not in before and not name.startswith(SHIPPED)
+        )
         gc.collect()
         gc.freeze()
     return bool(new)
@@ -83,10 +88,9 @@ def preload(modules: Iterable[str]) -> bool:
 
 def forget_namesakes(path: Sequence[str]) -> None:
     """In a child: let modules of the program's own be found, where an installed one of that name was preloaded."""
-    tops = {name.partition(".")[0] for name, harmless in REHEARSED.items() if harmless}
-    for folder in path if tops else ():
+    for folder in path if LOADED else ():
         with suppress(OSError):
             here = () if folder.startswith(LIBRARY) else Path(folder).iterdir()
-            own = tops & {each.name.removesuffix(".py") for each in here}
+            own = LOADED & {each.name.removesuffix(".py") for each in here}
             for name in [name for name in sys.modules if name.partition(".")[0] in own]:
                 del sys.modules[name]

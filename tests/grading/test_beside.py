@@ -42,6 +42,7 @@ def test_a_judge_that_is_gone_says_nothing_of_the_answer_and_is_started_anew(bes
     """Between two checks nobody notices; during one, that check is told."""
     first = beside.judge(asked())
     os.kill(beside.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, beside.pid, os.WEXITED | os.WNOWAIT)
     assert beside.judge(asked()) == first
     timer = threading.Timer(1, os.kill, [beside.pid, signal.SIGKILL])
     timer.start()

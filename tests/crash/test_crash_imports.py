@@ -1,5 +1,6 @@
 """What the program imports is loaded once, in the zygote: only what is installed, and leaves nothing else behind."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -64,12 +65,14 @@ def test_a_module_of_the_programs_own_is_never_loaded_in_the_zygote(tmp_path, mo
     assert not sweep(touch, recover, wants_true).broken
 
 
-def test_a_module_of_the_programs_own_goes_before_an_installed_one_that_was_loaded(tmp_path, monkeypatch):
-    """The zygote has Python's `colorsys` by then; the program has one, too."""
+@pytest.mark.parametrize("own", ["colorsys", "hmac"])
+def test_a_module_of_the_programs_own_goes_before_an_installed_one_that_was_loaded(own, tmp_path, monkeypatch):
+    """The zygote has Python's by then, as another child has, or along with what the kernel has; the program has one."""
+    importlib.import_module("requests")  # which has loaded hmac
     sweep(touch, lambda: bool(__import__("colorsys")), wants_true).assert_survives()
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "colorsys.py").write_text("MINE = True")
-    sweep(touch, lambda: __import__("colorsys").MINE, wants_true).assert_survives()
+    (tmp_path / f"{own}.py").write_text("MINE = True")
+    sweep(touch, lambda: __import__(own).MINE, wants_true).assert_survives()
 
 
 REHEARSE = """
