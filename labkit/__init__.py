@@ -57,6 +57,7 @@ _NAMES = {
     "context": "ContextSlice ContextTooSmall count_tokens select_context",
     "world": "ToolTimeoutError World WorldClock ack arrange ask attach standing tool",
     "crash": "service sweep trial",
+    "crash.race.api": "after race",
     "crash.magic": "scratch",
     "grading.session": "check hint",
     "course.stories": "stories",

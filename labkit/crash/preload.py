@@ -8,7 +8,7 @@ from contextlib import suppress
 
 SHIPPED = (
     *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
-    *("psycopg", "psycopg_binary", "sqlalchemy"),
+    *("psycopg", "psycopg_binary", "sqlalchemy", "filelock"),
     *("h11", "httpx", "httpcore", "anyio", "requests", "urllib3", "aiohttp", "http.client"),
 )
 """Names begin like this of modules that cost time to import and do nothing else."""
@@ -24,7 +24,9 @@ def shipped() -> list[str]:
     """Of the modules that this process has imported, those that its children are going to import as well."""
     ours = [name for name in sys.modules if name.startswith(SHIPPED)]
     worth = [name for name in ours if name in BUT or not name.startswith(NOT_FOR_CHILDREN)]
-    return [*worth, "labkit.crash.child.sql"] if "psycopg" in worth else worth  # who has the driver traces it
+    return (
+        [*worth, *(f"labkit.crash.child.{each}" for each in ("sql", "shared_sql"))] if "psycopg" in worth else worth
+    )  # who has the driver traces it
 
 
 def preload(modules: Iterable[str]) -> bool:

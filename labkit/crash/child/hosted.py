@@ -18,6 +18,7 @@ import cloudpickle
 from labkit import world
 from labkit.crash.channel import hear, tell
 from labkit.crash.child import pids, stand_ins, threads, virtual, wsgi
+from labkit.crash.child.files import Files
 from labkit.crash.child.reply import Data, Timed
 from labkit.crash.child.trace import NotLetError, Trace
 from labkit.crash.news import News, Refused
@@ -43,7 +44,7 @@ def main(
     virtual.activate(clock, 0.0, PID + number, trace)
     pids.ACTIVE.append(pids.Processes(trace, PID + number, (), stranger=False))
     threads.ACTIVE.append(trace)
-    stand_ins.activate(trace, tmp, ())
+    stand_ins.activate(Files(trace, tmp), tmp)
     sys.path[:] = path
     answer = None
     while True:

@@ -13,13 +13,14 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, pids, sockets, stand_ins, threads, virtual
+from labkit.crash.child import ends, pids, shared_files, sockets, stand_ins, threads, turns, virtual, waits
+from labkit.crash.child.files import Files
 from labkit.crash.child.follow import follow
 from labkit.crash.child.hashing import hashes
 from labkit.crash.child.remote_world import RemoteWorld
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
-from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
+from labkit.crash.jobs import APPLICATION, Job, Observation, Stop, WorkerEnd
 from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import shipped
@@ -41,7 +42,10 @@ def main(
 ) -> None:
     """Do the job in `sandbox`, `elapsed` virtual seconds after the world began; tell how it went, and leave."""
     stand_ins.install()  # they are there, unless this is a fresh interpreter
-    trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
+    if job.among:
+        trace = turns.Turns(channel, job.stop, among=job.among)
+    else:
+        trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
     signal.signal(WHERE, trace.wait_for_ever)
     try:
         os.chdir(sandbox)
@@ -49,13 +53,13 @@ def main(
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = pids.PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
-        place = RemoteWorld(world_channel)
-        virtual.activate(place, elapsed, pid, trace)
+        place = turns.SharedWorld(world_channel, trace) if job.among else RemoteWorld(world_channel)
+        virtual.activate(place, elapsed, pid, trace, turns.SharedWaits if job.among else waits.Waits)
         world.attach(place)
         sockets.activate(place, trace)
         pids.ACTIVE.append(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
         threads.ACTIVE.extend([] if trace.lenient else [trace])
-        stand_ins.activate(trace, tmp, job.ignore)
+        stand_ins.activate(shared_files.share(trace, tmp, job) if job.among else Files(trace, tmp, job.ignore), tmp)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
@@ -73,7 +77,7 @@ def main(
             trace.effect("RETURN", "", lambda: None)
             trace.end()
         loaded = shipped() if len(sys.modules) > known else []
-        first = job.role in {"setup", "run"} and not job.expected
+        first = job.role in {"setup", "run", "worker"} and not job.expected
         plain = None if job.role == "run" else as_plain_data(value, job.role)
         trace.note(Returned(value=plain, loaded=loaded, hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
@@ -102,4 +106,5 @@ def as_plain_data(value: Any, role: str) -> Any:
 
 def _observation(given: dict[str, Any]) -> Observation:
     calls = {name: [world.Call(**call) for call in given[name]] for name in ("ledger", "calls")}
-    return Observation(state=given["state"], acknowledged=given["acknowledged"], **calls)
+    workers = {name: WorkerEnd(**end) for name, end in given.get("workers", {}).items()}
+    return Observation(state=given["state"], acknowledged=given["acknowledged"], workers=workers, **calls)

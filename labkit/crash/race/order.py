@@ -16,6 +16,8 @@ from labkit.crash.race.footprints import Step, conflict
 
 Pending = Mapping[str, Step]
 """By worker: its next step. Only of those that have one."""
+Event = tuple[str, Step]
+"""A step that was taken, and by whom."""
 
 
 class NotTheSameError(Exception):
@@ -89,7 +91,7 @@ class Orders:
     def ended(self, left: Pending) -> None:
         """Nobody takes another step, though those that are left would: find what could have come in another order."""
         events = [(node.chosen, node.pending[node.chosen]) for node in self.path[: self.depth]]
-        known: list[set[int]] = []
+        known: list[int] = []
         for worker, step in events:
             known.append(_before(events, known, worker, step))
             self._reverse(events, known, len(known) - 1)
@@ -135,31 +137,31 @@ class Orders:
             self.path.pop()
         return False
 
-    def _reverse(self, events: list[tuple[str, Step]], known: list[set[int]], late: int) -> None:
+    def _reverse(self, events: list[Event], known: list[int], late: int) -> None:
         """For each earlier step that conflicts with this one: make sure that an order is explored with it later."""
         worker, step = events[late]
         for early, (other, before) in enumerate(events[:late]):
             if other != worker and conflict(before.touches, step.touches):
                 node = self.path[early]
-                first = _first(events, known, early, late)
-                able = first & {*node.pending} - node.blocked
+                able = _first(events, known, early, late) & {*node.pending} - node.blocked
                 if not able:
                     node.todo |= {*node.pending}
                 elif not able & node.todo:
                     node.todo.add(worker if worker in able else min(able))
 
 
-def _before(events: list[tuple[str, Step]], known: list[set[int]], worker: str, step: Step) -> set[int]:
-    """Which of the events known so far cannot come later than this step."""
-    found: set[int] = set()
+def _before(events: list[Event], known: list[int], worker: str, step: Step) -> int:
+    """Which of the events known so far cannot come later than this step, as the bits of a number."""
+    found = 0
     for index, earlier in enumerate(known):
         other, done = events[index]
         if other == worker or conflict(done.touches, step.touches):
-            found |= {index} | earlier
+            found |= 1 << index | earlier
     return found
 
 
-def _first(events: list[tuple[str, Step]], known: list[set[int]], early: int, late: int) -> set[str]:
+def _first(events: list[Event], known: list[int], early: int, late: int) -> set[str]:
     """Who could begin, at event `early`, an order in which it comes after event `late` (the paper's initials)."""
-    between = [*(i for i in range(early + 1, late) if early not in known[i]), late]
-    return {events[i][0] for i in between if not any(j in known[i] for j in between if j < i)}
+    between = [*(i for i in range(early + 1, late) if not known[i] >> early & 1), late]
+    bits = sum(1 << i for i in between)
+    return {events[i][0] for i in between if not known[i] & bits}
