@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from labkit.crash.asked import Failure, OrderLeft, Race, Raced
 from labkit.crash.jobs import Among, Memory
 from labkit.crash.preload import preload
-from labkit.crash.race.order import NotTheSameError, Orders, Pending
+from labkit.crash.race.order import NOBODY, NotTheSameError, Orders, Pending
 from labkit.crash.race.schedule import Schedule
 from labkit.crash.race.walk import Walked, walk
 from labkit.crash.world_process.control import WorldUnreadableError
@@ -43,7 +43,7 @@ class GivenOrder(Orders):
             waiting = {*waiting, *pending} - {wanted}
         return super().choose(pending, waiting)
 
-    def ended(self, left: Pending) -> None:
+    def ended(self, missed: Pending, stuck: Pending = NOBODY) -> None:
         """There is no other order."""
 
 

@@ -11,11 +11,13 @@ proves to be blocked, all others are candidates. That may begin an order in vain
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from labkit.crash.race.footprints import Step, conflict
 
 Pending = Mapping[str, Step]
 """By worker: its next step. Only of those that have one."""
+NOBODY: Pending = MappingProxyType({})
 Event = tuple[str, Step]
 """A step that was taken, and by whom."""
 
@@ -62,8 +64,8 @@ class Orders:
         """Who takes the next step, of those not `waiting`; None if all that follows was explored before."""
         if self.depth < len(self.path):
             return self._same(self.path[self.depth], pending, waiting)
-        node = Node(dict(pending), self._asleep(), blocked={*waiting})
-        able = [w for w in pending if w not in node.blocked]
+        node = Node(dict(pending), self._asleep(), blocked={*waiting} - {*self.last})
+        able = [w for w in pending if w not in waiting]
         awake = [w for w in able if w not in node.sleep]
         before = self.path[-1].chosen if self.path else ""
         willing = [w for w in awake if w not in self.last]
@@ -88,13 +90,21 @@ class Orders:
         """The one who was chosen has taken its step."""
         self.depth += 1
 
-    def ended(self, left: Pending) -> None:
-        """Nobody takes another step, though those that are left would: find what could have come in another order."""
+    def ended(self, missed: Pending, stuck: Pending = NOBODY) -> None:
+        """Nobody takes another step, though the stuck ones would: find what could have come in another order.
+
+        What was missed could have been done at any time.
+        """
+        left = {**stuck, **missed}
         events = [(node.chosen, node.pending[node.chosen]) for node in self.path[: self.depth]]
         known: list[int] = []
         for worker, step in events:
             known.append(_before(events, known, worker, step))
             self._reverse(events, known, len(known) - 1)
+        if stuck:  # who waits for ever can be killed instead
+            if self.depth == len(self.path):
+                self.path.append(Node(dict(stuck), self._asleep(), blocked={*stuck} - {*self.last}))
+            self.path[self.depth].todo |= {*stuck} & {*self.last}
         for worker, step in left.items():
             known.append(_before(events, known, worker, step))
             self._reverse([*events, (worker, step)], known, len(events))
@@ -107,10 +117,10 @@ class Orders:
 
     def _same(self, node: Node, pending: Pending, waiting: Collection[str]) -> str | None:
         """Who was chosen here before; once that one has proved to be blocked, another."""
-        node.blocked |= {*waiting}
         if node.chosen in node.blocked:
-            found = node.open()
-            node.chosen = next(iter(found), "")
+            if not node.open():
+                node.todo |= {*node.pending}
+            node.chosen = next((w for w in node.open() if w not in waiting), "")
         if node.chosen:
             was, now = node.pending[node.chosen], pending.get(node.chosen)
             if now is None or now.label != was.label:
@@ -129,7 +139,7 @@ class Orders:
         """Go back to the last state with something left to choose, and choose that."""
         while self.path:
             node = self.path[-1]
-            if node.chosen:
+            if node.chosen and node.chosen not in node.blocked:
                 node.done[node.chosen] = node.pending[node.chosen]
             if found := node.open():
                 node.chosen = found[0]

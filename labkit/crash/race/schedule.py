@@ -71,13 +71,19 @@ class Schedule:
                 yield name, Step(step.op, step.target, step.touches | {(("life", name), False)}, step.lines)
         if self.race.crash and not self.killed:
             for worker in self.workers.values():
-                if worker.step and not worker.inside:
+                if worker.step:
                     yield f"{KILL}{worker.name}", self.kill_of(worker)
 
     def kill_of(self, worker: Worker) -> Step:
         """Its death, which frees what it holds."""
         told = {(("life", worker.name), True), (("kill",), True)}
         return Step("killed", "", frozenset(told) | touches(worker.held))
+
+    def missed(self) -> dict[str, Step]:
+        """The kills, if nobody was killed: see `walk.Machine`."""
+        if not self.race.crash or self.killed:
+            return {}
+        return {f"{KILL}{worker.name}": self.kill_of(worker) for worker in self.workers.values()}
 
     @property
     def killers(self) -> list[str]:
@@ -89,7 +95,8 @@ class Schedule:
         waiting = {w.name for w in self.workers.values() if w.step and (w.inside or w.lock or self._holders(w))}
         idle = {w.name for w in self.workers.values() if w.step and w.idle} - waiting
         others = {*self.passing, *(w.name for w in self.workers.values() if w.step)} - waiting - idle
-        return waiting | idle if others else waiting
+        inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
+        return waiting | inside | (idle if others else set())
 
     def _holders(self, worker: Worker) -> list[str]:
         """Who has the file lock that is a worker's next step: so it need not try."""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Protocol
 
-from labkit.crash.race.order import Orders, Pending
+from labkit.crash.race.order import NOBODY, Orders, Pending
 
 
 class Machine(Protocol):
@@ -25,6 +25,9 @@ class Machine(Protocol):
 
     def let_through(self) -> list[str]:
         """Who was in the middle of a step, and has taken it by now."""
+
+    def missed(self) -> Pending:
+        """What could have been done at any time, and was not: by participant. Nobody waits for it."""
 
 
 class Walked(StrEnum):
@@ -45,12 +48,12 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
     while pending := machine.pending():
         waiting = {*machine.waiting()}
         if not {*pending} - waiting - {*orders.last}:
-            return _end(orders, Walked.DEADLOCK, pending)
+            return _end(orders, machine, Walked.DEADLOCK, pending)
         if orders.depth >= most:
-            return _end(orders, Walked.ENDLESS, pending)
+            return _end(orders, machine, Walked.ENDLESS, pending)
         worker = orders.choose(pending, waiting)
         if worker is None:
-            return _end(orders, Walked.REDUNDANT, {})
+            return _end(orders, machine, Walked.REDUNDANT)
         if not machine.take(worker):
             orders.is_blocked(worker)
             continue
@@ -63,11 +66,11 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
             here = {w: pending[w] if w == other else step for w, step in {**pending, **machine.pending()}.items()}
             here = {w: step for w, step in here.items() if w == other or w in machine.pending()}
             if not orders.must(other, here):
-                return _end(orders, Walked.REDUNDANT, {})
+                return _end(orders, machine, Walked.REDUNDANT)
             orders.performed()
-    return _end(orders, Walked.COMPLETE, {})
+    return _end(orders, machine, Walked.COMPLETE)
 
 
-def _end(orders: Orders, how: Walked, left: Pending) -> Walked:
-    orders.ended(left)
+def _end(orders: Orders, machine: Machine, how: Walked, stuck: Pending = NOBODY) -> Walked:
+    orders.ended(machine.missed(), stuck)
     return how
