@@ -24,7 +24,7 @@ The world that they run in
     database        an embedded PostgreSQL
 The lab
     isolation       how processes are confined, limited and ended
-    crash           the sweep: a process killed at each of its effects, and the report
+    crash           the sweep: a process killed at each of its effects, and the report; the race: all orders
     grading         an answer's way from a notebook to a verdict
 The course
     course          labkit's own answers, the student's, the two stories

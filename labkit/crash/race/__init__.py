@@ -3,9 +3,10 @@
 In the process that calls `race`:
     api         race, after
     report      what was found, in words; columns, picture
-In the zygote's process:
-    order       which orders there are, and which of them are equivalent: pure, without a process
-    schedule    one order with real children on one sandbox, one world, one database
-    explore     all orders, the invariant for each way in which they end
+    found, stale
+In the zygote's process, and pure, without a process:
+    order       which orders there are, and which of them are equivalent
+    footprints  what a step touches, and when two may change places
+    walk        one order on a machine, which `labkit.crash.zygote.schedule` makes of real children
 In a child: `labkit.crash.child.turns` and those beside it.
 """

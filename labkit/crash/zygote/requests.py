@@ -5,9 +5,9 @@ from functools import partial
 from labkit.crash.asked import PointLeft, Race, Raced, Replay, Request, Step, Stepped, Sweep, Swept, TrialRun, Tried
 from labkit.crash.jobs import Stop
 from labkit.crash.news import Native, plain
-from labkit.crash.race.explore import RaceExplorer
 from labkit.crash.zygote.endings import How, NotExploredError
 from labkit.crash.zygote.explore import Explorer
+from labkit.crash.zygote.race import RaceExplorer
 from labkit.crash.zygote.trees import read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process

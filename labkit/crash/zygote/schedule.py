@@ -12,7 +12,7 @@ from labkit.crash.asked import Race
 from labkit.crash.child import main
 from labkit.crash.jobs import Among, Memory, Stop
 from labkit.crash.race.footprints import Step, touches
-from labkit.crash.race.workers import Taken, Worker
+from labkit.crash.zygote.workers import Taken, Worker
 from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process
 

@@ -11,12 +11,12 @@ from labkit.crash.asked import Failure, OrderLeft, Race, Raced
 from labkit.crash.jobs import Among, Memory
 from labkit.crash.preload import preload
 from labkit.crash.race.order import NOBODY, NotTheSameError, Orders, Pending
-from labkit.crash.race.schedule import Schedule
 from labkit.crash.race.walk import Walked, walk
 from labkit.crash.world_process.control import WorldUnreadableError
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.endings import How, NotExploredError
 from labkit.crash.zygote.explore import DOWNTIME, LONGEST, SEEDS
+from labkit.crash.zygote.schedule import Schedule
 from labkit.crash.zygote.trees import Tree, digest, read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
 
