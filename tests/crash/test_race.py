@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from labkit import FakeClock, ack, after, arrange, ask, race, tool
 from labkit.crash.client import CLIENT
+from labkit.crash.race import picture
 from labkit.crash.race.report import LostRaceError
 
 
@@ -332,3 +333,11 @@ def test_the_report_as_plain_data():
     told = race([count, count], both_counted, counter).to_json()
     assert json.loads(json.dumps(told)) == told
     assert len(told["orders"]) == 24
+
+
+def test_the_picture_stands_for_every_order_also_when_it_is_folded():
+    """No row is left out without its number."""
+    report = race([count, count], both_counted, counter, crash=True)
+    rows = picture.folded(report.orders)
+    assert len(report.orders) == sum(number for _, number in rows) > len(rows)
+    assert picture.strip(report.orders, report.workers, report.verdict).startswith(b"\x89PNG")

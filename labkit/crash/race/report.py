@@ -8,6 +8,7 @@ from labkit.crash.asked import Race, Raced
 from labkit.crash.client import CLIENT
 from labkit.crash.jobs import Limits
 from labkit.crash.lines import Line
+from labkit.crash.race import picture
 from labkit.crash.race.columns import columns, explained
 from labkit.crash.race.found import Order, order, plain
 
@@ -126,6 +127,17 @@ class RaceReport:
         return "\n".join(filter(None, parts))
 
     __repr__ = __str__
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import publish_display_data  # noqa: PLC0415 - only IPython calls this
+
+        if not self.problem and self.orders:
+            image = picture.strip(self.orders, self.workers, self.verdict)
+            data = {"image/png": image, "text/plain": self.verdict}
+            publish_display_data(data, {"image/png": {"alt": self.verdict}})
+            print("\n".join(str(self).split("\n")[1:]))
+        else:
+            print(self)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
