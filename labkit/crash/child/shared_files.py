@@ -48,8 +48,7 @@ class SharedFiles(Files):
     def step(self, op: str, inside: str, perform: Callable[[], Any], *touches: tuple[str, str, bool]) -> Any:
         """A step that touches names or content."""
         if filelocks.acts():
-            with self.trace.quietly():
-                return perform()
+            return self.trace.unseen(perform)
         told: Touches = [[[kind, *parts(name)], written] for kind, name, written in touches]
         stamped = [STAMPED] * (self.trace.among.timed and any(written for *_, written in touches))
         return self.trace.step(op, inside, [*told, *stamped], perform)

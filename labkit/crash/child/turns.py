@@ -56,6 +56,15 @@ class Turns(Trace):
         finally:
             self.busy = before
 
+    def unseen(self, perform: Callable[[], T]) -> T:
+        """Do what is no step, and tell nothing of it."""
+        told = len(self.told)
+        with self.quietly():
+            try:
+                return perform()
+            finally:
+                del self.told[told:]
+
     def step(self, op: str, target: str, touches: Touches, perform: Callable[[], T], **more: Any) -> T:
         """Do something when it is this worker's turn; within another step, at once."""
         if self.busy:
