@@ -3,7 +3,7 @@
     python bench/race.py
 
 Once warm, the best of several rounds: the aim is 1 s on files and 3 s on PostgreSQL. Beside it, as a ratio: the same
-steps one after the other in as many processes, forked and waited for. Last, the number of orders of the classical races.
+steps one after the other in as many processes, forked and waited for.
 """
 
 import os
@@ -76,15 +76,15 @@ def compare(name: str, worker: Callable[[], None], prepare: Callable[[], None], 
     raced = best(lambda: race([worker, worker], nothing, prepare))
     prepare()
     plain = best(lambda: plainly(worker))
-    print(f"{name}: {ORDERS} orders in {raced:.2f} s (aim {aim:g} s), {raced / plain:.1f} × the same one after the other")
+    ratio = f"{raced / plain:.1f} × the same one after the other"
+    print(f"{name}: {ORDERS} orders in {raced:.2f} s (aim {aim:g} s), {ratio}")
 
 
 def main() -> None:
     """Both."""
     compare("files", write_four_times, setup, 1.0)
-    with database.throwaway() as url:
-        os.environ["DATABASE_URL"] = url
-        compare("PostgreSQL", update_four_times, make_table, 3.0)
+    database.scratch()
+    compare("PostgreSQL", update_four_times, make_table, 3.0)
 
 
 if __name__ == "__main__":

@@ -341,3 +341,9 @@ def test_the_picture_stands_for_every_order_also_when_it_is_folded():
     rows = picture.folded(report.orders)
     assert len(report.orders) == sum(number for _, number in rows) > len(rows)
     assert picture.strip(report.orders, report.workers, report.verdict).startswith(b"\x89PNG")
+
+
+def test_the_text_is_the_same_at_every_run():
+    """Whatever the machine does beside it."""
+    texts = {str(race(*RACES["check then act"])) for _ in range(5)}
+    assert len(texts) == 1

@@ -4,7 +4,17 @@ from functools import partial
 
 import pytest
 
-from labkit import FileStateStore, InProgressError, PostgresStateStore, Task, claims, database, race, run_once, tool
+from labkit import (
+    FileStateStore,
+    InProgressError,
+    PostgresStateStore,
+    Task,
+    claims,
+    database,
+    race,
+    run_once,
+    tool,
+)  # fmt: skip
 from labkit.store import AlreadyExistsError, VersionConflictError
 from labkit.task import TaskState
 

@@ -1,10 +1,14 @@
 """The race lab on PostgreSQL: exact numbers of orders for the classical races, and none for their fixes."""
 
+import os
+import time
+from functools import partial
+
 import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from labkit import database, race, tool
+from labkit import after, database, race, tool
 from labkit.crash.child.statements import Statement
 from labkit.crash.world_process.catalogue import catalogue
 
@@ -14,7 +18,9 @@ SCHEMA = """
     CREATE TABLE doctor (name text PRIMARY KEY, on_call bool NOT NULL);
     INSERT INTO doctor VALUES ('ann', true), ('bob', true);
     CREATE TABLE task (id int PRIMARY KEY, holder text);
-    INSERT INTO task VALUES (1, NULL), (2, NULL)
+    INSERT INTO task VALUES (1, NULL), (2, NULL);
+    CREATE TABLE job (id int PRIMARY KEY, holder int, until float8 NOT NULL, token int NOT NULL, result int);
+    INSERT INTO job VALUES (1, NULL, 0, 0, NULL)
 """
 
 
@@ -131,6 +137,24 @@ def insert_if_absent():
         tool("charge", customer="9", amount=1)
 
 
+def hold_a_lease(*, token):
+    """Claim the job for a minute if its lease is over, and store a result, as its holder or whoever that is by then."""
+    claim = "UPDATE job SET holder = %s, until = %s, token = token + 1 WHERE id = 1 AND until < %s RETURNING token"
+    me, now = os.getpid(), time.time()
+    with connect(autocommit=True) as connection:
+        found = connection.execute(claim, [me, now + 60, now]).fetchone()
+        if found and token:
+            connection.execute("UPDATE job SET result = %s WHERE id = 1 AND token = %s", [me, *found])
+        elif found:
+            connection.execute("UPDATE job SET result = %s WHERE id = 1", [me])
+
+
+def the_last_holder_has_the_last_word(_):
+    with connect() as connection:
+        holder, result = connection.execute("SELECT holder, result FROM job").fetchone()
+    assert holder == result, f"{holder} holds the job, and its result is of {result}"
+
+
 def nobody_raises(seen):
     raised = [end.raised for end in seen.workers.values() if end.raised]
     assert not raised, f"raised {raised[0]}"
@@ -150,6 +174,18 @@ RACES = {
     "double claim, SKIP LOCKED": ({"one": claim_skipping, "two": claim_skipping}, each_task_once, 0, 32),
     "two rows in two orders": ({"one": a_to_b, "two": b_to_a}, nothing, 1, 3),
     "two rows in one order": ({"one": a_to_b, "two": a_to_b}, nothing, 0, 2),
+    "zombie": (
+        {"one": partial(hold_a_lease, token=False), "two": partial(hold_a_lease, token=False), "time": after(61)},
+        the_last_holder_has_the_last_word,
+        2,
+        18,
+    ),
+    "zombie, with a token": (
+        {"one": partial(hold_a_lease, token=True), "two": partial(hold_a_lease, token=True), "time": after(61)},
+        the_last_holder_has_the_last_word,
+        0,
+        18,
+    ),
     "check then insert": ({"one": check_then_insert, "two": check_then_insert}, nobody_raises, 4, 6),
     "insert if absent": ({"one": insert_if_absent, "two": insert_if_absent}, each_task_once, 0, 2),
 }
