@@ -24,7 +24,7 @@ The world that they run in
     database        an embedded PostgreSQL
 The lab
     isolation       how processes are confined, limited and ended
-    crash           the sweep: a process killed at each of its effects, and the report
+    crash           the sweep: a process killed at each of its effects, and the report; the race: all orders
     grading         an answer's way from a notebook to a verdict
 The course
     course          labkit's own answers, the student's, the two stories
@@ -57,6 +57,7 @@ _NAMES = {
     "context": "ContextSlice ContextTooSmall count_tokens select_context",
     "world": "ToolTimeoutError World WorldClock ack arrange ask attach standing tool",
     "crash": "service sweep trial",
+    "crash.race.api": "after race",
     "crash.magic": "scratch",
     "grading.session": "check hint",
     "course.stories": "stories",

@@ -7,6 +7,7 @@ In the kernel, or whatever process calls `sweep`:
     client          starts the zygote, asks it, ends it
     pickling        the code under test as bytes
     report/         what was found, and its views
+    race/           the race lab: `race` and `after`; its engine runs in the zygote
 In processes of their own:
     zygote/         forks all others, kills children, explores crash points; never loads the code under test
     child/          runs the code under test once, and waits for SIGKILL at its crash point

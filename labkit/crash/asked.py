@@ -1,7 +1,7 @@
 """What the zygote's process is asked, and what it answers.
 
-Sweep, Replay, Step, TrialRun                from the client, pickled
-Swept, Explored, PointLeft, Stepped, Tried   to the client, as JSON: none of it is ever unpickled
+Sweep, Replay, Step, TrialRun, Race                 from the client, pickled
+Swept, Explored, PointLeft, Stepped, Tried, Raced   to the client, as JSON: none of it is ever unpickled
 """
 
 from dataclasses import dataclass, field
@@ -44,7 +44,30 @@ class TrialRun:
     sandbox: Path | None = None
 
 
-Request = Sweep | Replay | Step | TrialRun
+@dataclass(frozen=True)
+class Race:
+    """Run workers in every order, or in one."""
+
+    workers: dict[str, bytes | float]
+    """By name: a pickled function, or virtual seconds that pass."""
+    invariant: bytes
+    setup: bytes | None = None
+    recover: bytes | None = None
+    path: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    crash: bool = False
+    """Kill one worker as well, in every way."""
+    limit: int = 2000
+    """Orders."""
+    only: tuple[str, ...] | None = None
+    """One order: who takes each step."""
+
+    def job(self, role: str, code: bytes | None = None, **options: Any) -> Job:
+        """What a child in this role is to do."""
+        return Job(role, code or getattr(self, role), path=self.path, ignore=self.ignore, **options)
+
+
+Request = Sweep | Replay | Step | TrialRun | Race
 
 
 @dataclass(frozen=True)
@@ -133,3 +156,35 @@ class Tried:
     files: dict[str, str | None]
     memory: Memory
     output: str
+
+
+@dataclass(frozen=True)
+class OrderLeft:
+    """An order that was run, and what came of it."""
+
+    steps: list[tuple[str, str, str, str, list[Any], list[Any]]]
+    """Of each step: worker, op, target, what it read, lines, what it touched."""
+    how: str
+    """complete, deadlock or endless."""
+    ends: dict[str, dict[str, Any]]
+    """By worker: its WorkerEnd."""
+    left: dict[str, list[Any]]
+    """By worker that has not ended: op and target of its next step, lines, and for whom it waits."""
+    role: str
+    """Who had the last word: "recover", "invariant", or "workers"."""
+    failure: Failure | None
+    files: dict[str, str | None] = field(default_factory=dict)
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    output: str = ""
+
+
+@dataclass
+class Raced:
+    """A whole race."""
+
+    orders: list[OrderLeft] = field(default_factory=list)
+    problem: str | None = None
+    lines: list[Any] = field(default_factory=list)
+    complete: bool = False
+    """Whether these are all orders."""
+    processes: int = 0

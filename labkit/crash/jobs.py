@@ -39,6 +39,17 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Among:
+    """What a worker of a race knows of the race."""
+
+    workers: int
+    timed: bool = False
+    """Whether each look at the clock is a step, because time passes meanwhile."""
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Which tables of the database can be touched apart: see `world_process.catalogue`."""
+
+
+@dataclass(frozen=True)
 class Job:
     """What a child is to do."""
 
@@ -61,6 +72,20 @@ class Job:
     """Whether another process has the ids of the lives before this one."""
     expected: Sequence[News] = ()
     """What the recording told, if this is its repetition."""
+    among: Among | None = None
+    """Of a worker in a race."""
+
+
+@dataclass(frozen=True)
+class WorkerEnd:
+    """How a worker of a race ended."""
+
+    how: str
+    """returned, raised or killed."""
+    returned: Any = None
+    """What it returned, as plain data."""
+    raised: str = ""
+    """The type of the exception that it raised; empty if it raised none."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,8 @@ class Observation:
     """The effects applied in the world: tool, arguments, key."""
     calls: list[world.Call]
     """The requests made, applied or not."""
+    workers: dict[str, WorkerEnd] = field(default_factory=dict, repr=False)
+    """In a race, by name: how each worker ended."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from labkit.crash.under_test import LIBRARY
 
 SHIPPED = (
     *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
-    *("psycopg", "psycopg_binary", "sqlalchemy", "numpy", "psutil"),
+    *("psycopg", "psycopg_binary", "sqlalchemy", "filelock", "numpy", "psutil"),
     *("h11", "httpx", "httpcore", "anyio", "requests", "urllib3", "aiohttp", "http.client"),
 )
 """Names begin like this of modules that cost time to import and do nothing else."""
@@ -31,6 +31,8 @@ REHEARSED: dict[str, bool] = {}
 """Of the other modules that children have imported: whether the zygote may import them, too."""
 LOADED: set[str] = set()
 """Packages that were loaded here, with those that they have loaded, apart from what the lab ships."""
+TRACERS = ("labkit.crash.child.sql", "labkit.crash.child.shared_sql")
+"""Who has the driver of PostgreSQL traces it."""
 MOST = 5000
 """Modules that a child may name."""
 
@@ -43,14 +45,14 @@ def is_shipped(name: str) -> bool:
 def shipped() -> list[str]:
     """Of the modules that this process has imported, those that its children are going to import as well."""
     worth = [name for name in sys.modules if is_shipped(name) or REHEARSED.get(name)]
-    return [*worth, "labkit.crash.child.sql"] if "psycopg" in worth else worth  # who has the driver traces it
+    return [*worth, *TRACERS] if "psycopg" in worth else worth
 
 
 def imported(before: Collection[str]) -> list[str]:
     """In a child: what it has imported since, as far as that may be worth while for the next."""
     new = [name for name in [*sys.modules] if name not in before] if len(sys.modules) > len(before) else []
     known = {*filter(is_shipped, new), *(name for name in new if is_installed(sys.modules[name]))}
-    return [*filter(known.__contains__, new), *(["labkit.crash.child.sql"] if "psycopg" in known else [])]
+    return [*filter(known.__contains__, new), *(TRACERS if "psycopg" in known else [])]
 
 
 def is_installed(module: Any) -> bool:

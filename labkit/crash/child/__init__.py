@@ -12,6 +12,8 @@ threads       which thread knows of which effect: two in no order are refused
 sqlite        SQLite's statements and COMMITs as effects
 sockets       HTTP of the program's own to a service: connections that lead to http, which asks the world
 hosted        a service's process: wsgi and asgi ask its application for a reply
+turns         a worker of a race: it waits for its turn before each step
+shared_files  the file system in a race; reads, locks and filelocks are steps there; not_in_races refuses the rest
 sources       the other sources: the world's tools, sql (psycopg)
 remote_world  the world, over a socket
 virtual       time and chance as the world has them; waits and locks for what waits, asyncio_time for asyncio's loops

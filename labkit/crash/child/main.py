@@ -14,14 +14,14 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, files, pids, sockets, stand_ins, threads, virtual
+from labkit.crash.child import ends, files, pids, shared_files, sockets, stand_ins, threads, turns, virtual, waits
 from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.follow import follow
 from labkit.crash.child.hashing import hashes
 from labkit.crash.child.remote_world import RemoteWorld
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
-from labkit.crash.jobs import APPLICATION, Job, Observation, Stop
+from labkit.crash.jobs import APPLICATION, Job, Observation, Stop, WorkerEnd
 from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
 from labkit.crash.preload import forget_namesakes, imported
@@ -48,7 +48,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
     `writing` holds no socket, but the ruleset that says where the child may write.
     """
     stand_ins.install()  # they are there, unless this is a fresh interpreter
-    trace = Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
+    trace = _trace(channel, job)
     signal.signal(WHERE, trace.wait_for_ever)
     trace.loaded = partial(imported, {*sys.modules})
     try:
@@ -60,17 +60,19 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = pids.PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
-        place = RemoteWorld(world_channel)
-        virtual.activate(place, elapsed, pid, trace)
+        place = turns.SharedWorld(world_channel, trace) if job.among else RemoteWorld(world_channel)
+        virtual.activate(place, elapsed, pid, trace, turns.SharedWaits if job.among else waits.Waits)
         world.attach(place)
         sockets.activate(place, trace)
-        pids.ACTIVE.append(pids.Processes(trace, pid, pids.before(job.role, job.life), stranger=job.stranger))
+        earlier, began = pids.before(job.role, job.life), virtual.BOOT + elapsed
+        pids.ACTIVE.append(pids.Processes(trace, pid, earlier, began, stranger=job.stranger))
         threads.ACTIVE.extend([] if trace.lenient else [trace])
-        stand_ins.activate(trace, tmp, job.ignore)
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
         forget_namesakes(job.path)
+        seen = shared_files.share(trace, tmp, job) if job.among else files.Files(trace, tmp, job.ignore)
+        stand_ins.activate(seen, tmp)
         function = cloudpickle.loads(job.code)
         if job.by_line:
             follow(trace)
@@ -83,7 +85,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
             trace.end()
-        first = job.role in {"setup", "run"} and not job.expected
+        first = job.role in {"setup", "run", "worker"} and not job.expected
         plain = None if job.role == "run" else as_plain_data(value, job.role)
         trace.note(Returned(value=plain, loaded=trace.loaded(), hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
@@ -94,6 +96,12 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if files.ACTIVE:
             tell_denied(error, lines, files.ACTIVE[0])
         trace.note(Raised(error=type(error).__name__, text=text, lines=lines, loaded=trace.loaded()))
+
+
+def _trace(channel: Connection, job: Job) -> Trace:
+    if job.among:
+        return turns.Turns(channel, job.stop, among=job.among)
+    return Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
 
 
 class NotPlainDataError(TypeError):
@@ -115,4 +123,5 @@ def as_plain_data(value: Any, role: str) -> Any:
 
 def _observation(given: dict[str, Any]) -> Observation:
     calls = {name: [world.Call(**call) for call in given[name]] for name in ("ledger", "calls")}
-    return Observation(state=given["state"], acknowledged=given["acknowledged"], **calls)
+    workers = {name: WorkerEnd(**end) for name, end in given.get("workers", {}).items()}
+    return Observation(state=given["state"], acknowledged=given["acknowledged"], workers=workers, **calls)

@@ -4,11 +4,15 @@ A stand-in calls the real function until a child is active. So nothing is replac
 the pages that it shares with its parent.
 """
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 Real = Callable[..., Any]
+ABLE = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
+"""What `os` says of its functions, and others ask before they use them."""
 STAND_INS: dict[Any, Real] = {}
 """By the real function, what stands in its place."""
 
@@ -34,3 +38,20 @@ def stand_in(name: str, function: Real, active: Sequence[Any], *places: Any) -> 
     """Put a stand-in in the place of a function, if this Python has it."""
     if real := getattr(places[0], name, None):
         replace(name, standing_in(real, function, active), *places)
+
+
+def stand_in_os(name: str, made: Callable[[Real], Real], active: Sequence[Any]) -> None:
+    """The same for a function of `os`; `made` makes what is called of the real one."""
+    if real := getattr(os, name, None):
+        shown = standing_in(real, made(real), active)
+        for able in ABLE:
+            getattr(os, able).update({shown} if real in getattr(os, able) else ())
+        replace(name, shown, os)
+
+
+def asker() -> str:
+    """The module whose code has called a stand-in."""
+    frame = sys._getframe(2)  # noqa: SLF001 - public in all but name
+    while frame is not None and (name := frame.f_globals.get("__name__", "")).startswith("labkit.crash.child"):
+        frame = frame.f_back
+    return name if frame is not None else ""

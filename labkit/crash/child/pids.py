@@ -6,7 +6,6 @@ Nobody has the id of an earlier life now, or a stranger has it: the parent tries
 import errno
 import os
 import signal
-import time
 from collections.abc import Collection
 from typing import Any
 
@@ -14,7 +13,7 @@ from labkit.crash.child.patch import stand_in
 from labkit.crash.child.trace import Trace
 from labkit.crash.news import Asked
 
-PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "recover": 4343, "invariant": 4444}
+PIDS = {"setup": 4240, "run": 4242, "trial": 4242, "worker": 4260, "recover": 4343, "invariant": 4444}
 """The process ids that the code under test sees: another one after a restart."""
 PARENT = 4200
 POSIX = __import__(os.name)
@@ -24,20 +23,19 @@ PIDFD_OPEN, PIDFD_SEND = getattr(os, "pidfd_open", None), getattr(signal, "pidfd
 
 def before(role: str, life: int) -> Collection[int]:
     """The process ids of the lives before this one."""
-    lives = {"setup": 0, "run": 1, "trial": 1, "recover": 2}.get(role, 2)
+    lives = {"setup": 0, "run": 1, "trial": 1, "worker": 1, "recover": 2}.get(role, 2)
     return {*[PIDS["setup"], PIDS["run"]][:lives], *(PIDS["recover"] + each for each in range(life))}
 
 
 class Processes:
     """Who has which process id, as the code under test sees it."""
 
-    def __init__(self, trace: Trace, own: int, earlier: Collection[int], *, stranger: bool) -> None:
-        self.trace, self.own, self.earlier, self.stranger = trace, own, earlier, stranger
+    def __init__(self, trace: Trace, own: int, earlier: Collection[int], began: float, *, stranger: bool) -> None:
+        self.trace, self.own, self.earlier, self.began, self.stranger = trace, own, earlier, began, stranger
         self.real = trace.pid = os.getpid()
         self.descriptors: set[int] = set()
         self.files: dict[tuple[int, str], int] = {}
         """Descriptors of what procfs tells."""
-        self.began = time.monotonic()
         self.told = False
         """Whether somebody has asked for its own id."""
 

@@ -14,7 +14,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from labkit.crash.child.patch import replace, standing_in
+from labkit.crash.child.patch import stand_in_os
 from labkit.crash.child.pids import ACTIVE, PARENT, Processes
 
 PROC = "/proc"
@@ -132,8 +132,4 @@ def install() -> None:
         "scandir": _scandir,
         "readlink": _readlink,
     }.items():
-        real = getattr(os, name)
-        shown = standing_in(real, partial(look, real), ACTIVE)
-        for able in ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids"):
-            getattr(os, able).update({shown} if real in getattr(os, able) else ())
-        replace(name, shown, os)
+        stand_in_os(name, partial(partial, look), ACTIVE)

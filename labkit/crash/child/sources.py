@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from labkit import world
 from labkit.crash.child.trace import Trace
+from labkit.crash.child.turns import Turns
 
 T = TypeVar("T")
 
@@ -91,7 +92,10 @@ def _trace_sql(trace: Trace) -> None:
 
     if trace not in _traces:
         _traces.append(trace)
-        sql.install(trace, lambda: world.current().database)
+        how = sql
+        if isinstance(trace, Turns):
+            from labkit.crash.child import shared_sql as how  # noqa: PLC0415 - as above
+        how.install(trace, lambda: world.current().database)
 
 
 SOURCES = (trace_world, trace_sql)

@@ -12,21 +12,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from labkit.crash.child import guard, pids, procfs, sockets, sqlite, threads, virtual
+from labkit.crash.child import guard, pids, procfs, reads, shared_locks, sockets, sqlite, threads, virtual
 from labkit.crash.child.fileio import REAL_OPEN, FileIO, RealFileIO, traced_open
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.os_shims import SHIMS
-from labkit.crash.child.patch import STAND_INS, Real, replace, standing_in
-from labkit.crash.child.trace import Trace
-
-ABLE = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks")
-"""What `os` says of its functions, and others ask before they use them."""
+from labkit.crash.child.patch import STAND_INS, Real, replace, stand_in_os, standing_in
 
 
 def install() -> None:
@@ -35,25 +30,23 @@ def install() -> None:
         return
     STAND_INS.update({REAL_OPEN: standing_in(REAL_OPEN, _opened, ACTIVE), RealFileIO: FileIO})
     shutil._USE_CP_SENDFILE = shutil._USE_CP_COPY_FILE_RANGE = False  # noqa: SLF001 - copies in C pass the shim by
-    for name, function in SHIMS.items():
-        if real := getattr(os, name, None):
-            shim = standing_in(real, partial(_ask, function, name, real), ACTIVE)
-            for able in ABLE:
-                getattr(os, able).update({shim} if real in getattr(os, able) else ())
+    for shims, active in ((SHIMS, ACTIVE), (reads.SHIMS, reads.ACTIVE)):
+        for name, function in shims.items():
+            stand_in_os(name, partial(partial, _ask, function, name), active)
     for name in ("open", "FileIO"):
         replace(name, STAND_INS[getattr(_io, name)], io, _io)  # _io: where a pickled `open` is looked up
     replace("open", io.open, builtins)
-    for of in (sqlite, guard, virtual, pids, procfs, threads, sockets):
+    for of in (sqlite, guard, virtual, pids, procfs, threads, sockets, shared_locks):
         of.install()
     for module in list(sys.modules.values()):
         if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones
             _search(module)
 
 
-def activate(trace: Trace, tmp: Path, ignore: Collection[str]) -> None:
+def activate(files: Files, tmp: Path) -> None:
     """From here on, this process's calls are traced. There is no way back: the process is about to die."""
     os.environ["TMPDIR"] = tempfile.tempdir = str(tmp)
-    ACTIVE.append(Files(trace, tmp, ignore))
+    ACTIVE.append(files)
 
 
 def _opened(_: Files, *args: Any, **kwargs: Any) -> Any:
@@ -75,5 +68,6 @@ def _search(module: Any) -> None:
 
 def _stand_in_for(value: Any) -> Any:
     if type(value) is type(REAL_OPEN) or value is RealFileIO:  # or it may be of any kind, and not hashable
-        return STAND_INS.get(value, value)
+        while value in STAND_INS:  # one may stand before another
+            value = STAND_INS[value]
     return value

@@ -157,9 +157,9 @@ def install() -> None:
     asyncio_time.install()
 
 
-def activate(world: Timed, elapsed: float, pid: int, trace: Trace) -> None:
+def activate(world: Timed, elapsed: float, pid: int, trace: Trace, waits_as: type[waits.Waits] = waits.Waits) -> None:
     """Make this process live in a world: its time, its chance, its numbers."""
-    waiting = waits.Waits(trace, world.sleep)
+    waiting = waits_as(trace, world.sleep)
     CLOCK.append(Clock(world, elapsed, waiting))
     waits.ACTIVE.append(waiting)
     waits.ALARMED.extend([] if trace.lenient else [waiting])

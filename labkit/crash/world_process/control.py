@@ -3,6 +3,7 @@
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import send_handle
 from pathlib import Path
+from typing import Any
 
 from labkit.crash.channel import hear, made, tell
 from labkit.crash.jobs import Memory
@@ -25,8 +26,20 @@ class WorldProcess:
 
     def begin(self, memory: Memory, *, may_arrange: bool) -> Connection:
         """Become a world with this memory; returns the socket over which to reach it, and perhaps to arrange it."""
+        return self._let_in("begin", memory, may_arrange)
+
+    def join(self) -> Connection:
+        """Another socket that leads to the same world: for a further worker of a race."""
+        return self._let_in("join")
+
+    def ask(self, request: str, *arguments: Any) -> Any:
+        """What a race asks: "pass" (seconds), and of its database "blockers", "gone" (of a server's process)."""
+        tell(self._control, [request, *arguments])
+        return hear(self._control)["value"]
+
+    def _let_in(self, *request: Any) -> Connection:
         ours, theirs = Pipe()
-        tell(self._control, ["begin", memory, may_arrange], vars)
+        tell(self._control, [*request], vars)
         send_handle(self._control, theirs.fileno(), None)
         theirs.close()
         hear(self._control)

@@ -29,9 +29,11 @@ class WorldDatabase:
 
     def hand_out(self) -> str:
         """Restore what is remembered, and return where the child finds it. DatabaseError if no server answers."""
-        self._used = True
+        again, self._used = self._used, True
         if self._memory.url:
             return self._memory.url
+        if again:  # for another worker of the same race
+            return self._scratch.hand_out()
         from labkit.crash.world_process import rows  # noqa: PLC0415 - see above
 
         if self._scratch and self._scratch.lost():  # the server may have been started anew since the last sweep
@@ -40,6 +42,18 @@ class WorldDatabase:
         self._scratch = self._scratch or rows.take()
         self._scratch.put_back(self._memory.content or rows.EMPTY)
         return self._scratch.hand_out()
+
+    def blockers(self, backend: int) -> list[int]:
+        """The server's processes for which this one waits (pg_blocking_pids)."""
+        return self._scratch.blockers(backend)
+
+    def catalogue(self) -> dict[str, Any]:
+        """Which tables can be touched apart: see `catalogue`."""
+        return self._scratch.catalogue() if self._scratch and self._memory.content else {}
+
+    def gone(self, backends: list[int]) -> None:
+        """Wait until these processes of the server have ended, and with them their locks."""
+        self._scratch.wait_until_gone(backends)
 
     def content(self) -> dict[str, Any] | None:
         """What the child that is dead now has left. ValueError if the lab could not put it back."""

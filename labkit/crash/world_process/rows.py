@@ -4,13 +4,15 @@ A content is {"schema": the statements that make it, "tables": {name: rows as CO
 """
 
 import subprocess
+import time
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
 from psycopg import OperationalError, sql
 
+from labkit.crash.world_process.catalogue import catalogue
 from labkit.database import programs, server
-from labkit.database.scratch import Scratch
+from labkit.database.scratch import PATIENCE, Scratch
 
 Content = dict[str, Any]
 EMPTY: Content = {"schema": "", "tables": {}, "sequences": {}}
@@ -61,6 +63,22 @@ class Rows:
         """The URL of the database for a child, which may change it: its content is unknown until it is read."""
         self._current = None
         return self._scratch.url
+
+    def blockers(self, backend: int) -> list[int]:
+        """For whom this process of the server waits."""
+        return self._connection.execute("SELECT pg_blocking_pids(%s)", [backend]).fetchone()[0]
+
+    def wait_until_gone(self, backends: list[int]) -> None:
+        """Until these processes of the server have ended. TimeoutError after 10 seconds."""
+        deadline = time.monotonic() + PATIENCE
+        while self._connection.execute("SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", [backends]).fetchone():
+            if time.monotonic() > deadline:
+                raise TimeoutError("a worker's connection to the database is still open")
+            time.sleep(0.001)
+
+    def catalogue(self) -> dict[str, Any]:
+        """Which tables can be touched apart."""
+        return catalogue(self._connection)
 
     def lost(self) -> bool:
         """Whether the connection has ended."""

@@ -4,7 +4,9 @@ It applies and records a call before it replies. Two sockets lead to it, both wi
 given a memory and asked for it, and the child's, over which only REQUESTS are answered.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
@@ -28,18 +30,18 @@ def serve(control: Connection, folder: Path | None = None, confinement: Confinem
     """Be the world's process until `control` is closed. Only `control` may see all that the world remembers.
 
     `control` sends ["begin", memory, may arrange] and a socket: a world with this memory, for whoever holds the other
-    end. Anybody may speak HTTP to it.
+    end. In a race, ["join"] and a socket for each further worker. Anybody may speak HTTP to it.
     """
     world, database, memory = World(), WorldDatabase(), Memory()
     services = Services(world, folder, confinement)
-    client, may_arrange = None, False
+    clients: list[Connection] = []
+    may_arrange = False
     listener = server.listen()
     world.port = listener.getsockname()[1]
     while True:
-        ready = wait([control, listener, client] if client else [control, listener])
-        if client in ready and not _answer(world, database, services, client, may_arrange=may_arrange):
-            client.close()
-            client = None
+        ready = wait([control, listener, *clients])
+        answer = partial(_answer, world, database, services, may_arrange=may_arrange)
+        clients = [client for client in clients if client not in ready or _stays(client, answer)]
         if listener in ready:
             server.answer(listener.accept()[0], world)
         if control in ready:
@@ -49,12 +51,29 @@ def serve(control: Connection, folder: Path | None = None, confinement: Confinem
                 return
             if request == "begin":
                 memory, may_arrange = made(Memory, arguments[0]), arguments[1]
-                world.restore(memory.world)
-                database.begin(memory)
-                services.begin(memory.services)
-                client = Connection(recv_handle(control))
-            answer = _remembered(world, database, services, memory.url) if request == "memory" else {"value": None}
-            tell(control, answer, vars)
+                _begin(world, database, services, memory)
+                while clients:
+                    clients.pop().close()
+            if request in {"begin", "join"}:
+                clients.append(Connection(recv_handle(control)))
+            if request == "memory":
+                tell(control, _remembered(world, database, services, memory.url), vars)
+            else:
+                tell(control, {"value": _told(world, database, request, *arguments)})
+
+
+def _begin(world: World, database: WorldDatabase, services: Services, memory: Memory) -> None:
+    world.restore(memory.world)
+    database.begin(memory)
+    services.begin(memory.services)
+
+
+def _told(world: World, database: WorldDatabase, request: str, *arguments: Any) -> Any:
+    """What the zygote asks in a race."""
+    if request == "pass":
+        world.sleep(arguments[0])
+        return world.elapsed()
+    return getattr(database, request)(*arguments) if request in {"blockers", "gone", "catalogue"} else None
 
 
 def _remembered(world: World, database: WorldDatabase, services: Services, url: str | None) -> dict[str, Any]:
@@ -62,6 +81,13 @@ def _remembered(world: World, database: WorldDatabase, services: Services, url: 
         return {"value": Memory(world.to_json(), database.content(), url, services.content())}
     except Exception as error:  # noqa: BLE001 - the sweep ends, and says why
         return {"problem": f"the database cannot be read: {error}"}
+
+
+def _stays(client: Connection, answer: Callable[[Connection], bool]) -> bool:
+    if stays := answer(client):
+        return stays
+    client.close()
+    return False
 
 
 def _answer(

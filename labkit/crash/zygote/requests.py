@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from labkit.crash.asked import PointLeft, Replay, Request, Step, Stepped, Sweep, Swept, TrialRun, Tried
+from labkit.crash.asked import PointLeft, Race, Raced, Replay, Request, Step, Stepped, Sweep, Swept, TrialRun, Tried
 from labkit.crash.jobs import Stop
 from labkit.crash.news import Native, plain
 from labkit.crash.zygote.endings import How, NotExploredError
 from labkit.crash.zygote.explore import Explorer
+from labkit.crash.zygote.race import RaceExplorer
 from labkit.crash.zygote.trees import read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process
@@ -15,13 +16,15 @@ FEW = 4
 """The least crash points for which another zygote is forked."""
 
 
-def answer(zygote: Zygote, request: Request) -> Swept | PointLeft | Stepped | Tried:
+def answer(zygote: Zygote, request: Request) -> Swept | PointLeft | Stepped | Tried | Raced:
     """Do what is asked. NotExploredError if that is not possible; a Swept names its problem itself."""
     match request:
         case Sweep():
             return _sweep(zygote, request)
         case Replay(programs, k):
             return Explorer(zygote, programs).point(k)
+        case Race():
+            return RaceExplorer(zygote, request).explore()
         case Step():
             return _step(zygote, request)
         case TrialRun():

@@ -99,17 +99,9 @@ class Zygote:
 
     def perform(self, job: Job, memory: Memory, sandbox: Path) -> Ending:
         """Run a job in a fresh child in `sandbox`, against a world with this memory."""
-        self.processes += 1
-        self.tmp.mkdir(parents=True, exist_ok=True)
         output = self.folder / "output"
         client = self.world.begin(memory, may_arrange=job.role == "setup")
-        channel, theirs = Pipe()
-        writing = self._writing(job, sandbox)
-        channels, none = ([theirs, client, writing], ()) if writing else ([theirs, client], (None,))
-        arguments = (*none, job, sandbox, self.tmp, memory.elapsed, self.confinement)
-        pid = process.start(main.main, channels, arguments, output)
-        theirs.close()
-        client.close()
+        pid, channel = self.start(job, client, sandbox, memory.elapsed, output)
         try:
             ending = self._listen(channel, pid, memory, job)
             if ending.how in {How.RETURNED, How.RAISED}:
@@ -126,15 +118,30 @@ class Zygote:
         ending.output = output.read_text(errors="replace").replace(f"{sandbox}{os.sep}", "").replace(str(self.tmp), TMP)
         return ending
 
-    def _writing(self, job: Job, sandbox: Path) -> Connection | None:
+    def start(
+        self, job: Job, client: Connection, sandbox: Path, elapsed: float, output: Path
+    ) -> tuple[int, Connection]:
+        """Start a child that does a job as a `client` of the world: its process id, and where it tells its news."""
+        self.processes += 1
+        self.tmp.mkdir(parents=True, exist_ok=True)
+        channel, theirs = Pipe()
+        writing = self._writing(job, sandbox, output)
+        channels, none = ([theirs, client, writing], ()) if writing else ([theirs, client], (None,))
+        arguments = (*none, job, sandbox, self.tmp, elapsed, self.confinement)
+        pid = process.start(main.main, channels, arguments, output)
+        theirs.close()
+        client.close()
+        return pid, channel
+
+    def _writing(self, job: Job, sandbox: Path, output: Path) -> Connection | None:
         """The ruleset that says where this child may write; one for all, as long as the folders are the same."""
         if self.confinement or job.role == "trial":  # which has its own, and which may write anywhere
             return None
         ignored = (os.path.join(sandbox, each) for each in job.ignore)
-        places = str(sandbox), str(self.tmp), str(self.folder / "output"), *ignored
+        places = str(sandbox), str(self.tmp), str(output), *ignored
         folders = *places, sandbox.stat().st_ino, self.tmp.stat().st_ino
         if folders != self._written[0]:
-            (self.folder / "output").touch()
+            output.touch()
             fd = ruleset(places)
             self._written = folders, fd if fd is None else Connection(fd)
         return self._written[1]

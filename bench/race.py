@@ -1,0 +1,92 @@
+"""How fast is a race? 70 orders of two workers with four steps each, on files and on PostgreSQL.
+
+    python bench/race.py
+
+Once warm, the best of several rounds: the aim is 1 s on files and 3 s on PostgreSQL. Beside it, as a ratio: the same
+steps one after the other in as many processes, forked and waited for.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from labkit import database, race
+from labkit.crash import Observation
+
+ROUNDS = 3
+ORDERS = 70
+
+
+def setup() -> None:
+    """A file of four bytes."""
+    Path("x").write_bytes(b"....")
+
+
+def write_four_times() -> None:
+    """Four steps that all conflict with those of the other; without Python's own, as open is none."""
+    for _ in range(4):
+        os.truncate("x", 4)
+
+
+def make_table() -> None:
+    """One row."""
+    with psycopg.connect(database.url()) as connection:
+        connection.execute("CREATE TABLE x (id int PRIMARY KEY, n int); INSERT INTO x VALUES (1, 0)")
+
+
+def update_four_times() -> None:
+    """Four statements, each a transaction."""
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        for _ in range(4):
+            connection.execute("UPDATE x SET n = n + 1 WHERE id = 1")
+
+
+def nothing(_: Observation) -> None:
+    """Every end is good."""
+
+
+def plainly(worker: Callable[[], None]) -> None:
+    """As many processes as a race has workers, each doing the same, one after the other."""
+    for _ in range(2 * ORDERS):
+        if pid := os.fork():
+            os.waitpid(pid, 0)
+        else:
+            worker()
+            os._exit(0)
+
+
+def best(function: Callable[[], object]) -> float:
+    """Seconds of the fastest round."""
+    seconds = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
+
+
+def compare(name: str, worker: Callable[[], None], prepare: Callable[[], None], aim: float) -> None:
+    """One line."""
+    report = race([worker, worker], nothing, prepare)
+    report.assert_survives()
+    assert len(report.orders) == ORDERS, len(report.orders)
+    raced = best(lambda: race([worker, worker], nothing, prepare))
+    prepare()
+    plain = best(lambda: plainly(worker))
+    ratio = f"{raced / plain:.1f} × the same one after the other"
+    print(f"{name}: {ORDERS} orders in {raced:.2f} s (aim {aim:g} s), {ratio}")
+
+
+def main() -> None:
+    """Both."""
+    compare("files", write_four_times, setup, 1.0)
+    database.scratch()
+    compare("PostgreSQL", update_four_times, make_table, 3.0)
+
+
+if __name__ == "__main__":
+    os.chdir(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 - a file for the processes beside the race
+    main()

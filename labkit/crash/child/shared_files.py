@@ -1,0 +1,106 @@
+"""The file system in a race: each call a step, with the names and the content that it touches.
+
+An object is ("name", parts of the path), ("data", parts of the path) or ("lock", path). A folder contains what lies in
+it: a list of it conflicts with each name that comes and goes there.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from labkit.crash.child import fileio, filelocks, not_in_races, reads, shared_locks
+from labkit.crash.child.files import Files
+from labkit.crash.child.turns import CLOCK, Touches, Turns
+from labkit.crash.jobs import Job
+
+STAMPED = [CLOCK, False]
+"""A file that is changed gets the time: see `stamps`."""
+
+
+def share(trace: Turns, tmp: Path, job: Job) -> "SharedFiles":
+    """The files of a worker of a race, whose reads and locks are steps from here on."""
+    files = SharedFiles(trace, tmp, job.ignore)
+    reads.ACTIVE.append(files)
+    shared_locks.ACTIVE.append(files)
+    trace.holders.append(shared_locks.held)
+    for name in ("read", "readall", "readinto"):
+        setattr(fileio.FileIO, name, reads.of_a_file(name, getattr(fileio.RealFileIO, name), files))
+    not_in_races.refuse(files, job.among.workers)
+    return files
+
+
+def parts(inside: str) -> list[str]:
+    """A name in the sandbox as the words of an object; the sandbox itself has none."""
+    return [] if inside == os.curdir else inside.split("/")
+
+
+class SharedFiles(Files):
+    """Files that others change as well."""
+
+    trace: Turns
+
+    def inside(self, path: Any, dir_fd: int | None = None, *, follow: bool = False) -> str | None:
+        """See Files.inside, which looks at links: no step."""
+        with self.trace.quietly():
+            return super().inside(path, dir_fd, follow=follow)
+
+    def step(self, op: str, inside: str, perform: Callable[[], Any], *touches: tuple[str, str, bool]) -> Any:
+        """A step that touches names or content."""
+        if filelocks.acts():
+            return self.trace.unseen(perform)
+        told: Touches = [[[kind, *parts(name)], written] for kind, name, written in touches]
+        stamped = [STAMPED] * (self.trace.among.timed and any(written for *_, written in touches))
+        return self.trace.step(op, inside, [*told, *stamped], perform)
+
+    def open(self, path: Any, flags: int, perform: Callable[[], int], dir_fd: int | None = None) -> int:
+        """Open: a look at the name, which may make it, and which may empty the file."""
+        inside = None if self.trace.busy else self.inside(path, dir_fd, follow=True)
+        opened = super().open
+        if inside is None:
+            return opened(path, flags, perform, dir_fd)
+        empties = bool(flags & os.O_TRUNC)
+        op = "create" if flags & os.O_EXCL else "open-truncate" if empties else "open"
+        touches = [("name", inside, bool(flags & os.O_CREAT)), *[("data", inside, True)] * empties]
+        return self.step(op, inside, lambda: opened(path, flags, perform, dir_fd), *touches)
+
+    def on_descriptor(self, op: str, fd: int, perform: Callable[[], Any], *, at: bool = True, **details: Any) -> Any:
+        """A change of content, or an fsync."""
+        if fd not in self.opened:
+            return perform()
+        path, changed = self.opened[fd].path, super().on_descriptor
+        writes = not op.startswith("fsync")
+        return self.step(op, path, lambda: changed(op, fd, perform, at=at, **details), ("data", path, writes))
+
+    def write(self, fd: int, data: bytes, perform: Callable[[], int], offset: int | None = None) -> int:
+        """A write; where it goes to is found out in the same step."""
+        if not data or fd not in self.opened:
+            return perform()
+        path, written = self.opened[fd].path, super().write
+        return self.step("write", path, lambda: written(fd, data, perform, offset), ("data", path, True))
+
+    def on_names(self, op: str, names: list[tuple[Any, int | None]], perform: Callable[[], Any], **details: Any) -> Any:
+        """A call on one name or two: they change, and what lies under them."""
+        inside, changed = [self.inside(*name) for name in names], super().on_names
+        touches = [(kind, name, True) for name in inside if name is not None for kind in ("name", "data")]
+        if not touches:
+            return changed(op, names, perform, **details)
+        shown = " → ".join(name or "elsewhere" for name in inside)
+        return self.step(op, shown, lambda: changed(op, names, perform, **details), *touches)
+
+    def on_metadata(self, op: str, where: Any, perform: Callable[[], Any], dir_fd: int | None, *, follow: bool) -> Any:
+        """A change of what a file is besides its content."""
+        changed = super().on_metadata
+        if isinstance(where, int):
+            return changed(op, where, perform, dir_fd, follow=follow)
+        inside = self.inside(where, dir_fd, follow=follow)
+        if inside is None:
+            return changed(op, where, perform, dir_fd, follow=follow)
+        touches = [("name", inside, True), ("data", inside, True)]
+        return self.step(op, inside, lambda: changed(op, where, perform, dir_fd, follow=follow), *touches)
+
+    def close(self, fd: int) -> None:
+        """A step if it frees a lock."""
+        if fd in self.opened:
+            shared_locks.close(self, fd)
+        super().close(fd)

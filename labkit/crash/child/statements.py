@@ -1,0 +1,133 @@
+"""Which tables a statement of SQL touches, as far as regular expressions understand it; else it touches everything.
+
+A table stands for itself and for those that foreign keys tie to it. A row stands for itself where the statement names
+it by the primary key, and the table has no other key: `catalogue` in the world's process says which have.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Tables = Mapping[str, Mapping[str, Any]]
+"""By name: the object, as words, and the column that is its key, if a row can stand for itself."""
+ANYTHING = [[["sql"], True]]
+TEXT = re.compile(r"'(?:[^']|'')*'")
+NOT_UNDERSTOOD = re.compile(
+    r"--|/\*|\$\w*\$|\bE'|\bLATERAL\b|\bONLY\b|\bNOTIFY\b|\bEXECUTE\b|\bCALL\b|\bDO\s*\$", re.IGNORECASE
+)
+NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|USING|(?<!FOR )(?<!KEY )(?<!DO )UPDATE)\s+([\w.\"]+|\()", re.IGNORECASE)
+LISTED = re.compile(r"\bFROM\s+[\w.\"]+(?:\s+(?:AS\s+)?\w+)?\s*,", re.IGNORECASE)
+WITH = re.compile(r"(?:\bWITH|,)\s+(\w+)\s+AS\s*(?:NOT\s+|MATERIALIZED\s*)*\(", re.IGNORECASE)
+CALLED = re.compile(r"([\w.]+)\s*\(")
+SAFE = {
+    *("as", "in", "values", "and", "or", "not", "on", "any", "all", "exists", "conflict", "over", "filter", "where"),
+    *("count", "sum", "min", "max", "avg", "coalesce", "nullif", "greatest", "least", "lower", "upper", "length"),
+    *("now", "clock_timestamp", "to_timestamp", "make_interval", "abs", "round", "floor", "ceil", "cast", "row"),
+    *("jsonb_build_object", "json_build_object", "jsonb_set", "to_jsonb", "jsonb_array_length", "array_agg", "unnest"),
+    *("select", "using", "by", "set", "from", "interval", "numeric", "varchar", "char", "array", "gen_random_uuid"),
+}
+"""What stands before a parenthesis and touches no table."""
+CHANGES = re.compile(
+    r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b|\bFOR\s+(?:UPDATE|SHARE|NO\s+KEY|KEY\s+SHARE)\b", re.IGNORECASE
+)
+PLAIN = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
+ENDS = re.compile(r"\s*(COMMIT|END|ROLLBACK|ABORT|PREPARE TRANSACTION)\b", re.IGNORECASE)
+ISOLATES = re.compile(r"\bISOLATION\b|\bSERIALIZABLE\b|\bREPEATABLE\b", re.IGNORECASE)
+SESSION_LOCK = re.compile(r"\bpg_(?:try_)?advisory_lock", re.IGNORECASE)
+PLACE = r"%s|%\(\w+\)s(?:::\w+)?|-?\d+|''|'[^']*'"
+BY_KEY = r"\bWHERE\s+(?:\w+\.)?{key}\s*=\s*({place})\s*(?:$|;|\bAND\b|\bRETURNING\b|\bFOR\b)"
+INSERTED = re.compile(
+    r"\bINTO\s+[\w.\"]+\s*\(([^()]*)\)\s*VALUES\s*\(([^()]*)\)\s*(?:$|;|RETURNING\b|ON\s+CONFLICT\b)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement, with its parameters."""
+
+    text: str
+    params: Any = None
+
+    @property
+    def ends(self) -> str:
+        """COMMIT or ROLLBACK, if it is one; empty otherwise."""
+        found = ENDS.match(self.text)
+        return "" if not found else "ROLLBACK" if found[1].upper() in {"ROLLBACK", "ABORT"} else "COMMIT"
+
+    @property
+    def isolates(self) -> bool:
+        """Whether it may change the level of isolation."""
+        return bool(ISOLATES.search(self.text))
+
+    @property
+    def locks_session(self) -> bool:
+        """Whether it may take a lock that outlives its transaction."""
+        return bool(SESSION_LOCK.search(self.text))
+
+    def touches(self, tables: Tables) -> list[Any]:
+        """Pairs of an object and whether it is written."""
+        bare = TEXT.sub("''", self.text)
+        names = _tables(bare, tables)
+        if names is None:
+            return ANYTHING
+        written = bool(CHANGES.search(bare))
+        rows = len(names) == 1 and self._row(tables[names[0]])
+        objects = [rows] if rows else [[*tables[name]["object"]] for name in names]
+        return [[each, written] for each in objects]
+
+    def _row(self, table: Mapping[str, Any]) -> list[str] | None:
+        """The one row that it touches, if it names it."""
+        key = table.get("key")
+        if (
+            not key
+            or len(re.findall(r"\bSELECT\b", self.text, re.IGNORECASE)) > 1
+            or re.search(r"\bOR\b", self.text, re.IGNORECASE)
+        ):
+            return None
+        if re.match(r"\s*INSERT\b", self.text, re.IGNORECASE):
+            return self._inserted(table, key)
+        if re.search(rf"\bSET\b.*\b{key}\s*=.*\bWHERE\b", self.text, re.IGNORECASE | re.DOTALL):
+            return None
+        found = re.search(BY_KEY.format(key=re.escape(key), place=PLACE), self.text, re.IGNORECASE)
+        return self._named(table, found[1], found.start(1)) if found else None
+
+    def _inserted(self, table: Mapping[str, Any], key: str) -> list[str] | None:
+        found = INSERTED.search(self.text)
+        if not found or not table.get("insert"):
+            return None
+        columns, values = [[part.strip() for part in each.split(",")] for each in found.groups()]
+        if key not in columns or len(columns) != len(values) or not re.fullmatch(PLACE, values[columns.index(key)]):
+            return None
+        at = found.start(2) + sum(len(part) + 1 for part in found[2].split(",")[: columns.index(key)])
+        return self._named(table, values[columns.index(key)], at)
+
+    def _named(self, table: Mapping[str, Any], value: str, at: int) -> list[str] | None:
+        """The row with this value of its key, which may be a parameter."""
+        if value.startswith("%("):
+            value = self.params.get(value[2:].partition(")")[0]) if isinstance(self.params, Mapping) else None
+        elif value == "%s":
+            index = self.text[:at].count("%s")
+            given = self.params if isinstance(self.params, Sequence) and not isinstance(self.params, str) else ()
+            value = given[index] if index < len(given) else None
+        else:
+            value = value.strip("'")
+        return None if value is None else [*table["object"], _alike(value)]
+
+
+def _alike(value: Any) -> str:
+    """One text for all the ways to write a key: 1, "01", a uuid with and without its hyphens."""
+    return re.sub(r"[^0-9a-z]", "", str(value).lower()).lstrip("0")
+
+
+def _tables(bare: str, tables: Tables) -> list[str] | None:
+    """The tables that a statement names; None if it may touch others."""
+    if not PLAIN.match(bare) or NOT_UNDERSTOOD.search(bare) or LISTED.search(bare):
+        return None
+    own = {name.lower() for name in WITH.findall(bare)}
+    named = [name.replace('"', "").removeprefix("public.") for name in NAMED.findall(bare) if name != "("]
+    found = [name for name in dict.fromkeys(named) if name.lower() not in own]
+    called = {name.lower() for name in CALLED.findall(bare)} - SAFE - own - {name.lower() for name in named}
+    if called or not found or any(name not in tables for name in found):
+        return None
+    return found

@@ -1,0 +1,43 @@
+"""Which reads of an order have gone stale: another wrote what was read, before the reader wrote."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labkit.crash.race.footprints import conflict
+from labkit.crash.race.found import TakenStep
+
+BESIDE = {"life", "kill", "clock", "lock"}
+"""Objects that hold nothing which one reads and writes."""
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Steps of an order, by their index: who read, who wrote that, and where the reader wrote all the same."""
+
+    read: int
+    written: int
+    used: int
+
+
+def stale(steps: Sequence[TakenStep]) -> list[Stale]:
+    """Each stale read that its reader has built upon."""
+    found = []
+    for used, step in enumerate(steps):
+        if not _written(step):
+            continue
+        for read in range(used - 1, -1, -1):
+            if steps[read].worker == step.worker and (seen := _read(steps[read])):
+                between = range(read + 1, used)
+                other = [i for i in between if steps[i].worker != step.worker and conflict(_written(steps[i]), seen)]
+                if other and conflict(_written(step), seen):
+                    found.append(Stale(read, other[-1], used))
+                break
+    return found
+
+
+def _read(step: TakenStep) -> list[tuple[tuple[str, ...], bool]]:
+    return [each for each in step.touches if not each[1] and each[0][:1] and each[0][0] not in BESIDE | {"name"}]
+
+
+def _written(step: TakenStep) -> list[tuple[tuple[str, ...], bool]]:
+    return [each for each in step.touches if each[1] and (not each[0] or each[0][0] not in BESIDE)]

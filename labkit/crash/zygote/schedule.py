@@ -1,0 +1,187 @@
+"""One order with real children: the machine that `walk` runs.
+
+Each worker is a child of the zygote, on the same sandbox, world and database. Each stands before its next step; it gets
+the virtual time with its turn. Time itself can be a participant, and so can whoever kills one of the workers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from labkit.crash.asked import Race
+from labkit.crash.jobs import Among, Memory, Stop
+from labkit.crash.race.footprints import Step, touches
+from labkit.crash.zygote.workers import Taken, Worker
+from labkit.crash.zygote.zygote import Zygote
+from labkit.isolation import process
+
+KILL = "kill "
+"""How a participant is called that kills the worker named behind it."""
+CLOCK = ("clock",)
+POLLING = {"sleep", "wait"}
+
+
+@dataclass
+class Schedule:
+    """The participants of one execution."""
+
+    race: Race
+    zygote: Zygote
+    among: Among
+    elapsed: float
+    workers: dict[str, Worker] = field(default_factory=dict)
+    passing: dict[str, float] = field(default_factory=dict)
+    """Time that is still to pass, by participant."""
+    taken: list[Taken] = field(default_factory=list)
+    killed: str = ""
+
+    def begin(self, memory: Memory) -> None:
+        """Start every worker, and wait until each stands before its first step."""
+        folder = self.zygote.folder / "sandbox"
+        client = self.zygote.world.begin(memory, may_arrange=False)
+        for number, (name, code) in enumerate(self.race.workers.items()):
+            if isinstance(code, float):
+                self.passing[name] = code
+                continue
+            worker = Worker(name, number, self.zygote.limits.seconds, output=self.zygote.folder / f"output{number}")
+            client = client or self.zygote.world.join()
+            job = self.race.job("worker", code, stop=Stop(), life=number, among=self.among)
+            worker.pid, worker.channel = self.zygote.start(job, client, folder, self.elapsed, worker.output)
+            self.workers[name] = worker
+            client = None
+        for worker in self.workers.values():
+            worker.listen(self._is_blocked)
+
+    def pending(self) -> dict[str, Step]:
+        """Everybody's next step: see `walk.Machine`."""
+        return dict(self._pending())
+
+    def _pending(self) -> Iterator[tuple[str, Step]]:
+        for name, code in self.race.workers.items():
+            if name in self.passing:
+                yield name, Step("time passes", f"{code:g} s", frozenset({(CLOCK, True)}))
+            elif name in self.workers and (step := self.workers[name].step):
+                yield name, Step(step.op, step.target, step.touches | {(("life", name), False)}, step.lines)
+        if self.race.crash and not self.killed:
+            for worker in self.workers.values():
+                if worker.step:
+                    yield f"{KILL}{worker.name}", self.kill_of(worker)
+
+    def kill_of(self, worker: Worker) -> Step:
+        """Its death, which frees what it holds."""
+        told = {(("life", worker.name), True), (("kill",), True)}
+        return Step("killed", "", frozenset(told) | touches(worker.held))
+
+    def missed(self) -> dict[str, Step]:
+        """The kills, if nobody was killed: see `walk.Machine`."""
+        if not self.race.crash or self.killed:
+            return {}
+        return {f"{KILL}{worker.name}": self.kill_of(worker) for worker in self.workers.values()}
+
+    @property
+    def killers(self) -> list[str]:
+        """Those who kill."""
+        return [f"{KILL}{name}" for name in self.workers]
+
+    def waiting(self) -> set[str]:
+        """Who waits for a lock; and who polls, while others can do something."""
+        waiting = {w.name for w in self.workers.values() if w.step and (w.inside or w.lock or self._holders(w))}
+        idle = {w.name for w in self.workers.values() if w.step and w.idle} - waiting
+        others = {*self.passing, *(w.name for w in self.workers.values() if w.step)} - waiting - idle
+        inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
+        return waiting | inside | (idle if others else set())
+
+    def _holders(self, worker: Worker) -> list[str]:
+        """Who has the file lock that is a worker's next step: so it need not try."""
+        if worker.step is None or worker.step.op != "lock":
+            return []
+        lock = [["lock", worker.step.target], True]
+        return [w.name for w in self.workers.values() if w.step and w is not worker and lock in w.held]
+
+    def take(self, name: str) -> bool:
+        """Let somebody take a step: see `walk.Machine`."""
+        step = self.pending()[name]
+        if name in self.passing:
+            self.elapsed = self.zygote.world.ask("pass", self.passing.pop(name))
+        elif name.startswith(KILL) and name not in self.workers:
+            self.killed = name.removeprefix(KILL)
+            self.workers[self.killed].kill()
+            self._wait_until_gone(self.workers[self.killed])
+        else:
+            worker, backend = self.workers[name], self.workers[name].backend
+            worker.let(self.elapsed)
+            if worker.final:
+                worker.leave()
+                self._wait_until_gone(worker)
+            else:
+                worker.listen(self._is_blocked)
+            if worker.inside or worker.lock:
+                return False
+            if step.op == "CLOSE":
+                self.zygote.world.ask("gone", [backend])
+                worker.backends.discard(backend)
+        self._note(name, step)
+        return True
+
+    def _note(self, name: str, step: Step) -> None:
+        """A step was taken: who may go on because of it."""
+        worker = self.workers.get(name)
+        self.taken.append(Taken(name, step, worker.saw if worker else ""))
+        changed = {thing for thing, written in step.touches if written}
+        for other in self.workers.values():
+            if other.lock in changed:
+                other.lock = None
+            if other is not worker and changed - {CLOCK}:
+                other.idle = False
+        if worker:
+            self.elapsed = max(self.elapsed, worker.elapsed)
+            worker.idle = step.op in POLLING and self._polls(name)
+
+    def _polls(self, name: str) -> bool:
+        """Whether a worker that has just slept has done nothing since it slept before."""
+        mine = [taken.step for taken in self.taken if taken.worker == name]
+        if mine[-1].op == "wait":
+            return True
+        before = [index for index, step in enumerate(mine[:-1]) if step.op in POLLING]
+        return bool(before) and not any(step.writes for step in mine[before[-1] + 1 : -1])
+
+    def let_through(self) -> list[str]:
+        """Whose statements have ended: see `walk.Machine`."""
+        through: list[str] = []
+        while True:
+            found = [worker for worker in self.workers.values() if worker.inside and self._is_through(worker)]
+            through += [worker.name for worker in found]
+            if not found:
+                return through
+
+    def _is_through(self, worker: Worker) -> bool:
+        step = self.pending()[worker.name]
+        worker.listen(self._is_blocked)
+        if worker.inside:
+            return False
+        self._note(worker.name, step)
+        return True
+
+    def _is_blocked(self, worker: Worker) -> bool:
+        return bool(self.blockers(worker))
+
+    def blockers(self, worker: Worker) -> list[str]:
+        """For whom a worker waits."""
+        if worker.lock:
+            return [w.name for w in self.workers.values() if w.step and [[*worker.lock], True] in w.held]
+        if found := self._holders(worker):
+            return found
+        if worker.backend is None or not worker.inside:
+            return []
+        found = {*self.zygote.world.ask("blockers", worker.backend)}
+        return [w.name for w in self.workers.values() if w.step and w.backends & found and w is not worker]
+
+    def _wait_until_gone(self, worker: Worker) -> None:
+        if worker.backends and not worker.step:
+            self.zygote.world.ask("gone", sorted(worker.backends))
+
+    def end(self) -> str:
+        """Kill whoever is left; what all have printed."""
+        for worker in self.workers.values():
+            worker.stop()
+        process.end_children(but=self.zygote.beside)
+        return "".join(w.output.read_text(errors="replace") for w in self.workers.values() if w.output.exists())

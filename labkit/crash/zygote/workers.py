@@ -1,0 +1,142 @@
+"""The workers of a race as the zygote has them: a child each, before its next step or in the middle of one."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from labkit.crash.channel import hear, tell
+from labkit.crash.child import main
+from labkit.crash.jobs import WorkerEnd
+from labkit.crash.news import Blocked, Holds, News, Raised, Refused, Returned, Saw, Waiting, Wants, parse
+from labkit.crash.race.footprints import Step, touches
+from labkit.crash.zygote.endings import NotExploredError
+from labkit.crash.zygote.patience import MOST, Patience
+from labkit.isolation import process
+
+OFTEN = 0.002
+"""Seconds after which it is asked once more whether a statement waits for a lock."""
+HURRY = 0.5
+"""Seconds in which a child that has hung tells where it is."""
+
+
+@dataclass
+class Taken:
+    """A step that was taken, and what it read."""
+
+    worker: str
+    step: Step
+    saw: str = ""
+
+
+@dataclass
+class Worker:
+    """One child."""
+
+    name: str
+    number: int
+    seconds: float
+    pid: int = 0
+    channel: Connection | None = None
+    output: Path | None = None
+    step: Step | None = None
+    """Its next one, or that in the middle of which it is. None: it has ended."""
+    inside: bool = False
+    """Whether it is in the middle of that step."""
+    lock: tuple[str, ...] | None = None
+    """The file lock for which it waits; it has tried, and done nothing."""
+    backend: int | None = None
+    """The server's process that the step keeps busy."""
+    backends: set[int] = field(default_factory=set)
+    held: list[Any] = field(default_factory=list)
+    saw: str = ""
+    elapsed: float = 0.0
+    looked: bool = False
+    end: WorkerEnd | None = None
+    final: Returned | Raised | None = None
+    idle: bool = False
+    """Whether it has slept twice, and only looked in between: it polls."""
+
+    def let(self, elapsed: float) -> None:
+        """Its turn."""
+        self.inside, self.saw, self.lock = True, "", None
+        tell(self.channel, elapsed)
+
+    def listen(self, is_blocked: Callable[["Worker"], bool]) -> None:
+        """Until it stands before its next step, is blocked, or is at its end. NotExploredError if none of these."""
+        if self.backend is not None and self.inside:
+            until = time.monotonic() + MOST * self.seconds
+            while time.monotonic() < until and not self.channel.poll(OFTEN):
+                if is_blocked(self):
+                    return
+        elif not Patience(self.pid, self.seconds).poll(self.channel):
+            self._has_hung()
+        for news in self._hear():
+            self._note(news)
+
+    def _has_hung(self) -> None:
+        os.kill(self.pid, main.WHERE)
+        told = self._hear() if self.channel.poll(HURRY) else []
+        lines = next((news.lines for news in told if isinstance(news, Waiting)), [])
+        raise NotExploredError(
+            f"{self.name} did not end in time: it waits for something outside the lab, or for ever", lines
+        )
+
+    def _hear(self) -> list[News]:
+        try:
+            return parse(hear(self.channel))
+        except (EOFError, ValueError):
+            status = process.end(self.pid)
+            self.pid = 0
+            raise NotExploredError(f"{self.name} ended by itself, with exit status {status}") from None
+
+    def _note(self, news: News) -> None:
+        match news:
+            case Wants():
+                self._wants(news)
+            case Blocked():
+                self.lock, self.inside = tuple(news.on), False
+            case Saw():
+                self.saw = news.text
+            case Holds():
+                self.held = news.touches
+            case Refused():
+                raise NotExploredError(f"{self.name} was going to {news.what}: {news.todo}", news.lines)
+            case Waiting():
+                raise NotExploredError(f"{self.name} waits for what nobody will do", news.lines)
+            case Returned() | Raised():
+                self.final, self.inside, self.backend = news, False, None
+                op, target = ("RETURN", "") if isinstance(news, Returned) else ("raises", news.error)
+                self.step = Step(op, target, touches(self.held), tuple(map(tuple, getattr(news, "lines", []))))
+
+    def _wants(self, news: Wants) -> None:
+        self.elapsed, self.looked, self.backend, self.inside = news.elapsed, news.looked, news.backend, False
+        if self.backend is not None:
+            self.backends.add(self.backend)
+        self.step = Step(news.op, news.target, touches(news.touches), tuple(map(tuple, news.lines)))
+
+    def leave(self) -> None:
+        """It has been let go on from its end."""
+        self.channel.poll(1.0)
+        if isinstance(self.final, Returned):
+            self.end = WorkerEnd("returned", returned=self.final.value)
+        else:
+            self.end = WorkerEnd("raised", raised=self.final.error)
+        self.stop()
+
+    def kill(self) -> None:
+        """By SIGKILL."""
+        self.end = WorkerEnd("killed")
+        self.stop()
+
+    def stop(self) -> None:
+        """End it, if it is there."""
+        self.step, self.inside, self.lock, self.idle = None, False, None, False
+        if self.pid:
+            process.end(self.pid)
+            self.pid = 0
+        if self.channel:
+            self.channel.close()

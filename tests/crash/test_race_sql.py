@@ -1,0 +1,259 @@
+"""The race lab on PostgreSQL: exact numbers of orders for the classical races, and none for their fixes."""
+
+import os
+import time
+from functools import partial
+
+import psycopg
+import pytest
+from psycopg import IsolationLevel
+
+from labkit import after, database, race, tool
+from labkit.crash.child.statements import Statement
+from labkit.crash.world_process.catalogue import catalogue
+
+SCHEMA = """
+    CREATE TABLE account (name text PRIMARY KEY, balance int NOT NULL);
+    INSERT INTO account VALUES ('a', 100), ('b', 100);
+    CREATE TABLE doctor (name text PRIMARY KEY, on_call bool NOT NULL);
+    INSERT INTO doctor VALUES ('ann', true), ('bob', true);
+    CREATE TABLE task (id int PRIMARY KEY, holder text);
+    INSERT INTO task VALUES (1, NULL), (2, NULL);
+    CREATE TABLE job (id int PRIMARY KEY, holder int, until float8 NOT NULL, token int NOT NULL, result int);
+    INSERT INTO job VALUES (1, NULL, 0, 0, NULL)
+"""
+
+
+def connect(**options):
+    return psycopg.connect(database.url(), **options)
+
+
+def setup():
+    with connect() as connection:
+        connection.execute(SCHEMA)
+
+
+def one(connection, query, *params):
+    return connection.execute(query, params).fetchone()[0]
+
+
+def withdraw():
+    with connect() as connection:
+        balance = one(connection, "SELECT balance FROM account WHERE name = %s", "a")
+        connection.execute("UPDATE account SET balance = %s WHERE name = %s", [balance - 10, "a"])
+
+
+def withdraw_for_update():
+    with connect() as connection:
+        balance = one(connection, "SELECT balance FROM account WHERE name = %s FOR UPDATE", "a")
+        connection.execute("UPDATE account SET balance = %s WHERE name = %s", [balance - 10, "a"])
+
+
+def both_withdrew(_):
+    with connect() as connection:
+        balance = one(connection, "SELECT balance FROM account WHERE name = %s", "a")
+    if balance != 80:
+        raise AssertionError(f"the balance is {balance}, and two have withdrawn 10 of 100")
+
+
+def go_home(level, name):
+    while True:
+        try:
+            with connect() as connection:
+                connection.isolation_level = level
+                if one(connection, "SELECT count(*) FROM doctor WHERE on_call") > 1:
+                    connection.execute("UPDATE doctor SET on_call = false WHERE name = %s", [name])
+        except psycopg.errors.SerializationFailure:
+            continue
+        return
+
+
+def on_repeatable_read(name):
+    return lambda: go_home(IsolationLevel.REPEATABLE_READ, name)
+
+
+def on_serializable(name):
+    return lambda: go_home(IsolationLevel.SERIALIZABLE, name)
+
+
+def somebody_is_on_call(_):
+    with connect() as connection:
+        count = one(connection, "SELECT count(*) FROM doctor WHERE on_call")
+    assert count, "nobody is on call"
+
+
+def claim():
+    with connect() as connection:
+        found = connection.execute("SELECT id FROM task WHERE holder IS NULL ORDER BY id LIMIT 1").fetchone()
+        if found:
+            connection.execute("UPDATE task SET holder = 'me' WHERE id = %s", found)
+    if found:
+        tool("charge", customer=str(found[0]), amount=1)
+
+
+def claim_skipping():
+    query = "SELECT id FROM task WHERE holder IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    with connect() as connection:
+        found = connection.execute(query).fetchone()
+        if found:
+            connection.execute("UPDATE task SET holder = 'me' WHERE id = %s", found)
+    if found:
+        tool("charge", customer=str(found[0]), amount=1)
+
+
+def each_task_once(seen):
+    charged = [call.arguments["customer"] for call in seen.ledger]
+    assert len(charged) == len(set(charged)), f"charged {charged}"
+
+
+def transfer(payer, payee):
+    with connect() as connection:
+        connection.execute("UPDATE account SET balance = balance - 10 WHERE name = %s", [payer])
+        connection.execute("UPDATE account SET balance = balance + 10 WHERE name = %s", [payee])
+
+
+def a_to_b():
+    transfer("a", "b")
+
+
+def b_to_a():
+    transfer("b", "a")
+
+
+def check_then_insert():
+    with connect() as connection:
+        if not one(connection, "SELECT count(*) FROM task WHERE id = 9"):
+            connection.execute("INSERT INTO task (id, holder) VALUES (9, 'me')")
+
+
+def nothing(_):
+    pass
+
+
+def insert_if_absent():
+    with connect() as connection:
+        made = connection.execute("INSERT INTO task (id, holder) VALUES (9, 'me') ON CONFLICT DO NOTHING").rowcount
+    if made:
+        tool("charge", customer="9", amount=1)
+
+
+def hold_a_lease(*, token):
+    """Claim the job for a minute if its lease is over, and store a result, as its holder or whoever that is by then."""
+    claim = "UPDATE job SET holder = %s, until = %s, token = token + 1 WHERE id = 1 AND until < %s RETURNING token"
+    me, now = os.getpid(), time.time()
+    with connect(autocommit=True) as connection:
+        found = connection.execute(claim, [me, now + 60, now]).fetchone()
+        if found and token:
+            connection.execute("UPDATE job SET result = %s WHERE id = 1 AND token = %s", [me, *found])
+        elif found:
+            connection.execute("UPDATE job SET result = %s WHERE id = 1", [me])
+
+
+def the_last_holder_has_the_last_word(_):
+    with connect() as connection:
+        holder, result = connection.execute("SELECT holder, result FROM job").fetchone()
+    assert holder == result, f"{holder} holds the job, and its result is of {result}"
+
+
+def nobody_raises(seen):
+    raised = [end.raised for end in seen.workers.values() if end.raised]
+    assert not raised, f"raised {raised[0]}"
+
+
+RACES = {
+    "lost update": ({"one": withdraw, "two": withdraw}, both_withdrew, 4, 6),
+    "lost update, FOR UPDATE": ({"one": withdraw_for_update, "two": withdraw_for_update}, both_withdrew, 0, 2),
+    "write skew": ({"ann": on_repeatable_read("ann"), "bob": on_repeatable_read("bob")}, somebody_is_on_call, 12, 14),
+    "write skew, SERIALIZABLE": (
+        {"ann": on_serializable("ann"), "bob": on_serializable("bob")},
+        somebody_is_on_call,
+        0,
+        14,
+    ),
+    "double claim": ({"one": claim, "two": claim}, each_task_once, 8, 12),
+    "double claim, SKIP LOCKED": ({"one": claim_skipping, "two": claim_skipping}, each_task_once, 0, 32),
+    "two rows in two orders": ({"one": a_to_b, "two": b_to_a}, nothing, 1, 3),
+    "two rows in one order": ({"one": a_to_b, "two": a_to_b}, nothing, 0, 2),
+    "zombie": (
+        {"one": partial(hold_a_lease, token=False), "two": partial(hold_a_lease, token=False), "time": after(61)},
+        the_last_holder_has_the_last_word,
+        2,
+        18,
+    ),
+    "zombie, with a token": (
+        {"one": partial(hold_a_lease, token=True), "two": partial(hold_a_lease, token=True), "time": after(61)},
+        the_last_holder_has_the_last_word,
+        0,
+        18,
+    ),
+    "check then insert": ({"one": check_then_insert, "two": check_then_insert}, nobody_raises, 4, 6),
+    "insert if absent": ({"one": insert_if_absent, "two": insert_if_absent}, each_task_once, 0, 2),
+}
+
+
+@pytest.mark.parametrize("name", RACES)
+def test_each_race_breaks_in_as_many_orders_as_counted(name):
+    """Each order once; none breaks the fix."""
+    workers, invariant, broken, orders = RACES[name]
+    report = race(workers, invariant, setup)
+    assert (report.problem, len(report.broken), len(report.orders)) == (None, broken, orders), str(report)
+
+
+TABLES = {
+    "task": {"object": ["sql", "task"], "key": "id", "insert": True},
+    "log": {"object": ["sql", "log"], "key": "id", "insert": False},
+    "child": {"object": ["sql", "child+parent"], "key": None, "insert": True},
+    "parent": {"object": ["sql", "child+parent"], "key": None, "insert": True},
+}
+EVERYTHING = [[["sql"], True]]
+
+
+@pytest.mark.parametrize(
+    ("text", "params", "touched"),
+    [
+        ("SELECT * FROM task", None, [[["sql", "task"], False]]),
+        ("SELECT * FROM task WHERE id = %s", [7], [[["sql", "task", "7"], False]]),
+        ("SELECT * FROM task WHERE id = 7 FOR UPDATE", None, [[["sql", "task", "7"], True]]),
+        ("SELECT * FROM task WHERE id = 7 OR holder = 'me'", None, [[["sql", "task"], False]]),
+        ("UPDATE task SET holder = %s WHERE id = %s", ["me", "07"], [[["sql", "task", "7"], True]]),
+        ("UPDATE task SET holder = %(h)s WHERE id = %(i)s", {"h": "me", "i": 7}, [[["sql", "task", "7"], True]]),
+        ("UPDATE task SET id = 8 WHERE id = 7", None, [[["sql", "task"], True]]),
+        ("DELETE FROM task WHERE id > 7", None, [[["sql", "task"], True]]),
+        ("INSERT INTO task (id, holder) VALUES (%s, %s)", [7, "me"], [[["sql", "task", "7"], True]]),
+        ("INSERT INTO task (holder) VALUES ('me')", None, [[["sql", "task"], True]]),
+        ("INSERT INTO log (id) VALUES (1)", None, [[["sql", "log"], True]]),
+        ("UPDATE child SET x = 1 WHERE id = 1", None, [[["sql", "child+parent"], True]]),
+        ("SELECT * FROM task JOIN log ON task.id = log.id", None, [[["sql", "task"], False], [["sql", "log"], False]]),
+        ("WITH t AS (SELECT id FROM task) DELETE FROM log WHERE id IN (SELECT id FROM t)", None,
+            [[["sql", "task"], True], [["sql", "log"], True]]),
+        ("SELECT * FROM task, log", None, EVERYTHING),
+        ("SELECT * FROM a_view", None, EVERYTHING),
+        ("SELECT pay(1) FROM task", None, EVERYTHING),
+        ("SELECT pg_advisory_xact_lock(1)", None, EVERYTHING),
+        ("TRUNCATE task", None, EVERYTHING),
+        ("SELECT '; FROM log' FROM task -- all", None, EVERYTHING),
+        ("SELECT 'FROM log' FROM task", None, [[["sql", "task"], False]]),
+    ],
+)  # fmt: skip
+def test_a_statement_touches_what_it_may_touch_and_what_is_not_understood_everything(text, params, touched):
+    """A row only where the statement names it by the one key of its table."""
+    assert Statement(text, params).touches(TABLES) == touched
+
+
+def test_tables_tied_by_foreign_keys_are_one_object_and_rows_need_a_key_of_their_own(database_url):
+    """As the catalogue has it: views, partitions and tables with other keys have no rows of their own."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("""
+            CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY REFERENCES parent);
+            CREATE TABLE plain (id int PRIMARY KEY, x int); CREATE TABLE numbered (id serial PRIMARY KEY);
+            CREATE TABLE named (id int PRIMARY KEY, name text UNIQUE); CREATE VIEW seen AS SELECT * FROM plain;
+            CREATE TABLE parts (id int) PARTITION BY RANGE (id); CREATE TABLE part PARTITION OF parts DEFAULT
+        """)
+        found = catalogue(connection)
+    assert {name: (each["object"][1], each["key"], each["insert"]) for name, each in found.items()} == {
+        "child": ("child+parent", None, True),
+        "parent": ("child+parent", None, True),
+        "plain": ("plain", "id", True),
+        "numbered": ("numbered", "id", False),
+        "named": ("named", None, True),
+    }
