@@ -43,6 +43,8 @@ class Among:
     """What a worker of a race knows of the race."""
 
     workers: int
+    known: bool = False
+    """Whether a worker has told already if it hashes texts: to find out looks at all that is loaded."""
     timed: bool = False
     """Whether each look at the clock is a step, because time passes meanwhile."""
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -85,7 +85,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if job.stop:
             trace.effect("RETURN", "", lambda: None)
             trace.end()
-        first = job.role in {"setup", "run", "worker"} and not job.expected
+        first = not job.among.known if job.among else job.role in {"setup", "run"} and not job.expected
         plain = None if job.role == "run" else as_plain_data(value, job.role)
         trace.note(Returned(value=plain, loaded=trace.loaded(), hashes=first and hashes()))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result

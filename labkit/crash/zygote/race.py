@@ -136,6 +136,7 @@ class RaceExplorer:
         for final in finals:
             meet(self.zygote, final.loaded)
             self.hashes = self.hashes or getattr(final, "hashes", False)
+        self.among = replace(self.among, known=self.among.known or len(finals) == len(schedule.workers))
         self.looked = self.looked or any(worker.looked for worker in schedule.workers.values())
         self.moved = self.moved or schedule.elapsed > self.memory.elapsed
 

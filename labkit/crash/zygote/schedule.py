@@ -108,11 +108,11 @@ class Schedule:
             self._wait_until_gone(self.workers[self.killed])
         else:
             worker, backend = self.workers[name], self.workers[name].backend
-            worker.let(self.elapsed)
             if worker.final:
                 worker.leave()
                 self._wait_until_gone(worker)
             else:
+                worker.let(self.elapsed)
                 worker.listen(self._is_blocked)
             if worker.inside or worker.lock:
                 return False

@@ -119,8 +119,7 @@ class Worker:
         self.step = Step(news.op, news.target, touches(news.touches), tuple(map(tuple, news.lines)))
 
     def leave(self) -> None:
-        """It has been let go on from its end."""
-        self.channel.poll(1.0)
+        """It stands at its end, where nothing is left to be done."""
         if isinstance(self.final, Returned):
             self.end = WorkerEnd("returned", returned=self.final.value)
         else:

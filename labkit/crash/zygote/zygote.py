@@ -27,6 +27,8 @@ from labkit.isolation.writing import ruleset
 
 HURRY = 0.5
 """The limit in seconds once a child has hung: the verdict is known then, and each crash point would cost as much."""
+MOST_RULESETS = 8
+"""That are kept: of the same folders for one child, or for each worker of a race."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Zygote:
     twins: dict[int, Twin] = field(default_factory=dict)
     """Those with other hash seeds, once they are needed."""
 
-    _written: tuple[Any, Connection | None] = field(init=False, default=(None, None))
+    _rulesets: dict[Any, Connection | None] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         process.adopt_orphans()
@@ -134,17 +136,19 @@ class Zygote:
         return pid, channel
 
     def _writing(self, job: Job, sandbox: Path, output: Path) -> Connection | None:
-        """The ruleset that says where this child may write; one for all, as long as the folders are the same."""
+        """The ruleset that says where this child may write; kept as long as the folders are the same."""
         if self.confinement or job.role == "trial":  # which has its own, and which may write anywhere
             return None
         ignored = (os.path.join(sandbox, each) for each in job.ignore)
         places = str(sandbox), str(self.tmp), str(output), *ignored
         folders = *places, sandbox.stat().st_ino, self.tmp.stat().st_ino
-        if folders != self._written[0]:
+        if folders not in self._rulesets:
+            if len(self._rulesets) == MOST_RULESETS:
+                self._rulesets.clear()
             output.touch()
             fd = ruleset(places)
-            self._written = folders, fd if fd is None else Connection(fd)
-        return self._written[1]
+            self._rulesets[folders] = fd if fd is None else Connection(fd)
+        return self._rulesets[folders]
 
     def _listen(self, channel: Connection, pid: int, memory: Memory, job: Job) -> Ending:
         ending = Ending(How.DIED, memory, limit=self.limits.effects)
