@@ -13,7 +13,8 @@ sqlite        SQLite's statements and COMMITs as effects
 sockets       HTTP of the program's own to a service: connections that lead to http, which asks the world
 hosted        a service's process: wsgi and asgi ask its application for a reply
 turns         a worker of a race: it waits for its turn before each step
-shared_files  the file system in a race; reads, locks and filelocks are steps there; not_in_races refuses the rest
+shared_files  the file system in a race: reads, shared_locks and filelocks are steps, not_in_races refuses the rest
+shared_world  the world in a race, and the clock; shared_sql: its statements, which `statements` understands
 sources       the other sources: the world's tools, sql (psycopg)
 remote_world  the world, over a socket
 virtual       time and chance as the world has them; waits and locks for what waits, asyncio_time for asyncio's loops

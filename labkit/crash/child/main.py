@@ -14,13 +14,17 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, files, pids, shared_files, sockets, stand_ins, threads, turns, virtual, waits
+from labkit.crash.child import ends, files, pids, sockets, stand_ins, threads, virtual
 from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.follow import follow
 from labkit.crash.child.hashing import hashes
 from labkit.crash.child.remote_world import RemoteWorld
+from labkit.crash.child.shared_files import share
+from labkit.crash.child.shared_world import SharedWaits, SharedWorld
 from labkit.crash.child.sources import SOURCES
 from labkit.crash.child.trace import Trace
+from labkit.crash.child.turns import Turns
+from labkit.crash.child.waits import Waits
 from labkit.crash.jobs import APPLICATION, Job, Observation, Stop, WorkerEnd
 from labkit.crash.metadata import TMP
 from labkit.crash.news import Raised, Returned
@@ -60,8 +64,8 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
         pid = pids.PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
-        place = turns.SharedWorld(world_channel, trace) if job.among else RemoteWorld(world_channel)
-        virtual.activate(place, elapsed, pid, trace, turns.SharedWaits if job.among else waits.Waits)
+        place = SharedWorld(world_channel, trace) if job.among else RemoteWorld(world_channel)
+        virtual.activate(place, elapsed, pid, trace, SharedWaits if job.among else Waits)
         world.attach(place)
         sockets.activate(place, trace)
         earlier, began = pids.before(job.role, job.life), virtual.BOOT + elapsed
@@ -71,7 +75,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
             install(trace)
         sys.path[:] = job.path or sys.path
         forget_namesakes(job.path)
-        seen = shared_files.share(trace, tmp, job) if job.among else files.Files(trace, tmp, job.ignore)
+        seen = share(trace, tmp, job) if job.among else files.Files(trace, tmp, job.ignore)
         stand_ins.activate(seen, tmp)
         function = cloudpickle.loads(job.code)
         if job.by_line:
@@ -100,7 +104,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
 
 def _trace(channel: Connection, job: Job) -> Trace:
     if job.among:
-        return turns.Turns(channel, job.stop, among=job.among)
+        return Turns(channel, job.stop, among=job.among)
     return Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
 
 

@@ -10,11 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from labkit.crash.channel import hear, tell
-from labkit.crash.child import filelocks
-from labkit.crash.child.patch import asker
-from labkit.crash.child.remote_world import RemoteWorld
 from labkit.crash.child.trace import Trace
-from labkit.crash.child.waits import Waits
 from labkit.crash.jobs import Among, Stop
 from labkit.crash.news import Blocked, Holds, News, Raised, Refused, Returned, Saw, Wants, plain
 
@@ -29,8 +25,6 @@ ANYTHING: Touches = [[[], True]]
 """What is not known to touch less."""
 SHORT = 60
 """Characters of what was read."""
-NO_LOOK = ("psycopg", "sqlalchemy", "logging", "labkit.crash")
-"""Modules that look at the clock, and do nothing that hangs on it."""
 
 
 class Turns(Trace):
@@ -127,55 +121,3 @@ class Turns(Trace):
     def _hear(self) -> None:
         self.elapsed = hear(self.channel)
         self.on_time(self.elapsed)
-
-
-class SharedWorld(RemoteWorld):
-    """The world, where others act as well."""
-
-    def __init__(self, channel: Connection, turns: Turns) -> None:
-        super().__init__(channel)
-        self._turns = turns
-        turns.on_time = lambda elapsed: self.on_time(elapsed)  # noqa: PLW0108 - which is set later
-
-    def _ask(self, request: str, *arguments: Any) -> Any:
-        try:
-            return super()._ask(request, *arguments)
-        finally:
-            if request in {"call", "sleep", "http"}:
-                self._turns.elapsed = super()._ask("elapsed")
-
-    def ask(self, tool: str, arguments: dict[str, Any]) -> str | None:
-        """Ask a tool whether it has acted: a step, as another may act meanwhile."""
-
-        def perform() -> str | None:
-            answer = RemoteWorld.ask(self, tool, arguments)
-            self._turns.saw(answer)
-            return answer
-
-        return self._turns.step("ask", tool, [[LEDGER, False]], perform)
-
-    def sleep(self, seconds: float) -> None:
-        """Time passes for all."""
-        self._turns.step("sleep", f"{seconds:g} s", [[CLOCK, True]], lambda: RemoteWorld.sleep(self, seconds))
-
-
-class SharedWaits(Waits):
-    """Waiting, where somebody else may end it."""
-
-    trace: Turns
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass. Who polls for a lock waits for it, and the clock stands still."""
-        if filelocks.acts():
-            self.trace.step("wait", "for a lock", [], lambda: None)
-        else:
-            super().sleep(seconds)
-
-    def read(self) -> None:
-        """Somebody looks at the clock."""
-        if self.trace.busy or asker().startswith(NO_LOOK):
-            return
-        self.trace.looked = True
-        if self.trace.among.timed:
-            self.trace.step("look", "at the clock", [[CLOCK, False]], lambda: None)
-        super().read()

@@ -4,17 +4,17 @@ The invariant is asked once for equal ends: files, database, world, and what eac
 """
 
 import json
-from collections.abc import Collection
 from dataclasses import asdict, replace
 
 from labkit.crash.asked import Failure, OrderLeft, Race, Raced
 from labkit.crash.jobs import Among, Memory
-from labkit.crash.race.order import NOBODY, NotTheSameError, Orders, Pending
+from labkit.crash.race.order import NotTheSameError, Orders
 from labkit.crash.race.walk import Walked, walk
 from labkit.crash.world_process.control import WorldUnreadableError
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.endings import How, NotExploredError
 from labkit.crash.zygote.explore import DOWNTIME, LONGEST, SEEDS
+from labkit.crash.zygote.given_order import GivenOrder
 from labkit.crash.zygote.imports import meet
 from labkit.crash.zygote.schedule import Schedule
 from labkit.crash.zygote.trees import Tree, digest, read_tree, shown, write_tree
@@ -24,27 +24,6 @@ MOST_STEPS = 200
 """Of one order. Then it is a livelock."""
 Judged = tuple[str, Failure | None, str]
 """Who had the last word, what it said, and what was printed."""
-
-
-class GivenOrder(Orders):
-    """One order, as somebody wants it."""
-
-    def __init__(self, names: Collection[str], last: Collection[str]) -> None:
-        super().__init__(last)
-        self._names = [*names]
-
-    def choose(self, pending: Pending, waiting: Collection[str] = ()) -> str | None:
-        """The next one who is named; at the end of the names, whoever can."""
-        wanted = self._names[self.depth] if self.depth < len(self._names) else ""
-        if wanted and (wanted not in pending or wanted in waiting):
-            raise NotExploredError(f"{wanted} cannot take step {self.depth + 1} of this order")
-        if wanted:
-            del self.path[self.depth :]
-            waiting = {*waiting, *pending} - {wanted}
-        return super().choose(pending, waiting)
-
-    def ended(self, missed: Pending, stuck: Pending = NOBODY) -> None:
-        """There is no other order."""
 
 
 class RaceExplorer:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from labkit.crash.asked import Race
 from labkit.crash.jobs import Among, Memory, Stop
 from labkit.crash.race.footprints import Step, touches
+from labkit.crash.zygote.blocking import blockers, holders
 from labkit.crash.zygote.workers import Taken, Worker
 from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process
@@ -84,18 +85,15 @@ class Schedule:
 
     def waiting(self) -> set[str]:
         """Who waits for a lock; and who polls, while others can do something."""
-        waiting = {w.name for w in self.workers.values() if w.step and (w.inside or w.lock or self._holders(w))}
+        waiting = {
+            w.name
+            for w in self.workers.values()
+            if w.step and (w.inside or w.lock or holders(self.workers.values(), w))
+        }
         idle = {w.name for w in self.workers.values() if w.step and w.idle} - waiting
         others = {*self.passing, *(w.name for w in self.workers.values() if w.step)} - waiting - idle
         inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
         return waiting | inside | (idle if others else set())
-
-    def _holders(self, worker: Worker) -> list[str]:
-        """Who has the file lock that is a worker's next step: so it need not try."""
-        if worker.step is None or worker.step.op != "lock":
-            return []
-        lock = [["lock", worker.step.target], True]
-        return [w.name for w in self.workers.values() if w.step and w is not worker and lock in w.held]
 
     def take(self, name: str) -> bool:
         """Let somebody take a step: see `walk.Machine`."""
@@ -166,14 +164,7 @@ class Schedule:
 
     def blockers(self, worker: Worker) -> list[str]:
         """For whom a worker waits."""
-        if worker.lock:
-            return [w.name for w in self.workers.values() if w.step and [[*worker.lock], True] in w.held]
-        if found := self._holders(worker):
-            return found
-        if worker.backend is None or not worker.inside:
-            return []
-        found = {*self.zygote.world.ask("blockers", worker.backend)}
-        return [w.name for w in self.workers.values() if w.step and w.backends & found and w is not worker]
+        return blockers(self.zygote.world, self.workers.values(), worker)
 
     def _wait_until_gone(self, worker: Worker) -> None:
         if worker.backends and not worker.step:
