@@ -39,7 +39,7 @@ def gauntlet(tmp_path, monkeypatch):
 def test_a_wrong_answer_fails_the_criterion_it_breaks():
     """With one wrong answer among the solutions the checklist fails there first, and judges no more.
 
-    Here it is the first that breaks the second criterion; `make system` takes one for each, `make long` all.
+    Here it is the first that breaks the second criterion; `make long` takes all.
     """
     stem, _, case, cells = first_of_each_criterion()[1]
     assert complaint(solved(), stem, case, cells) == ""

@@ -73,7 +73,7 @@ def perform(call: tuple) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(CALLS, max_size=5))
 def test_the_model_is_what_the_directory_is(calls):
     """At every crash point of random programs, the recording explains exactly the files that the kill left."""

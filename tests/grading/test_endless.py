@@ -1,6 +1,7 @@
 """An answer that does not end fails within seconds, in every exercise, and the line that it is at is named."""
 
 import time
+from itertools import cycle
 
 import pytest
 from corpora import CORPORA, submission
@@ -31,8 +32,7 @@ def endless(number, body):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("what", ENDLESS)
-@pytest.mark.parametrize("number", CORPORA)
+@pytest.mark.parametrize(("number", "what"), zip(CORPORA, cycle(ENDLESS), strict=False))
 def test_what_does_not_end_is_ended_and_named(number, what):
     """Its first case says where; a busy machine may take longer than the five seconds of a free one."""
     exercise, cases = find(number)

@@ -4,12 +4,20 @@ import pytest
 from corpora import CORPORA
 from gauntlet_corpus import complaint, solved, with_answers, wrong_answers
 
-from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.criteria import criteria, exercises
+
+
+@pytest.mark.timeout(900)
+def test_the_solutions_are_ready():
+    """In every row, in the order of the criteria, and in everything at once."""
+    checklist = solved().checklist()
+    assert checklist.ready, str(checklist)
+    assert [row.criterion for row in checklist.rows] == [*criteria(), "everything"]
 
 
 @pytest.mark.timeout(3600)
 def test_every_wrong_answer_fails_the_criterion_it_breaks():
-    """As in `make system`, for all of them."""
+    """The checklist fails there first, and judges no more."""
     right = solved()
     found = {
         (stem, what): said

@@ -291,17 +291,16 @@ class StoreConformance:
 class SharedStoreConformance(StoreConformance):
     """Of a store that several processes may use at once."""
 
-    @pytest.mark.parametrize("processes", [2, 4])
-    def test_no_update_is_lost_between_processes(self, place, kind, processes):
+    def test_no_update_is_lost_between_processes(self, place, kind):
         """Real processes that read, change, save and begin again on a conflict lose nothing of each other's work."""
         place.open().insert(kind.new("a"))
-        together(place, "increment", [(kind, "a", 25)] * processes)
+        together(place, "increment", [(kind, "a", 10)] * 4)
         record = place.open().get(kind.model, "a")
-        assert (kind.count(record), record.version) == (25 * processes, 25 * processes + 1)
+        assert (kind.count(record), record.version) == (40, 41)
 
     def test_of_many_processes_that_insert_one_id_exactly_one_succeeds(self, place, kind):
-        """Insert is the atomic claim of a key: for each of 20 keys, four processes race, and one wins."""
-        won = together(place, "claim", [(kind, f"process {number}", 20) for number in range(4)])
-        assert sorted(key for keys in won for key in keys) == list(range(20))
-        for key in range(20):
+        """Insert is the atomic claim of a key: for each of 10 keys, four processes race, and one wins."""
+        won = together(place, "claim", [(kind, f"process {number}", 10) for number in range(4)])
+        assert sorted(key for keys in won for key in keys) == list(range(10))
+        for key in range(10):
             assert place.open().get(kind.model, f"key {key}").version == 1
