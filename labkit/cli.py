@@ -16,6 +16,9 @@ from labkit import repository
 from labkit.repository import UsageError
 from labkit.store import StoreError
 
+AS_YOU = "runs as you, and may read and write what you may; `labkit grade` encloses what others wrote"
+"""Said of a notebook that lies neither in work/ nor in the course."""
+
 
 def lab(arguments: argparse.Namespace) -> int:
     """Copy what is missing into work/ and run JupyterLab until it is stopped."""
@@ -36,9 +39,15 @@ def check(arguments: argparse.Namespace) -> int:
     copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
     if arguments.file is None and not copy.exists():
         raise UsageError(f"there is no {copy.name} in work/exercises: run `make lab` once, or name a file")
+    if arguments.file and not any(arguments.file.resolve().is_relative_to(ours) for ours in _ours()):
+        print(f"labkit: {arguments.file} {AS_YOU}", file=sys.stderr, flush=True)
     result = judge.judge_notebook(exercise, arguments.file or copy, cases)
     print(as_text.as_text(result))
     return int(result.met < len(result.verdicts))
+
+
+def _ours() -> list[Path]:
+    return [folder.resolve() for folder in (repository.work(), repository.root())]
 
 
 def grade(arguments: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ def endless(number, body):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("number", "what"), zip(CORPORA, cycle(ENDLESS), strict=False))
+@pytest.mark.parametrize(("number", "what"), [*zip(CORPORA, cycle(ENDLESS), strict=False)])
 def test_what_does_not_end_is_ended_and_named(number, what):
     """Its first case says where; a busy machine may take longer than the five seconds of a free one."""
     exercise, cases = find(number)

@@ -8,7 +8,7 @@ import swept
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "faults"), zip(cycle(saga_grid.STORES), saga_grid.FAULTS, strict=False))
+@pytest.mark.parametrize(("place", "faults"), [*zip(cycle(saga_grid.STORES), saga_grid.FAULTS, strict=False)])
 def test_a_crash_leaves_all_of_a_saga_or_nothing(place, faults):
     """Whichever step or compensation fails, or whose answer is lost; see `saga_grid.all_or_nothing`."""
     saga_grid.assert_survives(place, faults, depth=1)

@@ -121,3 +121,16 @@ def test_a_pipe_that_is_not_the_output_is_an_error(monkeypatch, capsys):
 
     assert cli.main(["lab"]) == 2
     assert capsys.readouterr().err == "labkit: [Errno 32] Broken pipe\n"
+
+
+def test_somebody_elses_notebook_is_said_to_run_unenclosed(tmp_path, capsys):
+    """On standard error, before it runs; not of what lies in work/ or in the course."""
+    theirs = tmp_path / "theirs.ipynb"
+    theirs.write_bytes(SOLUTION.read_bytes())
+
+    assert cli.main(["check", "01.saves_whole", str(theirs)]) == 0
+    assert capsys.readouterr().err == (
+        f"labkit: {theirs} runs as you, and may read and write what you may; `labkit grade` encloses what others wrote\n"
+    )
+    assert cli.main(["check", "01.saves_whole", str(SOLUTION)]) == 0
+    assert capsys.readouterr().err == ""

@@ -107,7 +107,7 @@ def index():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("index")
-@pytest.mark.parametrize(("platform", "python"), zip(PLATFORMS, cycle(["3.11", "3.14"]), strict=False))
+@pytest.mark.parametrize(("platform", "python"), [*zip(PLATFORMS, cycle(["3.11", "3.14"]), strict=False)])
 def test_the_packages_resolve(platform, python):
     """What environment.yml and `make test` install exists, ready built, at the locked versions."""
     _, pip = conda_and_pip()
