@@ -129,8 +129,6 @@ def test_somebody_elses_notebook_is_said_to_run_unenclosed(tmp_path, capsys):
     theirs.write_bytes(SOLUTION.read_bytes())
 
     assert cli.main(["check", "01.saves_whole", str(theirs)]) == 0
-    assert capsys.readouterr().err == (
-        f"labkit: {theirs} runs as you, and may read and write what you may; `labkit grade` encloses what others wrote\n"
-    )
+    assert capsys.readouterr().err == f"labkit: {theirs} {cli.AS_YOU}\n"
     assert cli.main(["check", "01.saves_whole", str(SOLUTION)]) == 0
     assert capsys.readouterr().err == ""
