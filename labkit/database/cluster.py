@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,7 @@ LONGEST_SOCKET = 80
 SETTINGS = {
     "listen_addresses": "",
     "password_encryption": "scram-sha-256",
+    "dynamic_shared_memory_type": "mmap",  # what a killed server leaves lies in its folder, and goes with it
     "client_connection_check_interval": "100ms",  # a client that was killed in mid-query does not keep its locks
 }
 
@@ -68,6 +70,8 @@ class Cluster(Server):
             return
         with self._lock():
             self._postmaster.stop()
+            with suppress(OSError):  # it is not there, or holds what a killed server has left
+                self._sockets().rmdir()
 
     def remove(self) -> None:
         """Stop the server and drop all that it keeps."""

@@ -359,8 +359,11 @@ def test_a_whole_server_for_a_while_leaves_nothing():
         assert cluster.folder != database.server().folder
         cluster.kill()
         cluster.start()
+        assert answer(cluster, "SHOW dynamic_shared_memory_type") == "mmap"  # none in /dev/shm, which outlives a kill
+        socket = Path(cluster.conninfo()["host"])
     assert not cluster.running
     assert not cluster.folder.exists()
+    assert not socket.exists()
 
 
 @pytest.mark.parametrize("name", ["", "Shop", "a b", "x" * 41, "1a", "a;b", "a\n"])
