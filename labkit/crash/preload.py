@@ -6,11 +6,12 @@ imported in a child first (`child.rehearsal`), to see what that does.
 
 import gc
 import importlib
+import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from labkit.crash.under_test import LIBRARY
@@ -48,9 +49,9 @@ def shipped() -> list[str]:
     return [*worth, *TRACERS] if "psycopg" in worth else worth
 
 
-def imported(before: Collection[str]) -> list[str]:
-    """In a child: what it has imported since, as far as that may be worth while for the next."""
-    new = [name for name in [*sys.modules] if name not in before] if len(sys.modules) > len(before) else []
+def imported(before: int) -> list[str]:
+    """In a child: what it has imported behind so many modules, as far as that may be worth while for the next."""
+    new = [*sys.modules][before:] if len(sys.modules) > before else []  # a copy touches, and so copies, many pages
     known = {*filter(is_shipped, new), *(name for name in new if is_installed(sys.modules[name]))}
     return [*filter(known.__contains__, new), *(TRACERS if "psycopg" in known else [])]
 
@@ -88,11 +89,29 @@ def preload(modules: Iterable[str]) -> bool:
     return bool(new)
 
 
-def forget_namesakes(path: Sequence[str]) -> None:
-    """In a child: let modules of the program's own be found, where an installed one of that name was preloaded."""
-    for folder in path if LOADED else ():
+def namesakes(path: Sequence[str]) -> set[str]:
+    """Of the packages that were loaded here, those that a program with this path has of its own.
+
+    Asked in the zygote as well: a child finds a folder that has not changed since in the cache.
+    """
+    own: set[str] = set()
+    for folder in map(os.path.abspath, path if LOADED else ()):
         with suppress(OSError):
-            here = () if folder.startswith(LIBRARY) else Path(folder).iterdir()
-            own = LOADED & {each.name.removesuffix(".py") for each in here}
-            for name in [name for name in sys.modules if name.partition(".")[0] in own]:
-                del sys.modules[name]
+            own |= _named_in(folder, os.stat(folder).st_mtime_ns) & LOADED
+    return own
+
+
+@lru_cache
+def _named_in(folder: str, changed: int) -> frozenset[str]:  # noqa: ARG001 - part of the key
+    return frozenset(name.removesuffix(".py") for name in (() if folder.startswith(LIBRARY) else os.listdir(folder)))
+
+
+def forget_namesakes(path: Sequence[str]) -> int:
+    """In a child: let modules of the program's own be found, where an installed one of that name was preloaded.
+
+    How many are loaded then.
+    """
+    if own := namesakes(path):
+        for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+            del sys.modules[name]
+    return len(sys.modules)

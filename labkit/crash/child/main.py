@@ -54,7 +54,6 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
     stand_ins.install()  # they are there, unless this is a fresh interpreter
     trace = _trace(channel, job)
     signal.signal(WHERE, trace.wait_for_ever)
-    trace.loaded = partial(imported, {*sys.modules})
     try:
         os.chdir(sandbox)
         if writing:
@@ -74,7 +73,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         for install in SOURCES if job.stop else ():
             install(trace)
         sys.path[:] = job.path or sys.path
-        forget_namesakes(job.path)
+        trace.loaded = partial(imported, forget_namesakes(job.path))
         seen = share(trace, tmp, job) if job.among else files.Files(trace, tmp, job.ignore)
         stand_ins.activate(seen, tmp)
         function = cloudpickle.loads(job.code)

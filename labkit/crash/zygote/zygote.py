@@ -16,7 +16,7 @@ from labkit.crash.child import main
 from labkit.crash.jobs import Job, Limits, Memory
 from labkit.crash.metadata import TMP
 from labkit.crash.news import FINAL, Done, Refused, parse
-from labkit.crash.preload import shipped
+from labkit.crash.preload import namesakes, shipped
 from labkit.crash.world_process.control import WorldProcess, WorldUnreadableError
 from labkit.crash.zygote.endings import Ending, How, NotExploredError
 from labkit.crash.zygote.patience import Patience
@@ -128,6 +128,7 @@ class Zygote:
         self.tmp.mkdir(parents=True, exist_ok=True)
         channel, theirs = Pipe()
         writing = self._writing(job, sandbox, output)
+        namesakes(job.path)
         channels, none = ([theirs, client, writing], ()) if writing else ([theirs, client], (None,))
         arguments = (*none, job, sandbox, self.tmp, elapsed, self.confinement)
         pid = process.start(main.main, channels, arguments, output)
