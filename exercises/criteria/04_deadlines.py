@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
+from itertools import product
 from numbers import Real
 from random import Random
 from typing import Any
@@ -40,7 +41,9 @@ class RefusedError(Exception):
     """An error of a step's own."""
 
 
-ERRORS = [RefusedError, RuntimeError, KeyError, ValueError, ConnectionError, TimeoutError, AssertionError]
+ERRORS = [
+    *(RefusedError, RuntimeError, KeyError, ValueError, ConnectionError, TimeoutError, AssertionError, DeadlineExceeded)
+]
 
 
 @dataclass
@@ -80,6 +83,8 @@ class Run:
     """Seconds between the making of the task and run_steps."""
     faults: Mapping[str, type[Exception] | None] = field(default_factory=dict)
     """Step → the error that it raises at once; None: it acts, and no answer comes in its time."""
+    silent: bool = False
+    """Whether that error has no text."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Step → what it returns, if that is not what its tool says."""
     clock: OddClock = field(default_factory=OddClock)
@@ -293,8 +298,10 @@ def saves_failure(program: Program, rng: Random) -> None:
         refused: _made(rng, 4, PLENTY, faults={step: world.ToolError}),
         f"{step} could not be reached": _made(rng, 4, PLENTY, faults={step: world.ToolUnavailableError}),
     }
+    silent = {f"{step} raised {kind.__name__}, without a text": kind for kind in (TimeoutError, ConnectionError)}
+    runs |= {what: _made(rng, 4, PLENTY, faults={step: kind}, silent=True) for what, kind in silent.items()}
     runs = {what: replace(run, plan=plan) for what, run in runs.items()}
-    for place, kind in zip([0, 3, 1, 2, 0, 3, 1], kinds, strict=True):
+    for place, kind in zip([0, 3, 1, 2, 0, 3, 1, 2], kinds, strict=True):
         run = _made(rng, 4, PLENTY)
         runs[f"{run.plan[place]} raised {kind.__name__}"] = replace(run, faults={run.plan[place]: kind})
     half, late = _made(rng, 4, PLENTY), _made(rng, 4, EACH)
@@ -310,11 +317,10 @@ def saves_failure(program: Program, rng: Random) -> None:
     )
     found = _carry_out(program, *runs.values())
     reasons = {what: _reason_saved(what, runs[what], seen) for what, seen in zip(runs, found, strict=True)}
-    for one in list(runs)[2:5]:
-        for other in over, refused:
-            assert one == other or reasons[one] != reasons[other], (
-                f"{other}; in another run, {one}. Both times the error is {reasons[one]!r}: that does not say why"
-            )
+    for one, other in [*product(list(runs)[2:5], (over, refused)), tuple(silent)]:
+        assert one == other or reasons[one] != reasons[other], (
+            f"{other}; in another run, {one}. Both times the error is {reasons[one]!r}: that does not say why"
+        )
 
 
 def _reason_saved(what: str, run: Run, seen: Seen) -> str:
@@ -323,6 +329,10 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
     broken = [name for name in run.faults if name in called]
     later = called[called.index(broken[0]) + 1 :] if broken else []
     assert seen.returned or later, f"{what}, and run_steps {seen.did}; expected the failed task"
+    assert broken or not run.faults, (
+        f"With {PLENTY} s for {len(run.plan)} steps of {EACH} s, {next(iter(run.faults))} did not begin. "
+        f"The task is {seen.state}"
+    )
     assert not later, f"{what}, and after that run_steps ran {', '.join(later)}: an error ends the run"
     assert seen.is_stored(TaskState.FAILED), f"{what}, and the task in the store is {seen.state}; expected a failed one"
     stored, done = seen.stored, [call for call in seen.calls if _was_done(call, run.faults)]
@@ -331,6 +341,10 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
         f"{what}, and the error of the failed task is {stored.error!r}: say which step failed"
     )
     names = [*run.journal, *(call.tool for call in done)]
+    told = [name for name in run.plan if name in stored.error]
+    assert not told or {*told} - {*names}, (
+        f"{what}, and the error of the failed task is {stored.error!r}: {told[0]} was done, and has not failed"
+    )
     assert list(stored.journal) == names, (
         f"{what}. {', '.join(names) or 'No step'} had been done; "
         f"the journal in the store has {', '.join(stored.journal) or 'nothing'}"
@@ -490,7 +504,7 @@ def _step(run: Run, name: str, timeout: Any) -> str:
         answer = world.tool(name, timeout=wait, service=run.name, given=given)
     except world.ToolTimeoutError:
         if error:
-            raise error(f"it did not work: {error.__name__}") from None
+            raise (error() if run.silent else error(f"it did not work: {error.__name__}")) from None
         raise
     if fails:
         raise world.ToolTimeoutError(f"no answer after {wait:g} s: it may have acted, or not")

@@ -1482,3 +1482,62 @@ WRONG += [
         [EMPTY_IS_NOT_DONE],
     )
 ]
+
+
+# Which step, and which error.
+
+TO_BEGIN = """        try:
+            timeout = step_timeout(deadline, limit)
+        except DeadlineExceeded as error:
+            return store.save(task.to(TaskState.FAILED, error=OVER))
+        try:
+            result = step(timeout)
+"""
+TRIED = """        try:
+            result = step(step_timeout(deadline, limit))
+"""
+SKIPPED = """        if name in task.journal:
+            continue
+"""
+
+WRONG += [
+    ("only the text of the error", "saves_failure", r"without a text; in another run.* does not say why",
+     _but(REASON, 'f"{name} failed: {error}"')),
+    ("the arguments of the error", "saves_failure", r"without a text; in another run.* does not say why",
+     _but(REASON, 'f"{name}: {error.args}"')),
+    ("a deadline of the step's own, without the step", "saves_failure", r"raised DeadlineExceeded, .* which step",
+     _but("        except Exception as", """        except DeadlineExceeded as error:
+            return store.save(task.to(TaskState.FAILED, error=f"the deadline has passed: {error!r}"))
+        except Exception as""")),
+    ("a deadline of the step's own gets out", "saves_failure", r"raised DeadlineExceeded, and run_steps raised Dead",
+     _but("        except Exception as", """        except DeadlineExceeded:
+            if deadline.remaining() > 0:
+                raise
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: the deadline has passed"))
+        except Exception as""")),
+    ("the deadline is looked at before the journal", "saves_failure", r"(\w+) was done, and has not failed",
+     _but(SKIPPED, """        if deadline.remaining() <= 0:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: could not start"))
+""" + SKIPPED)),
+    ("the step before is told as the one that failed", "saves_failure", r"(\w+) was done, and has not failed",
+     _but(TRIED, TO_BEGIN.replace("OVER", 'f"{list(task.journal)[-1:]}: {error!r}"'))),
+]  # fmt: skip
+
+RIGHT |= {
+    "the type and the text": _but(REASON, 'f"{name}: {type(error).__name__}: {error}"'),
+    "the lines of a traceback": _but(
+        REASON, 'name + ": " + "".join(traceback.format_exception_only(error))',
+        "def run_steps", "import traceback\n\n\ndef run_steps",
+    ),
+    "what was done, and what could not start": _but(
+        TRIED, TO_BEGIN.replace("OVER", 'f"done: {list(task.journal)}; {name} could not start"'),
+    ),
+    "no step is named if none failed": _but(TRIED, TO_BEGIN.replace("OVER", '"the deadline has passed"')),
+    "a sentence for each kind": _but(
+        "        except Exception as", """        except DeadlineExceeded:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: no time"))
+        except TimeoutError:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: no answer"))
+        except Exception as""",
+    ),
+}  # fmt: skip
