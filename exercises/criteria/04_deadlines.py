@@ -83,8 +83,6 @@ class Run:
     """Seconds between the making of the task and run_steps."""
     faults: Mapping[str, type[Exception] | None] = field(default_factory=dict)
     """Step → the error that it raises at once; None: it acts, and no answer comes in its time."""
-    silent: bool = False
-    """Whether that error has no text."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Step → what it returns, if that is not what its tool says."""
     clock: OddClock = field(default_factory=OddClock)
@@ -298,8 +296,6 @@ def saves_failure(program: Program, rng: Random) -> None:
         refused: _made(rng, 4, PLENTY, faults={step: world.ToolError}),
         f"{step} could not be reached": _made(rng, 4, PLENTY, faults={step: world.ToolUnavailableError}),
     }
-    silent = {f"{step} raised {kind.__name__}, without a text": kind for kind in (TimeoutError, ConnectionError)}
-    runs |= {what: _made(rng, 4, PLENTY, faults={step: kind}, silent=True) for what, kind in silent.items()}
     runs = {what: replace(run, plan=plan) for what, run in runs.items()}
     for place, kind in zip([0, 3, 1, 2, 0, 3, 1, 2], kinds, strict=True):
         run = _made(rng, 4, PLENTY)
@@ -317,7 +313,7 @@ def saves_failure(program: Program, rng: Random) -> None:
     )
     found = _carry_out(program, *runs.values())
     reasons = {what: _reason_saved(what, runs[what], seen) for what, seen in zip(runs, found, strict=True)}
-    for one, other in [*product(list(runs)[2:5], (over, refused)), tuple(silent)]:
+    for one, other in product(list(runs)[2:5], (over, refused)):
         assert one == other or reasons[one] != reasons[other], (
             f"{other}; in another run, {one}. Both times the error is {reasons[one]!r}: that does not say why"
         )
@@ -504,7 +500,7 @@ def _step(run: Run, name: str, timeout: Any) -> str:
         answer = world.tool(name, timeout=wait, service=run.name, given=given)
     except world.ToolTimeoutError:
         if error:
-            raise (error() if run.silent else error(f"it did not work: {error.__name__}")) from None
+            raise error(f"it did not work: {error.__name__}") from None
         raise
     if fails:
         raise world.ToolTimeoutError(f"no answer after {wait:g} s: it may have acted, or not")

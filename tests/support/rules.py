@@ -67,7 +67,6 @@ RULES = {
         ("done steps stay done", "A step in `task.journal` does not run again", "restart_keeps_deadline"),
         ("failures are stored", "or a step raises an error, the task is saved as `FAILED`", "saves_failure"),
         ("with a reason", "which step failed or could not start, and with which error", "saves_failure"),
-        ("its type, if it has no text", "An error may have no text", "saves_failure"),
         ("and returned", "It is returned, and nothing is raised", "saves_failure"),
     ],
     "05_postgres": [
