@@ -46,7 +46,7 @@ ERRORS = [
 ]
 
 
-@dataclass
+@dataclass(eq=False)
 class OddClock(SystemClock):
     """A machine's clock: wall time is `days` ahead, and moves by `hours` while the first step runs; it was booted once.
 
@@ -196,6 +196,7 @@ def operation_deadline(program: Program, rng: Random) -> None:
             f"With {left:g} s left and a limit of {limit:g} s, step_timeout {_said(answer)}; expected {expected:g}"
         )
     runs = [_tight(rng), _tight(rng), _tight(rng)]
+    runs[1:] = [replace(run, seconds=run.seconds + part, limit=run.limit + part) for run in runs[1:]]
     for seen, run in zip(_carry_out(program, *runs), runs, strict=True):
         for call in seen.calls:
             left, given = run.seconds - _second(call), call.arguments.get("given")
@@ -295,6 +296,7 @@ def saves_failure(program: Program, rng: Random) -> None:
         f"No answer came from {step} in its time": _made(rng, 4, PLENTY, faults={step: None}),
         refused: _made(rng, 4, PLENTY, faults={step: world.ToolError}),
         f"{step} could not be reached": _made(rng, 4, PLENTY, faults={step: world.ToolUnavailableError}),
+        f"{plan[0]} refused to work": _made(rng, 4, PLENTY, faults={plan[0]: world.ToolError}),
     }
     runs = {what: replace(run, plan=plan) for what, run in runs.items()}
     for place, kind in zip([0, 3, 1, 2, 0, 3, 1, 2], kinds, strict=True):
@@ -313,7 +315,7 @@ def saves_failure(program: Program, rng: Random) -> None:
     )
     found = _carry_out(program, *runs.values())
     reasons = {what: _reason_saved(what, runs[what], seen) for what, seen in zip(runs, found, strict=True)}
-    for one, other in product(list(runs)[2:5], (over, refused)):
+    for one, other in product(list(runs)[2:6], (over, refused)):
         assert one == other or reasons[one] != reasons[other], (
             f"{other}; in another run, {one}. Both times the error is {reasons[one]!r}: that does not say why"
         )

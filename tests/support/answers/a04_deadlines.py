@@ -1511,6 +1511,16 @@ WRONG += [
                 raise
             return store.save(task.to(TaskState.FAILED, error=f"{name}: the deadline has passed"))
         except Exception as""")),
+    ("whole seconds for each step", "operation_deadline", r"limit of [\d.]+ s. It was given \d+; expected [\d.]+$",
+     _but("step(step_timeout(deadline, limit))", "step(int(step_timeout(deadline, limit)))")),
+    ("all steps are named", "saves_failure", r"Both times the error is .*: that does not say why",
+     _but(REASON, 'f"one of {list(steps)}: {error!r}"')),
+    ("completed when it is over", "saves_failure", r"the task in the store is completed; expected a failed one",
+     _but("        except Exception", "        except DeadlineExceeded:\n            break\n        except Exception")),
+    ("a set of names", "run_deadline", r"run_steps ran", _but(LOOP, """\
+    for name in set(steps) - set(task.journal):
+        step = steps[name]
+""")),
     ("the deadline is looked at before the journal", "saves_failure", r"(\w+) was done, and has not failed",
      _but(SKIPPED, """        if deadline.remaining() <= 0:
             return store.save(task.to(TaskState.FAILED, error=f"{name}: could not start"))
@@ -1520,6 +1530,15 @@ WRONG += [
 ]  # fmt: skip
 
 RIGHT |= {
+    "a cached deadline": _but(
+        "def run_steps", "from functools import lru_cache\n\n\nuntil = lru_cache(Deadline)\n\n\ndef run_steps",
+        "Deadline(task.deadline, clock)", "until(task.deadline, clock)",
+    ),
+    "a queue of steps": _but(LOOP + SKIPPED, """\
+    todo = [pair for pair in steps.items() if pair[0] not in task.journal][::-1]
+    while todo and (pair := todo.pop()):
+        name, step = pair
+"""),
     "the type and the text": _but(REASON, 'f"{name}: {type(error).__name__}: {error}"'),
     "the lines of a traceback": _but(
         REASON, 'name + ": " + "".join(traceback.format_exception_only(error))',
