@@ -299,14 +299,16 @@ def _two(rng: Random, *, shorter: bool) -> tuple[Task, Task]:
 
 
 def _many(rng: Random) -> list[tuple[str, Task]]:
-    """Where a task is saved, in order: tasks with all texts, of the same length, older ones, and one at two paths."""
+    """Where a task is saved, in order: tasks with all texts, alike in all but a part, older ones, one at two paths."""
     texts = rng.sample(TEXTS, len(TEXTS))
     one, two = (_task(rng, id=f"task-{n}", user_input=f"deploy shop {n}") for n in rng.sample(range(100, 1000), 2))
     odd = [_task(rng, user_input=text, journal={texts[n - 1]: texts[n - 2]}) for n, text in enumerate(texts)]
     late = _task(rng, deadline=datetime(2026, 1, 1, 12, tzinfo=UTC), state="failed", error=texts[0])
     done = _task(rng, state="completed", result=texts[1], version=7)
     again = done.model_copy(update={"state": TaskState.RUNNING, "result": None, "version": 3})
-    kept = [one, two, one, *odd, late, done, again]
+    parts = {"journal": {"create_dns": texts[2]}, "error": texts[3], "result": texts[4], "deadline": None}
+    changed = [late.model_copy(update={name: part}) for name, part in parts.items()]
+    kept = [one, two, one, *odd, late, *changed, late, done, again]
     return [*((PATH, task) for task in kept), ("folder/task.json", one), ("other", one), (PATH, one)]
 
 

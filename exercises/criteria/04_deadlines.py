@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
+from itertools import product
 from numbers import Real
 from random import Random
 from typing import Any
@@ -40,10 +41,12 @@ class RefusedError(Exception):
     """An error of a step's own."""
 
 
-ERRORS = [RefusedError, RuntimeError, KeyError, ValueError, ConnectionError, TimeoutError, AssertionError]
+ERRORS = [
+    *(RefusedError, RuntimeError, KeyError, ValueError, ConnectionError, TimeoutError, AssertionError, DeadlineExceeded)
+]
 
 
-@dataclass
+@dataclass(eq=False)
 class OddClock(SystemClock):
     """A machine's clock: wall time is `days` ahead, and moves by `hours` while the first step runs; it was booted once.
 
@@ -193,6 +196,7 @@ def operation_deadline(program: Program, rng: Random) -> None:
             f"With {left:g} s left and a limit of {limit:g} s, step_timeout {_said(answer)}; expected {expected:g}"
         )
     runs = [_tight(rng), _tight(rng), _tight(rng)]
+    runs[1:] = [replace(run, seconds=run.seconds + part, limit=run.limit + part) for run in runs[1:]]
     for seen, run in zip(_carry_out(program, *runs), runs, strict=True):
         for call in seen.calls:
             left, given = run.seconds - _second(call), call.arguments.get("given")
@@ -292,9 +296,10 @@ def saves_failure(program: Program, rng: Random) -> None:
         f"No answer came from {step} in its time": _made(rng, 4, PLENTY, faults={step: None}),
         refused: _made(rng, 4, PLENTY, faults={step: world.ToolError}),
         f"{step} could not be reached": _made(rng, 4, PLENTY, faults={step: world.ToolUnavailableError}),
+        f"{plan[0]} refused to work": _made(rng, 4, PLENTY, faults={plan[0]: world.ToolError}),
     }
     runs = {what: replace(run, plan=plan) for what, run in runs.items()}
-    for place, kind in zip([0, 3, 1, 2, 0, 3, 1], kinds, strict=True):
+    for place, kind in zip([0, 3, 1, 2, 0, 3, 1, 2], kinds, strict=True):
         run = _made(rng, 4, PLENTY)
         runs[f"{run.plan[place]} raised {kind.__name__}"] = replace(run, faults={run.plan[place]: kind})
     half, late = _made(rng, 4, PLENTY), _made(rng, 4, EACH)
@@ -310,11 +315,10 @@ def saves_failure(program: Program, rng: Random) -> None:
     )
     found = _carry_out(program, *runs.values())
     reasons = {what: _reason_saved(what, runs[what], seen) for what, seen in zip(runs, found, strict=True)}
-    for one in list(runs)[2:5]:
-        for other in over, refused:
-            assert one == other or reasons[one] != reasons[other], (
-                f"{other}; in another run, {one}. Both times the error is {reasons[one]!r}: that does not say why"
-            )
+    for one, other in product(list(runs)[2:6], (over, refused)):
+        assert one == other or reasons[one] != reasons[other], (
+            f"{other}; in another run, {one}. Both times the error is {reasons[one]!r}: that does not say why"
+        )
 
 
 def _reason_saved(what: str, run: Run, seen: Seen) -> str:
@@ -323,6 +327,10 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
     broken = [name for name in run.faults if name in called]
     later = called[called.index(broken[0]) + 1 :] if broken else []
     assert seen.returned or later, f"{what}, and run_steps {seen.did}; expected the failed task"
+    assert broken or not run.faults, (
+        f"With {PLENTY} s for {len(run.plan)} steps of {EACH} s, {next(iter(run.faults))} did not begin. "
+        f"The task is {seen.state}"
+    )
     assert not later, f"{what}, and after that run_steps ran {', '.join(later)}: an error ends the run"
     assert seen.is_stored(TaskState.FAILED), f"{what}, and the task in the store is {seen.state}; expected a failed one"
     stored, done = seen.stored, [call for call in seen.calls if _was_done(call, run.faults)]
@@ -331,6 +339,10 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
         f"{what}, and the error of the failed task is {stored.error!r}: say which step failed"
     )
     names = [*run.journal, *(call.tool for call in done)]
+    told = [name for name in run.plan if name in stored.error]
+    assert not told or {*told} - {*names}, (
+        f"{what}, and the error of the failed task is {stored.error!r}: {told[0]} was done, and has not failed"
+    )
     assert list(stored.journal) == names, (
         f"{what}. {', '.join(names) or 'No step'} had been done; "
         f"the journal in the store has {', '.join(stored.journal) or 'nothing'}"

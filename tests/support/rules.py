@@ -66,7 +66,7 @@ RULES = {
         ("wall time may be set", "Wall time may be set while the steps run", "restart_keeps_deadline"),
         ("done steps stay done", "A step in `task.journal` does not run again", "restart_keeps_deadline"),
         ("failures are stored", "or a step raises an error, the task is saved as `FAILED`", "saves_failure"),
-        ("with a reason", "which step failed, and with which error", "saves_failure"),
+        ("with a reason", "which step failed or could not start, and with which error", "saves_failure"),
         ("and returned", "It is returned, and nothing is raised", "saves_failure"),
     ],
     "05_postgres": [

@@ -1468,3 +1468,90 @@ WRONG += [
         [STALE_LOCK],
     ),
 ]
+
+
+# What is remembered, left out and put together otherwise.
+
+OLD_ONE = "    old = load_task(path)\n    if old is not None and {}:\n        return\n"
+
+IN_PARTIALS = """# answer: save_task
+from functools import partial
+
+
+def _save(task, path, end):
+    new = Path(f"{path}{end}")
+    with new.open("wb", buffering=0) as file:
+        file.write(task.model_dump_json().encode())
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(Path(path).parent, os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+save_task = partial(_save, end=".part")
+"""
+
+LIVES = """# answer: resume
+def resume(task_id, store, steps):
+    def lives():
+        yield (task := store.get(Task, task_id))
+        if task.state == TaskState.COMPLETED:
+            return
+        if task.state != TaskState.RUNNING:
+            yield (task := store.save(task.to(TaskState.RUNNING)))
+        while name := next((name for name in steps if name not in task.journal), None):
+            yield (task := store.save(task.finished(name, steps[name]())))
+        yield store.save(task.to(TaskState.COMPLETED, result=json.dumps(task.journal)))
+
+    *_, last = lives()
+    return last
+"""
+
+BY_ITS_NUMBER = """# answer: load_task
+import errno
+
+
+def load_task(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        match error.errno:
+            case errno.ENOENT:
+                return None
+        raise
+    except UnicodeError as error:
+        raise CorruptState(str(error)) from error
+    try:
+        return Task.model_validate(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise CorruptState(str(error)) from error
+"""
+
+WRONG += [
+    ("what is alike in id, state and journal is not written", "keeps_acknowledged", r"a task with the \w+ ",
+     _in(SAVE, "    text =", OLD_ONE.format(
+         "(old.id, old.state, old.journal) == (task.id, task.state, task.journal)") + "    text =")),
+    ("what has only another result is not written", "keeps_acknowledged", r"a task with the \w+ ",
+     _in(SAVE, "    text =", OLD_ONE.format(
+         "all(part == getattr(task, name) for name, part in old if name not in ('result', 'error'))") + "    text =")),
+    ("an older version is not written", "keeps_acknowledged", r"a task with the \w+ ",
+     _in(SAVE, "    text =", OLD_ONE.format("old.id == task.id and old.version > task.version") + "    text =")),
+    ("every second step is saved", "resumes", r"had finished before, and ran again",
+     _in(RESUME, RUN, "            task = task.finished(name, step())\n            if len(task.journal) % 2 == 0:\n"
+         "                task = store.save(task)\n")),
+    ("an empty result if the step raises", "resumes", r"the journal says that it returned ''",
+     _in(RESUME, RUN, "            result = ''\n            try:\n                result = step()\n"
+         "            finally:\n                task = store.save(task.finished(name, result))\n")),
+    ("the folder is synced before the rename", "survives_power_cut", r"^Power cut after .*but the old task is back",
+     [SAVE.replace('    os.replace(path + ".new", path)\n', "") + '    os.replace(path + ".new", path)\n']),
+]  # fmt: skip
+
+RIGHT |= {
+    "in partials": [IN_PARTIALS],
+    "a generator of lives": [LIVES],
+    "a missing file by its number": [BY_ITS_NUMBER],
+}

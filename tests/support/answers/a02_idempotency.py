@@ -1380,3 +1380,37 @@ WRONG += [
     ("the day is in it", "key_survives_restart", r"after a restart, ", [THE_DAY_IS_IN_IT]),
     ("pickle remembers which text is the same object", "key_survives_restart", r"after a restart, ", [PICKLED]),
 ]
+
+WRONG += [
+    ("what wants to stop is an answer", "no_duplicates", r"do_work raised SystemExit: stop, and .*completed",
+     _caught("    except SystemExit as error:\n        result = str(error)\n")),
+    ("a generator's end is swallowed", "no_duplicates", r"do_work raised GeneratorExit, and .* let the error",
+     _caught("    except GeneratorExit:\n        return task\n")),
+    ("a cancellation is a failure", "no_duplicates", r"do_work raised CancelledError, and .* let the error of do_work",
+     _caught("    except BaseException as error:\n        if type(error).__name__ != 'CancelledError':\n"
+             "            raise\n        raise RuntimeError('cancelled') from error\n")),
+    ("one of two names escaped", "keys_differ", r"return the same key",
+     _key("task_id + ':' + step.replace(':', '::')")),
+    ("a sum of digests", "keys_differ", r"return the same key",
+     _key("hex(sum(int(hashlib.sha256(name.encode()).hexdigest(), 16) for name in (task_id, step)))")),
+    ("fifteen digits of a digest", "keys_differ", r"(bits|same key)",
+     _key("str(int(hashlib.sha256(json.dumps([task_id, step]).encode()).hexdigest(), 16) % 10**15)")),
+    ("a lock that outlives its process", "no_duplicates", r"FileExistsError",
+     _execute(CALL, "    lock = f'{task_id}.lock'\n    os.close(os.open(lock, os.O_CREAT | os.O_EXCL))\n"
+              f"{CALL}    os.unlink(lock)\n", "import os\n")),
+    ("completed, whatever came", "no_duplicates", r"do_work raised", _caught(
+        "    except BaseException:\n        store.save(task.to(TaskState.COMPLETED, result=''))\n        raise\n")),
+]  # fmt: skip
+
+RIGHT |= {
+    "two names as Python writes them": _key("repr(task_id) + repr(step)"),
+    "an uuid in the space of an uuid": _key("str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_OID, task_id), step))"),
+    "a key for the digest": _key(
+        "hashlib.blake2b(step.encode(), key=hashlib.sha256(task_id.encode()).digest(), digest_size=16).hexdigest()"
+    ),
+    "two numbers": _key('f"{task_id.encode().hex()}-{step.encode().hex()}"'),
+    "who wants to stop is let first": _caught(
+        "    except (KeyboardInterrupt, SystemExit, GeneratorExit):\n        raise\n"
+        "    except BaseException as error:\n        error.add_note('in do_work')\n        raise\n"
+    ),
+}

@@ -1984,3 +1984,160 @@ WRONG += [
     ("in hundred parts", "spreads", r"draws of full_jitter.* gave only \d+ different delays", [IN_HUNDRED_PARTS]),
     ("in milliseconds, as integers", "spreads", r"gave 0 each time: it does not spread", [IN_MILLISECONDS]),
 ]
+
+
+# Values that cannot be compared, states that last, and other shapes.
+
+WITH = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+"""
+
+COMPARED_WITH_A_MARK = (
+    WITH
+    + """
+    missing = value = object()
+    for left, delay in zip(range(max_attempts - 1, -1, -1), delays()):
+        try:
+            value = fn()
+        except Exception as error:
+            if not left or not is_retryable(error):
+                raise
+            time.sleep(jitter(delay) if jitter else delay)
+        if value != missing:
+            return value
+"""
+)
+
+EXPONENT_OF_SIX = """
+# answer: delays
+def delays(base=1, factor=2, cap=60):
+    power = 0
+    while True:
+        yield min(base * factor**power, cap)
+        power = min(power + 1, 6)
+"""
+
+ERRORS_IN_A_DEFAULT = (
+    "# answer: execute_with_retry\n"
+    "def execute_with_retry(fn, max_attempts, is_retryable, jitter=None, errors=[]):\n"
+    """
+    for delay in delays():
+        try:
+            return fn()
+        except Exception as error:
+            errors.append(error)
+            if len(errors) >= max_attempts or not is_retryable(error):
+                raise
+        time.sleep(jitter(delay) if jitter else delay)
+"""
+)
+
+ALL_ERRORS_IN_A_GROUP = (
+    WITH
+    + """
+    errors = []
+    for left, delay in zip(range(max_attempts - 1, -1, -1), delays()):
+        try:
+            return fn()
+        except Exception as error:
+            errors.append(error)
+            if not is_retryable(error):
+                raise
+        if left:
+            time.sleep(jitter(delay) if jitter else delay)
+    raise ExceptionGroup("all attempts failed", errors)
+"""
+)
+
+COMPARED_BY_IDENTITY = COMPARED_WITH_A_MARK.replace("value != missing", "value is not missing")
+
+A_CONTEXT_FOR_EACH_ATTEMPT = """
+# answer: execute_with_retry
+from contextlib import contextmanager
+
+
+@contextmanager
+def attempt(again, pause):
+    try:
+        yield
+    except Exception as error:
+        if not again(error):
+            raise
+        time.sleep(pause())
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    gaps, shake = iter(delays()), jitter or float
+    for number in range(1, max_attempts + 1):
+        with attempt(lambda error: number < max_attempts and is_retryable(error), lambda: shake(next(gaps))):
+            return fn()
+"""
+
+POLICY = """
+# answer: execute_with_retry
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Policy:
+    left: int
+    gaps: Iterator[float] = field(default_factory=delays)
+
+    def again(self):
+        self.left -= 1
+        return self.left > 0
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    policy = Policy(max_attempts)
+    while True:
+        try:
+            value = fn()
+        except Exception as error:
+            if not (is_retryable(error) and policy.again()):
+                raise
+            gap = next(policy.gaps)
+            time.sleep(jitter(gap) if jitter is not None else gap)
+        else:
+            return value
+"""
+
+PARTIAL_STEPS = """
+# answer: delays
+from functools import partial
+from itertools import accumulate, repeat
+
+
+def _next(factor, cap, last, _):
+    return min(last * factor, cap)
+
+
+def delays(base=1, factor=2, cap=60):
+    return accumulate(repeat(None), partial(_next, factor, cap), initial=min(base, cap))
+"""
+
+
+def _jitter(value):
+    return [f"# answer: full_jitter\ndef full_jitter(delay, rng):\n    return {value}\n"]
+
+
+WRONG += [
+    ("compared with a mark", "returns_value", r"raised ValueError: which of the numbers\?", [COMPARED_WITH_A_MARK]),
+    ("an exponent of six at most", "capped", r"and should be the cap", [EXPONENT_OF_SIX]),
+    ("errors in a default", "grows", r"Delays", [ERRORS_IN_A_DEFAULT]),
+    ("errors in a default", "gives_up", r"max_attempts is \d, every attempt failed, and", [ERRORS_IN_A_DEFAULT]),
+    ("all errors in a group", "gives_up", r"raised ExceptionGroup", [ALL_ERRORS_IN_A_GROUP]),
+    ("squared", "spreads", r"each tenth is as likely", _jitter("delay * rng.random() ** 2")),
+    ("an exponential law", "spreads", r"each tenth", _jitter("min(rng.expovariate(2 / delay), delay) if delay else 0")),
+    ("a choice of hundred parts", "spreads", r"only 10\d different", _jitter("delay * rng.choice(range(101)) / 100")),
+]  # fmt: skip
+
+RIGHT |= {
+    "compared by identity": [COMPARED_BY_IDENTITY],
+    "a context for each attempt": [A_CONTEXT_FOR_EACH_ATTEMPT],
+    "a dataclass as policy": [POLICY],
+    "partial steps": [PARTIAL_STEPS],
+    "two draws, modulo one": _jitter("(rng.random() + rng.random()) % 1 * delay"),
+    "random bits": _jitter("delay * (rng.getrandbits(53) / 2**53)"),
+}

@@ -852,7 +852,7 @@ WRONG += [
      r"the error of the failed task is 'the run failed': say which step failed",
      _but(REASON, "'the run failed'")),
     ('only OSErrors and deadlines', 'saves_failure',
-     r"(\w+) raised (AssertionError|KeyError|RefusedError), and run_steps raised \2: it did not work",
+     r"(\w+) raised (AssertionError|KeyError|RefusedError), and run_steps raised \2: '?it did not work",
      _but('except Exception as', 'except (OSError, ValueError, RuntimeError, DeadlineExceeded) as')),
     ('one deadline for the process', 'run_deadline',
      r"Ended at \d+ s, deadline \d+ s. \w+ began at \d+ s, and was given \d+ s",
@@ -1482,3 +1482,77 @@ WRONG += [
         [EMPTY_IS_NOT_DONE],
     )
 ]
+
+
+# Which step, and which error.
+
+TO_BEGIN = """        try:
+            timeout = step_timeout(deadline, limit)
+        except DeadlineExceeded as error:
+            return store.save(task.to(TaskState.FAILED, error=OVER))
+        try:
+            result = step(timeout)
+"""
+TRIED = """        try:
+            result = step(step_timeout(deadline, limit))
+"""
+SKIPPED = """        if name in task.journal:
+            continue
+"""
+
+WRONG += [
+    ("a deadline of the step's own, without the step", "saves_failure", r"raised DeadlineExceeded, .* which step",
+     _but("        except Exception as", """        except DeadlineExceeded as error:
+            return store.save(task.to(TaskState.FAILED, error=f"the deadline has passed: {error!r}"))
+        except Exception as""")),
+    ("a deadline of the step's own gets out", "saves_failure", r"raised DeadlineExceeded, and run_steps raised Dead",
+     _but("        except Exception as", """        except DeadlineExceeded:
+            if deadline.remaining() > 0:
+                raise
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: the deadline has passed"))
+        except Exception as""")),
+    ("whole seconds for each step", "operation_deadline", r"limit of [\d.]+ s. It was given \d+; expected [\d.]+$",
+     _but("step(step_timeout(deadline, limit))", "step(int(step_timeout(deadline, limit)))")),
+    ("all steps are named", "saves_failure", r"Both times the error is .*: that does not say why",
+     _but(REASON, 'f"one of {list(steps)}: {error!r}"')),
+    ("completed when it is over", "saves_failure", r"the task in the store is completed; expected a failed one",
+     _but("        except Exception", "        except DeadlineExceeded:\n            break\n        except Exception")),
+    ("a set of names", "run_deadline", r"run_steps ran", _but(LOOP, """\
+    for name in set(steps) - set(task.journal):
+        step = steps[name]
+""")),
+    ("the deadline is looked at before the journal", "saves_failure", r"(\w+) was done, and has not failed",
+     _but(SKIPPED, """        if deadline.remaining() <= 0:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: could not start"))
+""" + SKIPPED)),
+    ("the step before is told as the one that failed", "saves_failure", r"(\w+) was done, and has not failed",
+     _but(TRIED, TO_BEGIN.replace("OVER", 'f"{list(task.journal)[-1:]}: {error!r}"'))),
+]  # fmt: skip
+
+RIGHT |= {
+    "a cached deadline": _but(
+        "def run_steps", "from functools import lru_cache\n\n\nuntil = lru_cache(Deadline)\n\n\ndef run_steps",
+        "Deadline(task.deadline, clock)", "until(task.deadline, clock)",
+    ),
+    "a queue of steps": _but(LOOP + SKIPPED, """\
+    todo = [pair for pair in steps.items() if pair[0] not in task.journal][::-1]
+    while todo and (pair := todo.pop()):
+        name, step = pair
+"""),
+    "the type and the text": _but(REASON, 'f"{name}: {type(error).__name__}: {error}"'),
+    "the lines of a traceback": _but(
+        REASON, 'name + ": " + "".join(traceback.format_exception_only(error))',
+        "def run_steps", "import traceback\n\n\ndef run_steps",
+    ),
+    "what was done, and what could not start": _but(
+        TRIED, TO_BEGIN.replace("OVER", 'f"done: {list(task.journal)}; {name} could not start"'),
+    ),
+    "no step is named if none failed": _but(TRIED, TO_BEGIN.replace("OVER", '"the deadline has passed"')),
+    "a sentence for each kind": _but(
+        "        except Exception as", """        except DeadlineExceeded:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: no time"))
+        except TimeoutError:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: no answer"))
+        except Exception as""",
+    ),
+}  # fmt: skip
