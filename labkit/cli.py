@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from labkit import repository
+from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
 
@@ -167,14 +168,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     command.set_defaults(run=check)
 
-    command = commands.add_parser("grade", help="grade a class: a folder per student, or notebooks named by student")
-    command.add_argument("submissions", metavar="SUBMISSIONS", type=Path, help="the folder with what was handed in")
-    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the book is written, and kept")
-    command.add_argument("--criteria", metavar="FOLDER", type=Path, help="exercises and criteria of your own")
-    command.add_argument("--seed", metavar="N", type=int, default=0, help="draws the inputs of the cases; default 0")
-    command.add_argument("--jobs", metavar="N", type=int, help="students at a time; default: as many as processors")
-    command.add_argument("--marks-only", action="store_true", help="do not try if the notebooks run through")
-    command.add_argument("--trust", action="store_true", help="run students' code with all that you may do yourself")
+    command = commands.add_parser("grade", help="grade a class, or a part of it, and write its book")
+    options.add_to(command)
     command.set_defaults(run=grade)
 
     command = commands.add_parser("db", help="the embedded PostgreSQL, or the server in LABKIT_DSN")

@@ -9,7 +9,7 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from labkit.grading.judge.program import Program
 from labkit.grading.notebook.cells import Cell, read_cells, read_notebook
@@ -28,7 +28,7 @@ class Case(BaseModel):
     id: str
     criterion: str
     title: str
-    marks: int
+    marks: int | float = Field(ge=0, multiple_of=0.5)
     answers: tuple[str, ...]
     """The answers that it needs."""
     depends_on: tuple[str, ...] = ()
