@@ -112,7 +112,7 @@ class Book:
                 workers.shutdown(cancel_futures=True)
                 raise
         rows = self.kept.rows()
-        return [self._summed(rows[student.id]) for student in students]
+        return [self._summed(rows[student.name]) for student in students]
 
     def rows(self) -> list[Row]:
         """Everybody of the book, by the roster's names. UsageError if the policy speaks of what there is not."""
@@ -136,7 +136,7 @@ class Book:
         """Who is in the book, and who will be when these have been graded."""
         known = self.kept.rows()
         for each in students:
-            known.setdefault(each.id, Row(id=each.id, student=each.name, entries={"": each.unread()}))
+            known.setdefault(each.name, Row(id=each.name, student=each.name, entries={"": each.unread()}))
         return {row.student for row in by_roster(known.values(), self.policy)}
 
     @contextmanager

@@ -59,7 +59,7 @@ def _grade(
     with shown.Steps(console, len(students)) as steps:
         book.grade(students, jobs, steps.done, again=arguments.again)
     kept = book.kept.rows()
-    return {name for each in students for name in (each.name, known_as(kept[each.id], book.policy))}
+    return {name for each in students for name in (each.name, known_as(kept[each.name], book.policy))}
 
 
 def _write(book: Book, enforced: Sequence[Guarantee], names: Collection[str]) -> None:

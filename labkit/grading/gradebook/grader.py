@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from labkit.grading.gradebook.steps import FOR_ALL, do_steps
 from labkit.grading.gradebook.student import Desk, Journal, Key, Student
 from labkit.grading.sandbox.room import Loan, Room
 from labkit.grading.sandbox.warm import Servers
-from labkit.store import StoreError
 from labkit.task import Task, TaskState
 
 if TYPE_CHECKING:
@@ -57,11 +56,8 @@ class Grader:
 
     def _keep(self, student: Student, entries: Mapping[str, Entry], error: Exception | None = None) -> None:
         """Keep what was found. An exercise that was graded before, and was not handed in now, stays as it is."""
-        before: Mapping[str, Entry] = {}
-        with suppress(StoreError):
-            before = self.book.kept.entries(student.id)
-        new = [stem for stem in self.book.asked if stem not in entries and not (stem in before and before[stem].result)]
-        self.book.kept.put(student.id, student.name, {**{stem: student.unread(stem, error) for stem in new}, **entries})
+        others = {stem: student.unread(stem, error) for stem in self.book.asked if stem not in entries}
+        self.book.kept.put(student, entries, others)
 
     def _grade(self, student: Student, slot: int, *, again: bool, last: bool) -> dict[str, Exception]:
         """Do the steps that the journal lacks, under the student's lock, and keep the row. The steps that failed."""

@@ -71,7 +71,8 @@ def class_page(grades: Sequence[Grade], guarantees: Sequence[Guarantee], groups:
                     same[f"{result.stem.partition('_')[0]}.{verdict.case}", verdict.what].append(grade.student)
     again = sorted(((key, who) for key, who in same.items() if len(who) > 1), key=lambda each: (-len(each[1]), each[0]))
     rows = sorted(grades, key=lambda grade: (ORDER.get(grade.status, 2), look.name(grade.student)))
-    shown = [(grade, veiled(grade, look.veils).notes, decided(grade)) for grade in rows]
+    hidden = [(grade, veiled(grade, look.veils)) for grade in rows]
+    shown = [(grade, each.notes, decided(each)) for grade, each in hidden]
     return _template("class.html").render(
         rows=shown, guarantees=guarantees, groups=groups, again=again, look=look,
         counts=Counter(grade.status for grade in rows), standings=_standings(grades) if grades else [],

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
-from labkit.grading.gradebook.policy import Policy
+from labkit.grading.gradebook.policy import Policy, folded
 from labkit.grading.gradebook.rows import Entry, Row
 from labkit.grading.reader.reader import Bundle
 from labkit.repository import UsageError
@@ -11,13 +11,13 @@ from labkit.repository import UsageError
 
 def known_as(row: Row, policy: Policy) -> str:
     """The roster's name for a student; nothing if they are not on it."""
-    names = {_folded(name): key for key, each in policy.roster.items() for name in (key, *each.names)}
+    names = {folded(name): key for key, each in policy.roster.items() for name in (key, *each.names)}
     numbers = {str(each.canvas): key for key, each in policy.roster.items() if each.canvas is not None}
     for each in row.entries.values():
         if each.platform == "Canvas" and each.id in numbers:
             return numbers[each.id]
     bare = [row.student.removesuffix(f"_{each.id}") for each in row.entries.values() if each.id]
-    return next((names[_folded(name)] for name in (row.student, *bare) if _folded(name) in names), "")
+    return next((names[folded(name)] for name in (row.student, *bare) if folded(name) in names), "")
 
 
 def by_roster(rows: Iterable[Row], policy: Policy) -> list[Row]:
@@ -62,7 +62,3 @@ def _joined(name: str, rows: list[Row]) -> list[Row]:
         done |= mine
     rest = {stem: each for row in rows for stem, each in row.entries.items() if stem not in done}
     return [Row(id=name, student=name, entries={**rest, **done})]
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()

@@ -18,6 +18,8 @@ from labkit.grading.judge.criteria import Exercise
 from labkit.repository import UsageError
 
 NAME = "policy.toml"
+PLAINLY = {"extra_forbidden": "there is no such key", "missing": "it is missing"}
+"""Kinds of error → what is said of them."""
 Mark = int | float
 
 
@@ -102,7 +104,8 @@ class Policy(Form):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(_plain, first["loc"]))
-            raise UsageError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+            said = PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
+            raise UsageError(f"{path}: {where}: {said}") from None
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from None
 
@@ -110,12 +113,11 @@ class Policy(Form):
         """UsageError, naming file and key, if it speaks of an exercise, a case or a student that there is not."""
         numbers = {each.number: each for each in exercises.values()}
         known = {*people, *self.roster}
+        self._check_names(path)
         for table in "due", "extensions", "handed_in":
-            for number in getattr(self, table):
-                _named(path, f"{table}.{number}", number, numbers, "exercise")
-        for table in "extensions", "handed_in":
             for number, times in getattr(self, table).items():
-                for student in times:
+                _named(path, f"{table}.{number}", number, numbers, "exercise")
+                for student in times if table != "due" else ():
                     _named(path, f"{table}.{number}.{student}", student, known, "student")
         met: set[tuple[str, str]] = set()
         for place, override in enumerate(self.overrides, 1):
@@ -124,12 +126,25 @@ class Policy(Form):
             most = _most(path, f"{where}.of", override.of, numbers)
             if override.marks is not None and override.marks > most:
                 most_of = (
-                    f"{override.of} has {most:g} marks at most" if override.of else "say of which exercise or case"
+                    f"{override.of} has {most:g} marks at most" if override.of else "say in `of` what they are for"
                 )
                 _refuse(path, f"{where}.marks", most_of)
             if (override.student, override.of) in met:
                 _refuse(path, where, f"{override.student} has another override for the same, above it")
             met.add((override.student, override.of))
+
+    def _check_names(self, path: Path) -> None:
+        """No name is that of two students."""
+        called: dict[str, str] = {}
+        for key, each in self.roster.items():
+            for name in (key, *each.names):
+                if called.setdefault(folded(name), key) != key:
+                    _refuse(path, f"roster.{key}", f"{name!r} is also a name of {called[folded(name)]!r}")
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: case, blanks and underscores do not count."""
+    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 def _plain(part: int | str) -> str:

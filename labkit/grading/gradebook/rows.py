@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -98,6 +98,18 @@ class Row(BaseModel):
         return Ruling(mine, found, notes, policy.roster.get(self.student, Person()))
 
 
+class Named(Protocol):
+    """Somebody who has a row."""
+
+    @property
+    def id(self) -> str:
+        """What the row is called."""
+
+    @property
+    def name(self) -> str:
+        """Under which they hand in."""
+
+
 class Kept:
     """The rows in a folder's store. It is made when the first one is kept."""
 
@@ -111,22 +123,22 @@ class Kept:
         return FileStateStore(self._folder)
 
     def rows(self) -> dict[str, Row]:
-        """All rows, by id. StoreError if one cannot be read."""
+        """All rows, by student. StoreError if one cannot be read."""
         ids = paged(self._store.list_ids, Row) if self._folder.is_dir() else ()
-        return {**{each: self._store.get(Row, each) for each in ids}, **self._unkept}
+        rows = [self._store.get(Row, each) for each in ids]
+        return {**{row.student: row for row in rows}, **self._unkept}
 
-    def entries(self, row_id: str) -> dict[str, Entry]:
-        """What is kept of a student."""
-        row = self._unkept.get(row_id) or (self._store.get(Row, row_id) if self._folder.is_dir() else None)
-        return row.entries if row else {}
+    def put(self, student: Named, entries: Mapping[str, Entry], others: Mapping[str, Entry]) -> None:
+        """Keep these entries, and of the `others` those of which nothing was found before.
 
-    def put(self, row_id: str, student: str, entries: Mapping[str, Entry]) -> None:
-        """Keep these entries beside those of other exercises. Whoever calls holds the student's lock."""
+        Whoever calls holds the student's lock.
+        """
         try:
-            old = self._store.get(Row, row_id)
-            if old is None:
-                self._store.insert(Row(id=row_id, student=student, entries=dict(entries)))
-            elif (new := {**old.entries, **entries}) != old.entries:
-                self._store.save(old.model_copy(update={"entries": new}))
+            old = self._store.get(Row, student.id)
+            row = old or self._store.insert(Row(id=student.id, student=student.name))
+            found = {stem for stem, each in row.entries.items() if each.result}
+            new = {**row.entries, **{stem: others[stem] for stem in others if stem not in found}, **entries}
+            if new != row.entries:
+                self._store.save(row.model_copy(update={"entries": new}))
         except Exception:  # noqa: BLE001 - whatever it is, it costs this student alone, who is in today's book
-            self._unkept[row_id] = Row(id=row_id, student=student, entries=dict(entries))
+            self._unkept[student.name] = Row(id=student.name, student=student.name, entries={**others, **entries})
