@@ -50,6 +50,21 @@ def grade(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def criteria_check(arguments: argparse.Namespace) -> int:
+    """Say what is wrong with exercises and cases of one's own; 1 if anything is."""
+    from labkit.grading.judge import criteria, faults  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+
+    found = False
+    for fault in faults.faults(arguments.folder):
+        found = True
+        print(fault, flush=True)
+    if not found:
+        known = criteria.exercises(arguments.folder)
+        cases = sum(len(each.cases) for each in known.values())
+        print(f"Nothing is wrong: exercises {', '.join(each.number for each in known.values())}, {cases} cases")
+    return int(found)
+
+
 def db_start(arguments: argparse.Namespace) -> int:
     """Start the embedded server, or see whether the one in LABKIT_DSN answers."""
     from labkit import database  # noqa: PLC0415 - `labkit --help` must not wait for the driver
@@ -171,6 +186,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command = commands.add_parser("grade", help="grade a class, or a part of it, and write its book")
     options.add_to(command)
     command.set_defaults(run=grade)
+
+    command = commands.add_parser("criteria", help="exercises and cases of your own")
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    action = actions.add_parser("check", help="say what is wrong with them, before anybody is graded")
+    action.add_argument("folder", metavar="FOLDER", type=Path, help="a folder like exercises/, with a criteria.toml")
+    action.set_defaults(run=criteria_check)
 
     command = commands.add_parser("db", help="the embedded PostgreSQL, or the server in LABKIT_DSN")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
