@@ -50,6 +50,15 @@ def grade(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def release(arguments: argparse.Namespace) -> int:
+    """Write what students get into a folder."""
+    from labkit import release as releasing  # noqa: PLC0415 - `labkit --help` must not wait for it
+
+    names = releasing.release(repository.root(), arguments.folder)
+    print(f"{len(names)} files for students are in {arguments.folder}: `make lab` there opens the lab")
+    return 0
+
+
 def criteria_check(arguments: argparse.Namespace) -> int:
     """Say what is wrong with exercises and cases of one's own; 1 if anything is."""
     from labkit.grading.judge import criteria, faults  # noqa: PLC0415 - `labkit --help` must not wait for the judge
@@ -186,6 +195,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command = commands.add_parser("grade", help="grade a class, or a part of it, and write its book")
     options.add_to(command)
     command.set_defaults(run=grade)
+
+    command = commands.add_parser("release", help="write what students get: no solutions, tests or tools")
+    command.add_argument("folder", metavar="DIR", type=Path, help="an empty folder, or an earlier release")
+    command.set_defaults(run=release)
 
     command = commands.add_parser("criteria", help="exercises and cases of your own")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)

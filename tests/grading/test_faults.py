@@ -53,7 +53,9 @@ FAULTS = {
     ]),
     "a case that is there twice": (CRITERIA.replace('"doubles_none"', '"doubles"').replace("depends_on", "#"), JUDGE, [
         "90.doubles is there twice",
-        "criteria/90_double.py: doubles_none judges, and is no case in criteria.toml: begin its name with _ if it is none",
+        "criteria/90_double.py: {} judges, and is no case in criteria.toml: begin its name with _ if it is none".format(
+            "doubles_none"
+        ),
     ]),
     "no function": (CRITERIA, JUDGE.replace("def doubles_none", "def _none"), [
         "criteria/90_double.py has no function doubles_none, which criteria.toml names as a case"
