@@ -24,7 +24,9 @@ def lab(arguments: argparse.Namespace) -> int:
 
     root = repository.root()
     if copies := start.prepare_work(root):
-        print(f"New in work/: {', '.join(sorted({copy.stem for copy in copies}))}", flush=True)
+        print(f"New in {repository.work().name}/: {', '.join(sorted({copy.stem for copy in copies}))}", flush=True)
+    if arguments.copy:
+        return 0
     start.open_lab(root, arguments.rest, arguments.port)
     return 0
 
@@ -183,6 +185,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     command.add_argument("--port", type=port, metavar="N", help="this port and no other; the default is any free one")
+    command.add_argument("--copy", action="store_true", help="only copy into work/ what is missing, and open nothing")
     command.set_defaults(run=lab)
 
     command = commands.add_parser("check", help="judge one exercise, with a verdict per case")
