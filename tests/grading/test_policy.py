@@ -2,11 +2,15 @@
 
 import csv
 import json
+import re
 
 import pytest
 from own_class import RIGHT, WRONG, add_exercise, everything, hand_in, make_criteria, quickly, trebled
 
 from labkit.cli import main
+from labkit.grading.judge.criteria import exercises, find
+from labkit.grading.judge.judge import Result, Status, Verdict
+from labkit.repository import root
 
 pytestmark = pytest.mark.usefixtures("judged")
 TRUSTED = "--jobs", "1", "--trust", "--marks-only"
@@ -127,7 +131,7 @@ def test_a_platform_says_when(where):
     rows = grade(where, LATE, of="downloaded")
     assert {name: row["decided"] for name, row in rows.items() if row["decided"]} == {
         "HW_ada": "90: 2 days late, -20%",
-        "Bob Boole_7": "90: 1 days late, -10%",
+        "Bob Boole_7": "90: 1 day late, -10%",
     }
 
 
@@ -254,3 +258,36 @@ def test_what_is_wrong_in_the_file_is_one_line(where, judged, capsys, policy, co
     assert said.count("\n") == 1
     assert judged == []
     assert {**everything(where / "book"), "policy.toml": b""} == {**before, "policy.toml": b""}
+
+
+def test_the_example_of_the_page_is_what_it_says(tmp_path, monkeypatch):
+    """docs/GRADING.md: a class with those names, graded in its third week."""
+    text = (root() / "docs/GRADING.md").read_text("utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    for name in "lovelaceada_4711_12_03_backoff.ipynb", "bboole/03_backoff.ipynb":
+        path = tmp_path / "class" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((root() / "solutions/03_backoff.ipynb").read_bytes())
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/policy.toml").write_text(example)
+    monkeypatch.setattr("labkit.grading.gradebook.student._judge_apart", all_met)
+    assert main(["grade", "class", "--out", "book", "--only", "03", *TRUSTED]) == 0
+    rows = table(tmp_path)
+    whole, penalised = float(rows["Ada Lovelace"]["total"]), float(rows["Bob Boole"]["total"])
+    most = next(case.marks for case in exercises()["03_backoff"].cases if case.id == "gives_up")
+    assert (whole, round(penalised, 2)) == (float(rows["Ada Lovelace"]["of"]), round((whole - most + 0.5) * 0.9, 2))
+    assert rows["Bob Boole"]["decided"].split("; ") == [
+        "03.gives_up: 0.5 marks, by Grace Hopper: Right, but for the last wait.",
+        "03: 1 day late, -10%",
+    ]
+    assert rows["Cy Twombly"]["status"] == "nothing handed in"
+    assert table(tmp_path, "canvas.csv", "Student")["Ada Lovelace"]["ID"] == "4711"
+
+
+def all_met(request):
+    """A judge that is content."""
+    exercise, cases = find(request.name)
+    verdicts = [Verdict.of(case, Status.PASS) for case in cases]
+    result = Result(stem=exercise.stem, title=exercise.title, seed=0, verdicts=verdicts)
+    return 0, result.model_dump_json().encode()

@@ -54,7 +54,8 @@ def decided(grade: Grade, asked: Sequence[str] = ()) -> list[str]:
     overrides = [each for each in grade.overrides if not asked or each.of[:2] in {"", *asked}]
     lines = [f"{each.of or 'all'}: {_marks_of(each)}, by {each.by}: {each.comment}" for each in overrides]
     late = [each for each in grade.late if not asked or each.exercise in asked]
-    return [*lines, *(f"{each.exercise}: {each.days} days late, -{each.share:.0%}" for each in late)]
+    days = [f"{each.days} day{'' if each.days == 1 else 's'}" for each in late]
+    return [*lines, *(f"{e.exercise}: {d} late, -{e.share:.0%}" for e, d in zip(late, days, strict=True))]
 
 
 def _marks_of(override: Override) -> str:
