@@ -43,5 +43,13 @@ def test_the_summary_names_who_needs_a_human(tmp_path):
         "Look at these yourself; their marks are blank in canvas.csv and moodle.csv:",
         "  Bob: 90: a.ipynb is empty; b.ipynb is a link; and 1 more",
     ]
+    asked = [grades[1].model_copy(update={"asks": notes[:1]})]
+    assert summary(asked)[1:] == [
+        "Look at these yourself; their marks are blank in canvas.csv and moodle.csv:",
+        "  Bob: 90: b.ipynb is a link; c.ipynb is a PDF",
+        "Decide about these in policy.toml:",
+        "  Bob: a.ipynb is empty",
+    ]
+    assert "Look at these yourself; it is about other exercises:" in summary(grades, ["91"])
     assert summary(grades[:1]) == ["1 student: 0 graded, 1 handed in nothing, 0 to be looked at"]
     assert rows(grades, {"Bob"}) == ["Bob: 0 of 3 (look)"]

@@ -59,13 +59,14 @@ def test_a_week_is_graded_into_the_book_of_the_course(judged):
     assert judged == [("Ada", "90"), ("Bob", "90"), ("Cyn", "90"), ("Ada", "91"), ("Bob", "91"), ("Eve", "91")]
 
 
-def test_what_platforms_are_told_of_a_week_is_out_of_that_week(where):
-    """The column of Canvas, and the grade of Moodle, are the week's alone."""
+def test_what_is_told_of_a_week_is_out_of_that_week(where, capsys):
+    """On the screen, in the column of Canvas, and in the grade of Moodle."""
     grade("week 1")
     grade("week 2", "--only", "91")
     head, points, *rows = csv.reader((where / "book/canvas.csv").read_text().splitlines())
     assert (head[-1], points[-1]) == ("labkit 91", "3")
     assert {row[0]: row[-1] for row in rows} == {"Ada": "3", "Bob": "0", "Cyn": "0", "Eve": "3"}
+    assert "\nAda: 3 of 3\nBob: 0 of 3\nEve: 3 of 3\n" in capsys.readouterr().out
     assert {row["Maximum Grade"] for row in csv.DictReader((where / "book/moodle.csv").open())} == {"3"}
 
 
@@ -125,6 +126,7 @@ def test_the_book_is_written_anew_without_submissions(where, judged):
     [
         (["week 1", "--only", "92"], "there is no exercise 92: choose from 90, 91"),
         (["week 1", "--only", ""], "is not the name of an exercise"),
+        (["week 1", "--only", "90.doubles"], "--only 90.doubles is a case: name an exercise, as in --only 90"),
         (["week 1", "--student", "Bbo"], "nobody is called 'Bbo': did you mean 'Bob'"),
         (["week 1", "--jobs", "0"], "--jobs must be at least 1"),
         (["week 3"], "there is no folder week 3"),

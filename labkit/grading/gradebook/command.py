@@ -29,6 +29,8 @@ def main(arguments: argparse.Namespace) -> None:
         raise UsageError("--jobs must be at least 1")
     if given is None and (arguments.student or arguments.again):
         raise UsageError("there is nothing to grade: say where the SUBMISSIONS are")
+    if case := next((name for name in arguments.only if "." in name), None):
+        raise UsageError(f"--only {case} is a case: name an exercise, as in --only {case.partition('.')[0]}")
     enforced = [] if arguments.trust or given is None else _enforced()
     only = list(dict.fromkeys(find(name, arguments.criteria)[0].stem for name in arguments.only))
     with _nothing_left(arguments.out):
@@ -71,7 +73,7 @@ def _write(book: Book, enforced: Sequence[Guarantee], names: Collection[str]) ->
     }
     asked = [book.exercises[stem].number for stem in book.asked] if book.only else []
     write_all(book.out, grades, enforced, pairs(tokens), asked, book.policy)
-    for line in [*shown.rows(grades, names), *shown.summary(grades)]:
+    for line in [*shown.rows(grades, names, asked), *shown.summary(grades, asked)]:
         print(line)
     print(f"The book is in {book.out}: class.html, gradebook.csv, a page for each student")
 

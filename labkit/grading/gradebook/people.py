@@ -46,6 +46,8 @@ def chosen(bundles: Sequence[Bundle], names: Collection[str], policy: Policy) ->
         for name in {who.student, known_as(row, policy)} - {""}:
             found.setdefault(name, []).append(each)
     for name in names:
+        if name not in found and name in policy.roster:
+            raise UsageError(f"{name} is on the roster, and has handed in nothing here")
         if name not in found:
             close = get_close_matches(name, found, 1)
             raise UsageError(f"nobody is called {name!r}" + (f": did you mean {close[0]!r}?" if close else ""))

@@ -44,17 +44,19 @@ class Steps:
             self._console.print(Text(f"Graded {self._number} of {self._total}: {printable(name)}"), soft_wrap=True)
 
 
-def rows(grades: Sequence[Grade], names: Collection[str]) -> list[str]:
-    """A line for each student: their marks, and the status if they are not simply graded."""
-    lines = {grade.student: f"{printable(grade.student)}: {grade.total.got} of {grade.total.of}" for grade in grades}
-    shown = [grade for grade in grades if not names or grade.student in names]
-    return [
-        lines[grade.student] if grade.status == "graded" else f"{lines[grade.student]} ({grade.status})"
-        for grade in shown
-    ]
+def rows(grades: Sequence[Grade], names: Collection[str], asked: Sequence[str] = ()) -> list[str]:
+    """A line for each of these students: their marks in what was asked for, and the status if not simply graded."""
+    lines = []
+    for grade in grades:
+        marks = grade.part(asked) if asked else grade.total
+        status = "look" if marks.undecided else grade.status
+        line = f"{printable(grade.student)}: {marks.got} of {marks.of}"
+        if not names or grade.student in names:
+            lines.append(f"{line} ({status})" if marks.undecided or status == "nothing handed in" else line)
+    return lines
 
 
-def summary(grades: Sequence[Grade]) -> list[str]:
+def summary(grades: Sequence[Grade], asked: Sequence[str] = ()) -> list[str]:
     """How many there are of each kind, and what needs a human, by student."""
     look = [grade for grade in grades if grade.status == "look"]
     none = sum(grade.status == "nothing handed in" for grade in grades)
@@ -62,10 +64,14 @@ def summary(grades: Sequence[Grade]) -> list[str]:
     lines = [
         f"{number}: {len(grades) - len(look) - none} graded, {none} handed in nothing, {len(look)} to be looked at"
     ]
-    if look:
+    blank = [grade for grade in look if not asked or grade.part(asked).undecided]
+    if blank:
         lines.append("Look at these yourself; their marks are blank in canvas.csv and moodle.csv:")
-        lines += [f"  {printable(grade.student)}: {_why(grade)}" for grade in look]
-    if asking := [(grade, note) for grade in grades if grade.status != "look" for note in grade.asks]:
+        lines += [f"  {printable(grade.student)}: {_why(grade)}" for grade in blank]
+    if others := [grade for grade in look if grade not in blank]:
+        lines.append("Look at these yourself; it is about other exercises:")
+        lines += [f"  {printable(grade.student)}: {_why(grade)}" for grade in others]
+    if asking := [(grade, note) for grade in grades for note in grade.asks]:
         lines.append("Decide about these in policy.toml:")
         lines += [f"  {printable(grade.student)}: {note}" for grade, note in asking]
     return lines
@@ -76,6 +82,6 @@ def _why(grade: Grade) -> str:
     numbers = [number for number, marks in grade.exercises.items() if marks.undecided]
     verdicts = [(result.stem[:2], verdict) for result in grade.results for verdict in result.verdicts]
     unjudged = [f"{number}.{each.case}: {each.what}" for number, each in verdicts if each.status is Status.LOOK]
-    reasons = [*grade.notes, *unjudged, *grade.runs]
+    reasons = [*(note for note in grade.notes if note not in grade.asks), *unjudged, *grade.runs]
     more = [f"and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []
     return f"{', '.join(numbers)}: {'; '.join([*reasons[:MOST_REASONS], *more])}"
