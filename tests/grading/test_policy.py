@@ -84,6 +84,7 @@ def test_marks_that_nobody_has_decided_are_blank_for_platforms(where, capsys):
     told = table(where, "moodle.csv", "Full name")["Eve"]
     assert (told["Grade"], told["Feedback comments"][:12]) == ("", "no marks yet")
     assert "Not all marks are decided yet." in page(where, "Eve")
+    assert (where / "book/class.html").read_text().count('title="1 to be looked at"') == 2
     said = capsys.readouterr().out
     assert "3 students: 2 graded, 0 handed in nothing, 1 to be looked at" in said
     assert "their marks are blank in canvas.csv and moodle.csv:\n  Eve: 90: Eve/90_double.ipynb" in said
@@ -191,7 +192,11 @@ def test_the_roster_names_who_is_graded(where, judged):
 def test_pages_hide_names(where):
     """In their text, their file names, in the class's page; the tables for platforms have them."""
     hand_in(where / "class", "Ada", RIGHT, "holiday.ipynb").write_text("{")
+    grade(where)
+    (where / "book/students/of mine.html").write_text("")
+    assert "Ada" in page(where, "Ada")
     grade(where, f"anonymous = true\n{BOB.replace('Nearly', 'Nearly, Bob')}")
+    (where / "book/students/of mine.html").unlink()  # nobody else has
     pages = list((where / "book").rglob("*.html"))
     assert len(pages) == 4
     for path in pages:

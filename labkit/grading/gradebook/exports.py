@@ -21,6 +21,9 @@ from labkit.grading.gradebook.veils import files_of, pseudonyms, sample, veiled
 from labkit.grading.judge.judge import Status
 from labkit.grading.sandbox.guarantees import Guarantee
 
+WRITTEN = ".state/written.json"
+"""The names of the files that were written last."""
+
 
 def write_all(
     out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee], pairs: Iterable[Pair],
@@ -52,6 +55,17 @@ def write_all(
         texts[pages[grade.student]] = student_page(veiled(grade, veils))
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
+    _forget_others(out, list(texts))
+
+
+def _forget_others(out: Path, names: list[str]) -> None:
+    """Remove what an earlier run wrote and this one has not: pages under a name that is hidden, or another one, now."""
+    manifest = out / WRITTEN
+    before = json.loads(manifest.read_text("utf-8")) if manifest.exists() else []
+    for name in set(before) - set(names):
+        (out / name).unlink(missing_ok=True)
+    make_directory(manifest.parent)
+    write_atomically(manifest, json.dumps(names).encode())
 
 
 def _that_can_be_written(grade: Grade) -> Grade:

@@ -21,7 +21,7 @@ ORDER = {"look": 0, "graded": 1}
 """The rows of a class: who must be looked at first, who has handed in nothing last."""
 WORDS = {
     Status.PASS: "met", Status.FAIL: "failed", Status.LOOK: "to be looked at", Status.NOT_JUDGED: "not judged",
-    Status.TODO: "not begun", None: "not handed in",
+    Status.TODO: "not begun", None: "nothing to judge",
 }  # fmt: skip
 """How a case stands, in the order of a bar."""
 
@@ -89,7 +89,8 @@ def _standings(grades: Sequence[Grade]) -> list[tuple[str, str, list[tuple[str, 
             verdicts |= {f"{result.stem.partition('_')[0]}.{verdict.case}": verdict for verdict in result.verdicts}
         for case, counts in stand.items():
             verdict = verdicts.get(case)
-            counts[verdict.status if verdict else None] += 1
+            found = verdict.status if verdict else None
+            counts[Status.LOOK if grade.cases[case].undecided else found] += 1
             titles[case] = verdict.title if verdict else titles.get(case, "")
     return [
         (case, titles.get(case, ""), [(_class(status), word, counts[status]) for status, word in WORDS.items()])
