@@ -32,6 +32,8 @@ STEPS = {
     "rebuild": "labkit.grading.gradebook.student:rebuilt",
     "run": "labkit.grading.run_through.attempt:Attempt.run",
     "results": "labkit.grading.gradebook.student:Student.entries",
+    "when it was handed in": "labkit.grading.gradebook.student:handed_in",
+    "add up": "labkit.grading.gradebook.rows:Row.grade",
     "export a page": "labkit.grading.gradebook.exports:student_page",
     "export the class": "labkit.grading.gradebook.exports:class_page",
     "export a table": "labkit.grading.gradebook.exports:gradebook",

@@ -121,6 +121,19 @@ def test_the_book_is_written_anew_without_submissions(where, judged):
     assert b"Ada" in page
 
 
+def test_a_row_that_should_not_be_there_is_taken_out(where, capsys):
+    """As after the wrong folder was graded. The others stay, its page goes; a name that nobody has is refused."""
+    grade("week 1")
+    hand_in(where / "wrong", "week 9", RIGHT)
+    grade("wrong")
+    assert "week 9" in table()
+    assert grade("--forget", "week9") == 2
+    assert "no row is called 'week9': did you mean 'week 9'?" in capsys.readouterr().err
+    assert grade("--forget", "week 9") == 0
+    assert [*marks()] == ["Ada", "Bob", "Cyn"]
+    assert {path.stem for path in (where / "book/students").iterdir()} == {"Ada", "Bob", "Cyn"}
+
+
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [

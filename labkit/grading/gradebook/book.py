@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from labkit.grading.gradebook.grader import Grader
 from labkit.grading.gradebook.handed_in import Reading
-from labkit.grading.gradebook.people import by_roster, chosen
+from labkit.grading.gradebook.people import by_roster, chosen, known_as
 from labkit.grading.gradebook.policy import NAME, Policy
+from labkit.grading.gradebook.policy_check import check, meant
 from labkit.grading.gradebook.results import Grade
 from labkit.grading.gradebook.rows import Kept, Row
 from labkit.grading.gradebook.student import Student
@@ -78,7 +79,7 @@ class Book:
                 workers.shutdown(cancel_futures=True)
                 raise
         students = [Student.of(each, self.exercises, self.seed, self.only) for each in handed]
-        self.policy.check(self.out / NAME, self.exercises, self._people(students))
+        check(self.policy, self.out / NAME, self.exercises, self._people(students))
         return students
 
     def grade(
@@ -114,9 +115,20 @@ class Book:
         rows = self.kept.rows()
         return [self._summed(rows[student.name]) for student in students]
 
+    def forget(self, names: Collection[str]) -> None:
+        """Take rows out, by the names that their files or the roster have. UsageError if one is nobody's."""
+        kept = self.kept.rows()
+        found = {name: [row for row in kept if name in {row, known_as(kept[row], self.policy)}] for name in names}
+        for name, rows in found.items():
+            if not rows:
+                raise UsageError(f"no row is called {name!r}{meant(name, kept)}")
+        for rows in found.values():
+            for row in rows:
+                self.kept.forget(row)
+
     def rows(self) -> list[Row]:
         """Everybody of the book, by the roster's names. UsageError if the policy speaks of what there is not."""
-        self.policy.check(self.out / NAME, self.exercises, self._people([]))
+        check(self.policy, self.out / NAME, self.exercises, self._people([]))
         return by_roster(self.kept.rows().values(), self.policy)
 
     def grades(self) -> list[Grade]:

@@ -37,6 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
         book = Book(
             arguments.out, arguments.criteria, arguments.seed, not arguments.trust, not arguments.marks_only, only
         )
+        book.forget(arguments.forget)
         names = _grade(book, given, jobs, arguments, enforced) if given is not None else set()
         _write(book, enforced, names)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from labkit.grading.gradebook.student import Key, Student
+from labkit.grading.gradebook.steps import Key
+from labkit.grading.gradebook.student import Student
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.sandbox import guarantees
 from labkit.repository import UsageError

@@ -12,8 +12,8 @@ from filelock import FileLock
 from labkit.files import FileStateStore
 from labkit.grading.gradebook.fingerprints import Fingerprints
 from labkit.grading.gradebook.rows import Entry
-from labkit.grading.gradebook.steps import FOR_ALL, do_steps
-from labkit.grading.gradebook.student import Desk, Journal, Key, Student
+from labkit.grading.gradebook.steps import FOR_ALL, Journal, Key, do_steps
+from labkit.grading.gradebook.student import Desk, Student
 from labkit.grading.sandbox.room import Loan, Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.task import Task, TaskState
@@ -52,11 +52,11 @@ class Grader:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it costs this student alone
                 if last:
-                    self._keep(student, {stem: student.unread(stem, error) for stem in student.submissions}, error)
+                    self._keep(student, {stem: student.unread(error) for stem in student.submissions}, error)
 
     def _keep(self, student: Student, entries: Mapping[str, Entry], error: Exception | None = None) -> None:
         """Keep what was found. An exercise that was graded before, and was not handed in now, stays as it is."""
-        others = {stem: student.unread(stem, error) for stem in self.book.asked if stem not in entries}
+        others = {stem: student.unread(error) for stem in self.book.asked if stem not in entries}
         self.book.kept.put(student, entries, others)
 
     def _grade(self, student: Student, slot: int, *, again: bool, last: bool) -> dict[str, Exception]:

@@ -18,6 +18,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--only", metavar="03", action="append", default=[], help="grade this exercise alone; can be repeated")
     add("--student", metavar="NAME", action="append", default=[], help="grade this student alone; can be repeated")
     add("--again", action="store_true", help="grade again what was graded before, and has not changed")
+    add("--forget", metavar="NAME", action="append", default=[], help="take this row out of the book; can be repeated")
     add("--criteria", metavar="FOLDER", type=Path, help="exercises and criteria of your own")
     add("--seed", metavar="N", type=int, default=0, help="draws the inputs of the cases; default 0")
     add("--jobs", metavar="N", type=int, help="students at a time; default: as many as processors")

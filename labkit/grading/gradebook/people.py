@@ -1,9 +1,9 @@
 """Who the rows of a book are, by the roster: one row for each student, whatever names and ids their files had."""
 
 from collections.abc import Collection, Iterable, Sequence
-from difflib import get_close_matches
 
 from labkit.grading.gradebook.policy import Policy, folded
+from labkit.grading.gradebook.policy_check import meant
 from labkit.grading.gradebook.rows import Entry, Row
 from labkit.grading.reader.reader import Bundle
 from labkit.repository import UsageError
@@ -49,8 +49,7 @@ def chosen(bundles: Sequence[Bundle], names: Collection[str], policy: Policy) ->
         if name not in found and name in policy.roster:
             raise UsageError(f"{name} is on the roster, and has handed in nothing here")
         if name not in found:
-            close = get_close_matches(name, found, 1)
-            raise UsageError(f"nobody is called {name!r}" + (f": did you mean {close[0]!r}?" if close else ""))
+            raise UsageError(f"nobody is called {name!r}{meant(name, found)}")
     wanted = [each.whose.student for name in names for each in found[name]]
     return [each for each in bundles if each.whose.student in wanted]
 

@@ -128,6 +128,12 @@ class Kept:
         rows = [self._store.get(Row, each) for each in ids]
         return {**{row.student: row for row in rows}, **self._unkept}
 
+    def forget(self, student: str) -> None:
+        """Take a student's row out, if there is one."""
+        for row in self.rows().values():
+            if row.student == student:
+                self._store.delete(Row, row.id)
+
     def put(self, student: Named, entries: Mapping[str, Entry], others: Mapping[str, Entry]) -> None:
         """Keep these entries, and of the `others` those of which nothing was found before.
 

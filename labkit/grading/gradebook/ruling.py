@@ -36,8 +36,8 @@ class Ruling:
 
     def on(self, number: str, case: str = "") -> Override | None:
         """The override of a case, or of a whole exercise."""
-        wanted = {f"{number}.{case}"} if case else {number, ""}
-        return next((each for each in self.overrides if each.of in wanted), None)
+        by_what = {each.of: each for each in self.overrides}
+        return by_what.get(f"{number}.{case}") if case else by_what.get(number, by_what.get(""))
 
     def share(self, number: str) -> float:
         """The share of an exercise's marks that being late costs."""

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from labkit.grading.gradebook.handed_in import Handed
 from labkit.grading.gradebook.rows import Entry
+from labkit.grading.gradebook.steps import Journal, Key, Step
 from labkit.grading.gradebook.times import handed_in
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import BY_HAND, Result, Status, Verdict
@@ -26,8 +27,6 @@ from labkit.isolation.work import StoppedError
 UNRUN = "a notebook was not run: the lab could not do it, or could not judge the exercise"
 SECONDS = 120.0
 """Real time that a case may take."""
-Journal = Mapping[str, str]
-Step = Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,6 @@ class NotJudgedError(Exception):
     def __init__(self, result: Result) -> None:
         super().__init__(result.stem)
         self.result = result
-
-
-@dataclass(frozen=True)
-class Key:
-    """What an exercise's steps are called in the journal: another name for another answer, judge or seed."""
-
-    judged: str
-    run: str = ""
-    """Nothing if the notebook is not to be run."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +104,11 @@ class Student:
         """What it came to, by exercise. `failed`: the steps that the lab could not do, and why."""
         return {stem: self._entry(stem, journal, failed, keys[stem]) for stem in self.submissions}
 
-    def unread(self, stem: str = "", error: Exception | None = None) -> Entry:
+    def unread(self, error: Exception | None = None) -> Entry:
         """Of an exercise that is not there to be judged, or that the lab could not grade: then somebody must look."""
         failed = f"the grading itself failed ({type(error).__name__}): look at the files yourself"
         notes = [*self.notes, *([failed] if error else [])]
-        return Entry(notes=notes, look=self.look or error is not None, **self._handed(stem))
+        return Entry(notes=notes, look=self.look or error is not None, **self._who())
 
     def _entry(self, stem: str, journal: Journal, failed: Mapping[str, Exception], key: Key) -> Entry:
         if key.judged in failed:
@@ -127,12 +117,18 @@ class Student:
             result = Result.model_validate_json(journal[key.judged])
         runs = [UNRUN] if key.run in failed else json.loads(journal.get(key.run, "[]"))
         look, tokens = self.look or key.run in failed, list(self.tokens.get(stem, ()))
-        return Entry(result=result, runs=runs, notes=self.notes, look=look, tokens=tokens, **self._handed(stem))
+        return Entry(
+            result=result,
+            runs=runs,
+            notes=self.notes,
+            look=look,
+            tokens=tokens,
+            **self._who(),
+            **handed_in(self.files.get(stem, "")),
+        )
 
-    def _handed(self, stem: str) -> dict[str, Any]:
-        """Whose it is and when it was handed in, as far as its platform says."""
-        who = {"platform": self.whose.platform, "id": self.whose.id} if self.whose else {}
-        return {**who, **handed_in(self.files.get(stem, ""))}
+    def _who(self) -> dict[str, str]:
+        return {"platform": self.whose.platform, "id": self.whose.id} if self.whose else {}
 
     def _judge(self, stem: str, desk: Desk) -> str:
         """The result as JSON. NotJudgedError if some of it is the lab's own failure: that is no verdict to keep."""
