@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from labkit import repository
+from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
 
@@ -26,7 +27,9 @@ def lab(arguments: argparse.Namespace) -> int:
 
     root = repository.root()
     if copies := start.prepare_work(root):
-        print(f"New in work/: {', '.join(sorted({copy.stem for copy in copies}))}", flush=True)
+        print(f"New in {repository.work().name}/: {', '.join(sorted({copy.stem for copy in copies}))}", flush=True)
+    if arguments.copy:
+        return 0
     start.open_lab(root, arguments.rest, arguments.port)
     return 0
 
@@ -56,6 +59,30 @@ def grade(arguments: argparse.Namespace) -> int:
 
     command.main(arguments)
     return 0
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """Write what students get into a folder."""
+    from labkit import release as releasing  # noqa: PLC0415 - `labkit --help` must not wait for it
+
+    names = releasing.release(repository.root(), arguments.folder)
+    print(f"{len(names)} files for students are in {arguments.folder}: `make lab` there opens the lab")
+    return 0
+
+
+def criteria_check(arguments: argparse.Namespace) -> int:
+    """Say what is wrong with exercises and cases of one's own; 1 if anything is."""
+    from labkit.grading.judge import criteria, faults  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+
+    found = False
+    for fault in faults.faults(arguments.folder):
+        found = True
+        print(fault, flush=True)
+    if not found:
+        known = criteria.exercises(arguments.folder)
+        cases = sum(len(each.cases) for each in known.values())
+        print(f"Nothing is wrong: exercises {', '.join(each.number for each in known.values())}, {cases} cases")
+    return int(found)
 
 
 def db_start(arguments: argparse.Namespace) -> int:
@@ -167,6 +194,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     command.add_argument("--port", type=port, metavar="N", help="this port and no other; the default is any free one")
+    command.add_argument("--copy", action="store_true", help="only copy into work/ what is missing, and open nothing")
     command.set_defaults(run=lab)
 
     command = commands.add_parser("check", help="judge one exercise, with a verdict per case")
@@ -176,15 +204,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     command.set_defaults(run=check)
 
-    command = commands.add_parser("grade", help="grade a class: a folder per student, or notebooks named by student")
-    command.add_argument("submissions", metavar="SUBMISSIONS", type=Path, help="the folder with what was handed in")
-    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the book is written, and kept")
-    command.add_argument("--criteria", metavar="FOLDER", type=Path, help="exercises and criteria of your own")
-    command.add_argument("--seed", metavar="N", type=int, default=0, help="draws the inputs of the cases; default 0")
-    command.add_argument("--jobs", metavar="N", type=int, help="students at a time; default: as many as processors")
-    command.add_argument("--marks-only", action="store_true", help="do not try if the notebooks run through")
-    command.add_argument("--trust", action="store_true", help="run students' code with all that you may do yourself")
+    command = commands.add_parser("grade", help="grade a class, or a part of it, and write its book")
+    options.add_to(command)
     command.set_defaults(run=grade)
+
+    command = commands.add_parser("release", help="write what students get: no solutions, tests or tools")
+    command.add_argument("folder", metavar="DIR", type=Path, help="an empty folder, or an earlier release")
+    command.set_defaults(run=release)
+
+    command = commands.add_parser("criteria", help="exercises and cases of your own")
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    action = actions.add_parser("check", help="say what is wrong with them, before anybody is graded")
+    action.add_argument("folder", metavar="FOLDER", type=Path, help="a folder like exercises/, with a criteria.toml")
+    action.set_defaults(run=criteria_check)
 
     command = commands.add_parser("db", help="the embedded PostgreSQL, or the server in LABKIT_DSN")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)

@@ -24,5 +24,6 @@ def root() -> Path:
 
 
 def work() -> Path:
-    """The folder of the student's own copies. LABKIT_WORK names another one, for tests."""
-    return Path(os.environ.get("LABKIT_WORK") or root() / WORK)
+    """The folder of the student's own copies. LABKIT_WORK names another one, for users who share a repository."""
+    given = os.environ.get("LABKIT_WORK")
+    return Path(given).expanduser().absolute() if given else root() / WORK

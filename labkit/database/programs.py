@@ -88,9 +88,35 @@ def within_reach(programs: Path, home: Path) -> Path:
     return copy / programs.relative_to(package.parent)
 
 
+def named() -> list[str]:
+    """What stands before initdb, which wants to know the name of its user: nothing if our user has one.
+
+    Else a user namespace in which we are a user with a name. DatabaseError if this machine allows none.
+    """
+    if os.geteuid() == 0:
+        return []
+    import pwd  # noqa: PLC0415 - Windows has none
+
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        pass
+    else:
+        return []
+    other = next((each.pw_uid for each in pwd.getpwall() if each.pw_uid), 1)
+    unshare = ["unshare", "--user", f"--map-user={other}"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        raise DatabaseError(
+            f"your user id {os.geteuid()} has no name here, for which PostgreSQL asks, and this machine allows no "
+            "user namespace: have a line for it put into /etc/passwd, or set LABKIT_DSN to a server"
+        )
+    return unshare
+
+
 def run(program: Path, *arguments: str | Path) -> None:
     """Run one of the programs as the server's user. DatabaseError with its last words if it fails."""
-    done = subprocess.run([program, *arguments], **_as_server(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: PLW1510
+    command = [*named(), program, *arguments]
+    done = subprocess.run(command, **_as_server(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise DatabaseError(f"{program.name}: {last_words(done.stdout.decode(errors='replace'))}")
 

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import re
+from html import unescape
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -57,9 +60,21 @@ def test_marks_add_up_by_criterion_and_by_case(grades):
     assert (none.total.got, none.total.of, none.status) == (0, 3, "nothing handed in")
     assert {name: (marks.got, marks.of) for name, marks in ada.criteria.items()} == {"sums": (2, 2), "zeros": (1, 1)}
     assert rows(gradebook(grades))[:3] == [
-        ["student", "status", "total", "of", "sums", "zeros", "90.doubles", "90.doubles_none", "notes"],
-        ["(marks there are)", "", "3", "3", "2", "1", "2", "1", ""],
-        ["Ada", "graded", "3", "3", "2", "1", "2", "1", EVIL],
+        [
+            "student",
+            "status",
+            "total",
+            "of",
+            "90",
+            "sums",
+            "zeros",
+            "90.doubles",
+            "90.doubles_none",
+            "decided",
+            "notes",
+        ],
+        ["(marks there are)", "", "3", "3", "3", "2", "1", "2", "1", "", ""],
+        ["Ada", "graded", "3", "3", "3", "2", "1", "2", "1", "", EVIL],
     ]
     assert len(rows(gradebook(grades))) == 2 + len(grades)
 
@@ -176,13 +191,19 @@ def test_no_page_runs_what_a_student_wrote(grades, tmp_path):
 
 
 def test_a_page_needs_no_other_file_and_shows_no_hidden_case(grades, tmp_path):
-    """It can be mailed; what the instructor's cases do stays with the instructor."""
+    """It can be mailed; what the instructor's cases do stays with the instructor. The class's links to the others."""
     write_all(tmp_path / "out", grades, [], [])
     for path in (tmp_path / "out").rglob("*.html"):
         text = path.read_text()
         assert "src=" not in text.replace("default-src", "")
-        assert "href=" not in text
         assert "trial(" not in text
+        linked = [unquote(unescape(each)) for each in re.findall('href="([^"]*)"', text)]
+        assert {*linked} == ({*_pages(tmp_path / "out")} if path.name == "class.html" else set())
+
+
+def _pages(out):
+    """The paths of students' pages."""
+    return [f"students/{path.name}" for path in (out / "students").iterdir()]
 
 
 def test_what_is_written_is_what_the_schema_says(grades, tmp_path):

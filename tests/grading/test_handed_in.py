@@ -1,6 +1,7 @@
 """Whatever is handed in, in whatever folder and under whatever name, is found, and what is left out is told."""
 
 import os
+import zipfile
 
 import pytest
 from own_class import RIGHT, WRONG, find_handed, hand_in, make_criteria
@@ -84,3 +85,16 @@ def test_a_file_name_that_is_no_text_is_told_as_far_as_it_goes(known, handed):
     hand_in(handed, "Ada", RIGHT.replace("double", "other"), os.fsdecode(b"other \xff.ipynb"))
     (found,) = find_handed(handed, known)
     assert [note.encode() for note in found.notes] == ["Ada/other �.ipynb is none of the exercises".encode()]
+
+
+def test_the_archive_of_a_class_is_no_news(known, tmp_path):
+    """The instructor has downloaded it: only what a student has packed is told."""
+    path = hand_in(tmp_path, ".", RIGHT)
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as own:
+        own.write(path, "90_double.ipynb")
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as whole:
+        whole.write(path, "lovelaceada_4711_12_90_double.ipynb")
+        whole.write(tmp_path / "own.zip", "boolebob_4712_13_own.zip")
+    notes = {each.student: each.notes for each in find_handed(tmp_path / "class.zip", known)}
+    assert notes["lovelaceada_4711"] == []
+    assert "was taken out of an archive" in notes["boolebob_4712"][0]

@@ -1,6 +1,13 @@
 """Copied answers are listed however they were disguised, and answers that only do the same are not."""
 
-from labkit.grading.gradebook.similar import pairs
+from itertools import combinations
+
+from own_class import make_criteria
+
+from labkit.grading.gradebook.results import Grade
+from labkit.grading.gradebook.similar import Pair, groups, pairs
+from labkit.grading.judge.criteria import exercises
+from labkit.grading.judge.judge import Result, Status, Verdict
 from labkit.grading.reader.tokens import tokens
 
 LOOP = """
@@ -62,3 +69,23 @@ def test_the_order_of_a_list_does_not_depend_on_that_of_the_class():
     back = {"90": dict(reversed(there["90"].items()))}
     assert pairs(there) == pairs(back)
     assert len(pairs(there)) == 3
+
+
+def grade(tmp_path, student, status):
+    """A student who met both cases, or failed them."""
+    known = exercises(tmp_path / "criteria")
+    verdicts = [Verdict.of(case, status) for case in known["90_double"].cases]
+    return Grade.of(student, [Result(stem="90_double", title="", seed=0, verdicts=verdicts)], [], [], known)
+
+
+def test_who_is_alike_is_told_once_and_who_is_wrong_in_the_same_way_first(tmp_path):
+    """Not every pair of them; what a large part of the class has found is told in one line, behind the others."""
+    make_criteria(tmp_path / "criteria")
+    names = [f"s{number:02}" for number in range(20)]
+    grades = [grade(tmp_path, name, Status.FAIL if name in {"s08", "s09"} else Status.PASS) for name in names]
+    ring, wrong, many = names[:3], names[8:10], names[10:]
+    alike = [Pair(stem="90_double", students=two, alike=0.95) for who in (ring, many) for two in combinations(who, 2)]
+    alike.append(Pair(stem="90_double", students=tuple(wrong), alike=0.91))
+    found = groups(alike, grades)
+    assert [(group.students, group.usual) for group in found] == [(wrong, False), (ring, False), (many, True)]
+    assert found[0].wrong == ["doubles", "doubles_none"]

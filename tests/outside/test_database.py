@@ -226,6 +226,40 @@ def test_it_runs_for_an_ordinary_user(folder):
         cluster.kill()
 
 
+WITHOUT_A_NAME = """
+import os, sys, psutil, psycopg.sql
+from pathlib import Path
+from labkit.database import Cluster, DatabaseError
+os.setgroups([]); os.setgid(54321); os.setuid(54321)
+try:
+    Cluster(Path(sys.argv[1])).start()
+except DatabaseError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_user_without_a_name_gets_a_database(folder, allowed):
+    """As in a container: /etc/passwd has no line for the user id. Where it cannot be done, one line says what to do."""
+    if os.geteuid() != 0:
+        pytest.skip("NOT CHECKED: only root can become a user without a name")
+    cluster = Cluster(folder / "own" / "postgres")
+    cluster.folder.parent.mkdir()
+    os.chown(cluster.folder.parent, 54321, 54321)
+    environment = {
+        **os.environ,
+        "LABKIT_PG_BIN": str(copied_wheel(folder)),
+        **({} if allowed else {"PATH": "/nowhere"}),
+    }
+    with in_other_process(WITHOUT_A_NAME, cluster.folder, cwd="/", env=environment) as process:
+        said, _ = process.communicate(timeout=60)
+    try:
+        assert cluster.running == allowed
+        assert ("your user id 54321 has no name here" in str(said)) != allowed
+    finally:
+        cluster.kill()
+
+
 def test_programs_that_the_servers_user_cannot_reach_are_copied(folder, new_cluster, monkeypatch):
     """Root's home is closed to nobody, as whom the server runs: a clone there works all the same."""
     if os.geteuid() != 0:

@@ -96,7 +96,9 @@ def test_a_full_or_forbidden_disk_is_one_line(started, monkeypatch, capsys, numb
 
     assert cli.main(["lab"]) == 2
     assert not started
-    assert re.search(f"cannot copy .*01_file_storage.ipynb .*: {os.strerror(number)}", complaint(capsys))
+    said = complaint(capsys)
+    assert re.search(f"cannot copy .*01_file_storage.ipynb .*: {os.strerror(number)}", said)
+    assert ("LABKIT_WORK names another folder" in said) == (number != errno.ENOSPC)
 
 
 def test_a_file_in_the_place_of_work_is_one_line(root, started, capsys):
@@ -128,6 +130,35 @@ def test_a_taken_port_is_one_line(started, capsys):
 
     assert not started
     assert f"cannot use port {port}" in complaint(capsys)
+
+
+def tree(folder):
+    """What a folder holds, and when it was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_users_share_a_repository_that_is_read_only(root, started, tmp_path, monkeypatch):
+    """With LABKIT_WORK, each has copies of their own, which the lab shows; nothing is written into the repository."""
+    before = tree(root)
+    for user in ("ada", "bob"):
+        (tmp_path / user).mkdir()
+        monkeypatch.setenv("LABKIT_WORK", f"{tmp_path}/{user}/my lab")
+        assert cli.main(["lab"]) == 0
+        (tmp_path / user / "my lab" / EXERCISE).write_text(user)
+        assert f"--ServerApp.root_dir={tmp_path}/{user}" in started[-1]
+        assert f"--LabApp.default_url=/lab/tree/my%20lab/{START_HERE}" in started[-1]
+    assert (tmp_path / "ada/my lab" / EXERCISE).read_text() == "ada"
+    assert tree(root) == before
+
+
+@pytest.mark.usefixtures("root")
+def test_the_copies_alone_can_be_made(started, tmp_path, monkeypatch):
+    """For a hub, which opens the lab itself."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LABKIT_WORK", "~/lab")
+    assert cli.main(["lab", "--copy"]) == 0
+    assert not started
+    assert (tmp_path / "lab" / EXERCISE).read_text() == f"ours: {EXERCISE}"
 
 
 def test_other_arguments_reach_jupyter(root, started):

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 from labkit.grading.gradebook.handed_in import Reading
+from labkit.grading.gradebook.student import Student
+from labkit.grading.judge.criteria import find
+from labkit.grading.judge.judge import Result, Status, Verdict
 
 RIGHT = "# answer: double\ndef double(number):\n    return 2 * number\n"
 WRONG = "# answer: double\ndef double(number):\n    return number\n"
@@ -93,6 +96,39 @@ def make_criteria(folder: Path) -> Path:
     stub = '# answer: double\ndef double(number):\n    raise NotImplementedError("exercise 90: double")\n'
     (folder / "90_double.ipynb").write_text(json.dumps(notebook(*cells(stub))))
     return folder
+
+
+def add_exercise(folder: Path) -> Path:
+    """Give the instructor's folder a second exercise, 91_treble, whose answer is another one."""
+    for name in "criteria.toml", "criteria/90_double.py", "90_double.ipynb":
+        text = trebled((folder / name).read_text())
+        path = folder / name.replace("90_double", "91_treble")
+        path.write_text(path.read_text() + text if path.exists() else text)
+    return folder
+
+
+def trebled(text: str) -> str:
+    """What is written for 90_double, for 91_treble."""
+    return text.replace("2 * number", "3 * number").replace("90", "91").replace("double", "treble")
+
+
+def quickly(monkeypatch) -> list[tuple[str, str]]:
+    """Have answers judged at once, by their text alone; whose exercise was judged, in order."""
+    judged = []
+    real = Student._judge
+
+    def judge(request):
+        exercise, cases = find(request.name, request.criteria)
+        right = "* number" in request.submission.answers[exercise.stem[3:]]
+        verdicts = [Verdict.of(case, Status.PASS if right else Status.FAIL, "" if right else "wrong") for case in cases]
+        result = Result(stem=exercise.stem, title=exercise.title, seed=request.seed, verdicts=verdicts)
+        return 0, result.model_dump_json().encode()
+
+    monkeypatch.setattr("labkit.grading.gradebook.student._judge_apart", judge)
+    monkeypatch.setattr(
+        Student, "_judge", lambda self, stem, desk: judged.append((self.name, stem[:2])) or real(self, stem, desk)
+    )
+    return judged
 
 
 def hand_in(folder: Path, student: str, answer: str, name: str = "90_double.ipynb") -> Path:

@@ -157,7 +157,7 @@ def prying(own):
 
 def marks(printed):
     """By student, as printed."""
-    return dict(line.split(": ") for line in printed.splitlines()[:-1])
+    return dict(line.split(": ") for line in printed.splitlines() if " of " in line)
 
 
 def test_an_ordinary_user_can_grade_as_safely_as_root(prying):

@@ -1,34 +1,31 @@
 """Grades a class: every student's answers, each task kept in a state store of our own.
 
-<out>/.state    one task per student, whose journal holds what was judged: killed at any point, grading goes on
-<out>/…         what is made of it when all are done: see `labkit.grading.gradebook.exports`
+<out>/policy.toml   what people decide; see `labkit.grading.gradebook.policy`
+<out>/.state        a task for each student, whose journal holds what was judged: killed at any point, grading goes on;
+                    and a row for each student, which is what the book says of them
+<out>/…             what is made of it when all are done: see `labkit.grading.gradebook.exports`
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
-from labkit.files import FileStateStore
+from labkit.grading.gradebook.grader import Grader
 from labkit.grading.gradebook.handed_in import Reading
+from labkit.grading.gradebook.people import by_roster, chosen, known_as
+from labkit.grading.gradebook.policy import NAME, Policy
+from labkit.grading.gradebook.policy_check import check, meant
 from labkit.grading.gradebook.results import Grade
-from labkit.grading.gradebook.steps import FOR_ALL, do_steps
-from labkit.grading.gradebook.student import Desk, Journal, Student
+from labkit.grading.gradebook.rows import Kept, Row
+from labkit.grading.gradebook.student import Student
 from labkit.grading.judge.criteria import Exercise, exercises
-from labkit.grading.sandbox import guarantees
-from labkit.grading.sandbox.room import Loan, Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.repository import UsageError
-from labkit.task import Task, TaskState
 
 if TYPE_CHECKING:
     from labkit.grading.sandbox.lending import Lender
@@ -46,23 +43,34 @@ class Book:
     """Whether students' code runs in the sandbox. If not, they are trusted with everything that we may do."""
     run_notebooks: bool = True
     """Whether it is also tried if their notebooks run through."""
+    only: Collection[str] = ()
+    """The exercises to grade, by stem; all if there are none."""
     exercises: dict[str, Exercise] = field(init=False)
 
     def __post_init__(self) -> None:
-        """UsageError if the criteria cannot be read."""
+        """UsageError if the criteria cannot be read, or the book has exercises that they do not have."""
         self.exercises = {stem: each for stem, each in exercises(self.criteria).items() if each.cases}
-        self.store = FileStateStore(self.out / ".state")
+        self.kept = Kept(self.out / ".state")
+        self.policy = Policy.read(self.out / NAME)
+        for row in self.kept.rows().values():
+            if unknown := row.entries.keys() - self.exercises.keys():
+                raise UsageError(f"the book in {self.out} has exercise {min(unknown)}: say its folder with --criteria")
 
-    def students(self, folder: Path, jobs: int = 1) -> list[Student]:
-        """Who has handed in something, with what, `jobs` read at a time.
+    @property
+    def asked(self) -> list[str]:
+        """The stems of the exercises to grade."""
+        return [stem for stem in self.exercises if not self.only or stem in self.only]
 
-        UsageError if there is nothing, or the book would lie in it.
+    def students(self, folder: Path, jobs: int = 1, names: Collection[str] = ()) -> list[Student]:
+        """Who has handed in something, with what, `jobs` read at a time; of `names` alone, if any are given.
+
+        UsageError if there is nothing, if a name is nobody's, or if the book would lie in the folder.
         """
         if self.out.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"{self.out} lies among the submissions: choose another folder with --out")
         with self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
             reading = Reading(folder, self.exercises, servers)
-            bundles = reading.bundles()
+            bundles = chosen(reading.bundles(), names, self.policy)
             try:
                 handed = list(workers.map(reading.handed, bundles, count()))
             except BaseException:
@@ -70,73 +78,78 @@ class Book:
                     servers.stop()
                 workers.shutdown(cancel_futures=True)
                 raise
-        return [Student.of(each, self.exercises, self.seed) for each in handed]
+        students = [Student.of(each, self.exercises, self.seed, self.only) for each in handed]
+        check(self.policy, self.out / NAME, self.exercises, self._people(students))
+        return students
 
     def grade(
-        self, students: list[Student], jobs: int = 1, done: Callable[[str], None] = lambda _: None
-    ) -> list[Grade]:
-        """Grade all students, `jobs` at a time; `done` is told each name. Another grader's students are waited for."""
+        self, students: list[Student], jobs: int = 1, done: Callable[[str], None] = lambda _: None, *,
+        again: bool = False,
+    ) -> list[Grade]:  # fmt: skip
+        """Grade all students, `jobs` at a time; `done` is told each name. Another grader's students are waited for.
+
+        `again`: also what was graded before.
+        """
         slots: SimpleQueue[int] = SimpleQueue()
         for slot in range(jobs):
             slots.put(slot)
 
-        def work(student: Student) -> Grade:
+        def work(student: Student) -> None:
             slot = slots.get()
             try:
-                return self._graded(student, slot, lender, servers)
+                grader.grade(student, slot)
             finally:
                 slots.put(slot)
                 done(student.name)
 
         with self._lender(students) as lender, self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
+            grader = Grader(self, lender, servers, again)
             try:
-                tasks = [workers.submit(work, student) for student in students]
-                return [task.result() for task in tasks]
+                for task in [workers.submit(work, student) for student in students]:
+                    task.result()
             except BaseException:
                 if servers:
                     servers.stop()
                 workers.shutdown(cancel_futures=True)
                 raise
+        rows = self.kept.rows()
+        return [self._summed(rows[student.name]) for student in students]
 
-    def _graded(self, student: Student, slot: int, lender: "Lender | None", servers: Servers | None) -> Grade:
-        """The student's grade. What the lab could not do is tried once more; then somebody must look."""
-        for last in (False, True):
-            try:
-                journal, failed = self._grade(student, slot, lender, servers)
-                if last or not failed:
-                    return student.grade(journal, failed)
-            except FOR_ALL:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, it costs this student alone
-                if last:
-                    return student.ungraded(error)
-        raise AssertionError("unreachable")
+    def forget(self, names: Collection[str]) -> None:
+        """Take rows out, by the names that their files or the roster have. UsageError if one is nobody's."""
+        kept = self.kept.rows()
+        found = {name: [row for row in kept if name in {row, known_as(kept[row], self.policy)}] for name in names}
+        for name, rows in found.items():
+            if not rows:
+                raise UsageError(f"no row is called {name!r}{meant(name, kept)}")
+        for rows in found.values():
+            for row in rows:
+                self.kept.forget(row)
 
-    def _grade(
-        self, student: Student, slot: int, lender: "Lender | None", servers: Servers | None
-    ) -> tuple[Journal, dict[str, Exception]]:
-        """Do the steps that the journal lacks, under the student's lock. The journal, and the steps that failed."""
-        with self._alone(student.id):
-            task = self.store.get(Task, student.id)
-            if task is not None and task.user_input != self._fingerprint(student):
-                self.store.delete(Task, student.id)
-                task = None
-            if task is None:
-                task = self.store.insert(Task(id=student.id, user_input=self._fingerprint(student)))
-            if task.state is TaskState.COMPLETED:
-                return task.journal, {}
-            borrows = lender if student.needs_database else None
-            with borrows.lent() if borrows else nullcontext(Loan()) as loan:
-                sound = borrows.sound if borrows else lambda: True
-                desk = Desk(Room(slot, loan), self.criteria, servers, sound)
-                steps = student.steps(desk, lambda: self._journal(student))
-                if not self.run_notebooks:
-                    del steps[Student.RUN]
-                failed = do_steps(student.id, self.store, steps)
-            return self._journal(student), failed
+    def rows(self) -> list[Row]:
+        """Everybody of the book, by the roster's names. UsageError if the policy speaks of what there is not."""
+        check(self.policy, self.out / NAME, self.exercises, self._people([]))
+        return by_roster(self.kept.rows().values(), self.policy)
 
-    def _journal(self, student: Student) -> Journal:
-        return self.store.get(Task, student.id).journal
+    def grades(self) -> list[Grade]:
+        """What everybody of the book has, out of the marks of what was graded for anybody."""
+        rows = self.rows()
+        return [self._summed(row, {stem for each in rows for stem in each.entries}) for row in rows]
+
+    def _summed(self, row: Row, counted: Collection[str] = ()) -> Grade:
+        known = {stem: each for stem, each in self.exercises.items() if stem in (counted or row.entries)}
+        try:
+            return row.grade(known, self.asked, self.policy)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this student alone
+            note = f"the grading itself failed ({type(error).__name__}): look at the files yourself"
+            return Grade.of(row.student, [], [], [note], known, look=True)
+
+    def _people(self, students: list[Student]) -> set[str]:
+        """Who is in the book, and who will be when these have been graded."""
+        known = self.kept.rows()
+        for each in students:
+            known.setdefault(each.name, Row(id=each.name, student=each.name, entries={"": each.unread()}))
+        return {row.student for row in by_roster(known.values(), self.policy)}
 
     @contextmanager
     def _lender(self, students: list[Student]) -> "Iterator[Lender | None]":
@@ -150,26 +163,3 @@ class Book:
 
     def _servers(self) -> AbstractContextManager[Servers | None]:
         return closing(Servers(self.criteria)) if self.enclosed else nullcontext()
-
-    def _fingerprint(self, student: Student) -> str:
-        """Of all that a grade depends on: with another one, the student is graded anew."""
-        given = [student.told(), self.seed, self.enclosed, self.run_notebooks, self._code]
-        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
-
-    @cached_property
-    def _code(self) -> str:
-        """A digest of the judge: labkit, and the exercises with their criteria."""
-        folder = next(iter(self.exercises.values())).folder
-        paths = [folder / "criteria.toml", *(folder / "criteria").glob("*.py"), *folder.glob("*.ipynb")]
-        whole = hashlib.sha256()
-        for path in sorted([*paths, *guarantees.package().rglob("*.py")]):
-            whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-        return whole.hexdigest()
-
-    @contextmanager
-    def _alone(self, student: str) -> Iterator[None]:
-        """A file lock for each student: of two graders, the second waits, and then finds the work done."""
-        folder = self.out / ".state" / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{hashlib.sha256(student.encode()).hexdigest()[:32]}.lock"):
-            yield

@@ -1,49 +1,91 @@
 """What `labkit grade` does: says what it can guarantee, grades, shows how far it is, and writes the book."""
 
 import argparse
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from labkit.crash.printable import printable
+from labkit.grading.gradebook import shown
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.exports import write_all
+from labkit.grading.gradebook.people import known_as
 from labkit.grading.gradebook.similar import pairs
+from labkit.grading.judge.criteria import find
 from labkit.grading.sandbox import guarantees
+from labkit.grading.sandbox.guarantees import Guarantee
 from labkit.isolation.process import processors
 from labkit.repository import UsageError
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Grade the class in `arguments.submissions`. UsageError if it cannot be, or not without trust."""
+    """Grade what is in `arguments.submissions`, and write the book. UsageError if it cannot be done, or not safely."""
+    given = arguments.submissions
     jobs = processors() if arguments.jobs is None else arguments.jobs
     if jobs < 1:
         raise UsageError("--jobs must be at least 1")
-    enforced = [] if arguments.trust else list(guarantees.guarantees())
-    if missing := [] if arguments.trust else guarantees.missing():
+    if given is None and (arguments.student or arguments.again):
+        raise UsageError("there is nothing to grade: say where the SUBMISSIONS are")
+    if case := next((name for name in arguments.only if "." in name), None):
+        raise UsageError(f"--only {case} is a case: name an exercise, as in --only {case.partition('.')[0]}")
+    enforced = [] if arguments.trust or given is None else _enforced()
+    only = list(dict.fromkeys(find(name, arguments.criteria)[0].stem for name in arguments.only))
+    with _nothing_left(arguments.out):
+        book = Book(
+            arguments.out, arguments.criteria, arguments.seed, not arguments.trust, not arguments.marks_only, only
+        )
+        book.forget(arguments.forget)
+        names = _grade(book, given, jobs, arguments, enforced) if given is not None else set()
+        _write(book, enforced, names)
+
+
+def _enforced() -> list[Guarantee]:
+    if missing := guarantees.missing():
         raise UsageError(
             f"this machine does not keep students' code apart: {', '.join(missing)}. "
             "Grade on Linux 6.7 or newer, or say --trust if you would run their code yourself"
         )
-    out = arguments.out
-    book = Book(out, arguments.criteria, arguments.seed, not arguments.trust, not arguments.marks_only)
-    students = book.students(arguments.submissions, jobs)
+    return list(guarantees.guarantees())
+
+
+def _grade(
+    book: Book, given: Path, jobs: int, arguments: argparse.Namespace, enforced: Sequence[Guarantee]
+) -> set[str]:
+    """Grade, and return what the book calls those who were graded."""
+    students = book.students(given, jobs, arguments.student)
     console = Console(stderr=True, highlight=False)
     for guarantee in enforced:
         console.print(Text(str(guarantee)))
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
-        bar = progress.add_task("Grading", total=len(students))
-        try:
-            grades = book.grade(students, jobs, lambda name: progress.advance(bar))
-        except KeyboardInterrupt:
-            console.print("Stopped: the same command goes on")
-            raise
+    with shown.Steps(console, len(students)) as steps:
+        book.grade(students, jobs, steps.done, again=arguments.again)
+    kept = book.kept.rows()
+    return {name for each in students for name in (each.name, known_as(kept[each.name], book.policy))}
+
+
+def _write(book: Book, enforced: Sequence[Guarantee], names: Collection[str]) -> None:
+    rows, grades = book.rows(), book.grades()
+    if not grades:
+        raise UsageError(f"there is no book in {book.out}: say where the SUBMISSIONS are")
     tokens = {
-        stem: {each.name: each.tokens[stem] for each in students if stem in each.tokens} for stem in book.exercises
+        stem: {row.student: row.entries[stem].tokens for row in rows if stem in row.entries} for stem in book.exercises
     }
-    write_all(out, grades, enforced, pairs(tokens))
-    for grade in grades:
-        line = f"{printable(grade.student)}: {grade.total.got} of {grade.total.of}"
-        print(line if grade.status == "graded" else f"{line} ({grade.status})")
-    print(f"The book is in {out}: class.html, gradebook.csv, a page for each student")
+    asked = [book.exercises[stem].number for stem in book.asked] if book.only else []
+    write_all(book.out, grades, enforced, pairs(tokens), asked, book.policy)
+    for line in [*shown.rows(grades, names, asked), *shown.summary(grades, asked)]:
+        print(line)
+    print(f"The book is in {book.out}: class.html, gradebook.csv, a page for each student")
+
+
+@contextmanager
+def _nothing_left(out: Path) -> Iterator[None]:
+    """A refused command leaves no book behind that was not there before."""
+    there = out.exists()
+    try:
+        yield
+    except UsageError:
+        if not there:
+            shutil.rmtree(out, ignore_errors=True)
+        raise

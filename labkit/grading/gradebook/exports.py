@@ -3,55 +3,75 @@
 results/<student>.json    all that was found; see schema.json      gradebook.csv    a row per student
 students/<student>.html   a page for each, to be handed out        canvas.csv, moodle.csv    for import
 class.html                for the instructor                       junit.xml        a test case per case
+sample.csv                for a second grader, if policy.toml asks for one
 """
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from labkit.files import make_directory, write_atomically
-from labkit.grading.gradebook.pages import class_page, student_page
-from labkit.grading.gradebook.results import Grade, schema
-from labkit.grading.gradebook.similar import Pair
+from labkit.grading.gradebook.pages import Look, class_page, student_page
+from labkit.grading.gradebook.platforms import as_csv, canvas, decided, moodle
+from labkit.grading.gradebook.policy import Policy
+from labkit.grading.gradebook.results import Grade, Marks, schema
+from labkit.grading.gradebook.similar import Pair, groups
+from labkit.grading.gradebook.veils import files_of, pseudonyms, sample, veiled
 from labkit.grading.judge.judge import Status
-from labkit.grading.reader.whose import file_names
 from labkit.grading.sandbox.guarantees import Guarantee
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet would calculate; in some countries it takes the wide forms, too."""
-NEVER = "-"
+WRITTEN = ".state/written.json"
+"""The names of the files that were written last."""
 
 
-def write_all(out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee], pairs: Iterable[Pair]) -> None:
-    """Write everything; each file is the old one or the new one, whole."""
+def write_all(
+    out: Path, grades: Sequence[Grade], guarantees: Iterable[Guarantee], pairs: Iterable[Pair],
+    asked: Sequence[str] = (), policy: Policy | None = None,
+) -> None:  # fmt: skip
+    """Write everything; each file is the old one or the new one, whole.
+
+    `asked`: the exercises that Canvas and Moodle are told of, by number; all if there are none.
+    """
     for folder in ("results", "students"):
         make_directory(out / folder)
-    guarantees, pairs = list(guarantees), list(pairs)
+    policy = policy or Policy()
     grades = [_that_can_be_written(grade) for grade in grades]
+    veils = pseudonyms(grades) if policy.anonymous else {}
+    names, pages = files_of(grades, veils)
+    second = sample(grades, policy.sample)
     texts = {
         "schema.json": json.dumps(schema(), indent=1) + "\n",
         "gradebook.csv": gradebook(grades),
-        "canvas.csv": canvas(grades),
-        "moodle.csv": moodle(grades),
+        "canvas.csv": canvas(grades, asked),
+        "moodle.csv": moodle(grades, asked),
         "junit.xml": junit(grades),
-        "class.html": class_page(grades, guarantees, pairs),
+        "class.html": class_page(grades, list(guarantees), groups(pairs, grades), Look(veils, pages, second)),
     }
-    names = file_names(grade.student for grade in grades)
+    if second:
+        texts["sample.csv"] = second_marks([grade for grade in grades if grade.student in second], pages)
     for grade in grades:
-        name = names[grade.student]
-        texts[f"results/{name}.json"] = grade.model_dump_json(indent=1) + "\n"
-        texts[f"students/{name}.html"] = student_page(grade)
+        texts[f"results/{names[grade.student]}.json"] = grade.model_dump_json(indent=1) + "\n"
+        texts[pages[grade.student]] = student_page(veiled(grade, veils))
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
+    _forget_others(out, list(texts))
+
+
+def _forget_others(out: Path, names: list[str]) -> None:
+    """Remove what an earlier run wrote and this one has not: pages under a name that is hidden, or another one, now."""
+    manifest = out / WRITTEN
+    before = json.loads(manifest.read_text("utf-8")) if manifest.exists() else []
+    for name in set(before) - set(names):
+        (out / name).unlink(missing_ok=True)
+    make_directory(manifest.parent)
+    write_atomically(manifest, json.dumps(names).encode())
 
 
 def _that_can_be_written(grade: Grade) -> Grade:
     """The grade, if every file takes it; else that somebody must look: what one student wrote stops nobody's book."""
     try:
-        for text in (gradebook, canvas, moodle, junit, lambda grades: class_page(grades, [], [])):
+        for text in (gradebook, canvas, moodle, junit, lambda grades: class_page(grades, [], [], Look())):
             text([grade]).encode()
         ET.fromstring(junit([grade]))  # noqa: S314 - written here
         (student_page(grade) + grade.model_dump_json()).encode()
@@ -63,47 +83,33 @@ def _that_can_be_written(grade: Grade) -> Grade:
 def gradebook(grades: Sequence[Grade]) -> str:
     """A row per student: status, total, marks by criterion and by case."""
     first = grades[0]
-    head = ["student", "status", "total", "of", *first.criteria, *first.cases, "notes"]
+    head = ["student", "status", "total", "of", *first.exercises, *first.criteria, *first.cases, "decided", "notes"]
     rows = [
         [
             *(grade.student, grade.status, grade.total.got, grade.total.of),
-            *(marks.got for marks in [*grade.criteria.values(), *grade.cases.values()]),
+            *(marks.got for marks in _parts(grade)),
+            "; ".join(decided(grade)),
             "; ".join([*grade.notes, *(note for result in grade.results for note in result.notes)]),
         ]
         for grade in grades
     ]
-    of = ["", "", first.total.of, first.total.of]
-    of += [marks.of for marks in [*first.criteria.values(), *first.cases.values()]]
-    return _csv([head, ["(marks there are)", *of[1:], ""], *rows])
+    of = ["", first.total.of, first.total.of, *(marks.of for marks in _parts(first))]
+    return as_csv([head, ["(marks there are)", *of, "", ""], *rows])
 
 
-def canvas(grades: Sequence[Grade]) -> str:
-    """For Canvas, Grades → Import. The id is in the names of what Canvas hands out; else the name is a login."""
-    rows = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "labkit"]]
-    rows += [["    Points Possible", "", "", "", "", str(grades[0].total.of)]]
-    for grade in grades:
-        of_canvas = grade.platform == "Canvas"
-        number, login = (grade.id, "") if of_canvas else ("", grade.student)  # an anonymous one has neither
-        rows.append([_name(grade), number, "", login, "", str(grade.total.got)])
-    return _csv(rows)
+def _parts(grade: Grade) -> list[Marks]:
+    return [*grade.exercises.values(), *grade.criteria.values(), *grade.cases.values()]
 
 
-def moodle(grades: Sequence[Grade]) -> str:
-    """For Moodle, an assignment's Upload grading worksheet. Who is not of Moodle has no identifier, and is passed over.
-
-    "-" is when a grade was changed that never was.
-    """
-    rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Feedback comments"]]
-    for grade in grades:
-        number = f"Participant {grade.id}" if grade.platform == "Moodle" else ""
-        unmet = [f"{r.stem[:2]}.{v.case}" for r in grade.results for v in r.verdicts if v.status is not Status.PASS]
-        told = f"not met: {', '.join(unmet)}" if unmet else "all cases met" if grade.results else grade.status
-        rows.append([number, _name(grade), str(grade.total.got), str(grade.total.of), NEVER, told])
-    return _csv(rows)
-
-
-def _name(grade: Grade) -> str:
-    return grade.student.removesuffix(f"_{grade.id}") if grade.id else grade.student
+def second_marks(grades: Sequence[Grade], pages: Mapping[str, str]) -> str:
+    """A row per student and exercise of the sample, for a second grader to fill in."""
+    head = ["page", "exercise", "marks", "of", "second grader's marks", "comment"]
+    rows = [
+        [pages[grade.student], number, marks.got, marks.of, "", ""]
+        for grade in grades
+        for number, marks in grade.exercises.items()
+    ]
+    return as_csv([head, *rows])
 
 
 def junit(grades: Sequence[Grade]) -> str:
@@ -122,20 +128,9 @@ def junit(grades: Sequence[Grade]) -> str:
                 kind = {Status.NOT_JUDGED: "skipped", Status.LOOK: "error"}.get(verdict.status, "failure")
                 told = {"message": verdict.what or "not begun", "type": verdict.status.name}
                 ET.SubElement(case, kind, told).text = verdict.where
+        if told := decided(grade):
+            ET.SubElement(suite, "system-out").text = "\n".join(told)
     for total in ("tests", "failures", "errors"):
         suites.set(total, str(sum(int(suite.get(total, 0)) for suite in suites)))
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow(
-            [
-                f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) and cell != NEVER else cell
-                for cell in row
-            ]
-        )
-    return text.getvalue()

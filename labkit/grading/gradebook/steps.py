@@ -1,6 +1,7 @@
 """The steps of one grading, by `plan.resume`: what the lab could not do is not journalled, and stops no other step."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from labkit.isolation.work import StoppedError
@@ -11,6 +12,18 @@ from labkit.store import StateStore
 FOR_ALL = (UsageError, StoppedError)
 """What ends a grading: the instructor's mistake, and their wish."""
 
+Journal = Mapping[str, str]
+Step = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What an exercise's steps are called in the journal: another name for another answer, judge or seed."""
+
+    judged: str
+    run: str = ""
+    """Nothing if the notebook is not to be run."""
+
 
 class StepError(Exception):
     """A step has failed, which its journal does not get to know."""
@@ -20,11 +33,11 @@ class StepError(Exception):
         self.step, self.again = step, again
 
 
-def do_steps(task_id: str, store: StateStore, steps: Mapping[str, Callable[[], str]]) -> dict[str, Exception]:
+def do_steps(task_id: str, store: StateStore, steps: Mapping[str, Step]) -> dict[str, Exception]:
     """Do what the journal lacks. Those that fail are returned, and the task stays open; FOR_ALL is raised."""
     failed: dict[str, Exception] = {}
 
-    def step(name: str, do: Callable[[], str]) -> str:
+    def step(name: str, do: Step) -> str:
         if name in failed:
             raise StepError(name, again=True)
         try:

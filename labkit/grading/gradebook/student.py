@@ -4,15 +4,16 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, Self
 
 from labkit.grading.gradebook.handed_in import Handed
-from labkit.grading.gradebook.results import Grade
+from labkit.grading.gradebook.rows import Entry
+from labkit.grading.gradebook.steps import Journal, Key, Step
+from labkit.grading.gradebook.times import handed_in
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.judge.judge import BY_HAND, Result, Status, Verdict
 from labkit.grading.judge.request import Request
@@ -23,10 +24,9 @@ from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.isolation.work import StoppedError
 
-UNRUN = "the notebooks were not run: the lab could not do it, or could not judge an exercise"
+UNRUN = "a notebook was not run: the lab could not do it, or could not judge the exercise"
 SECONDS = 120.0
 """Real time that a case may take."""
-Journal = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,6 @@ class NotJudgedError(Exception):
 class Student:
     """A student with the answers to each exercise that was handed in."""
 
-    RUN: ClassVar = "notebooks"
-    """The last step: whether the notebooks run through."""
-
     name: str
     submissions: dict[str, Submission]
     notes: list[str]
@@ -67,17 +64,21 @@ class Student:
     """Of the grading."""
     tokens: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Exercise stem → what is compared with other students' answers."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Exercise stem → the file that its answers come from."""
 
     @classmethod
-    def of(cls, handed: Handed, exercises: Mapping[str, Exercise], seed: int = 0) -> "Student":
-        """Of what was handed in."""
+    def of(cls, handed: Handed, exercises: Mapping[str, Exercise], seed: int = 0, asked: Collection[str] = ()) -> Self:
+        """Of what was handed in; of the exercises `asked` for alone, if any are."""
+        mine = {stem: each for stem, each in handed.submissions.items() if not asked or stem in asked}
         return cls(
-            handed.student, handed.submissions, handed.notes, exercises, handed.look, handed.whose, seed, handed.tokens
+            handed.student, mine, handed.notes, exercises, handed.look, handed.whose, seed, handed.tokens,
+            handed.notebooks,
         )  # fmt: skip
 
     @property
     def id(self) -> str:
-        """What the student's task and lock are called: short, whatever the name is."""
+        """What the student's task, row and lock are called: short, whatever the name is."""
         return short(self.name)
 
     @property
@@ -85,34 +86,49 @@ class Student:
         """Whether one of the exercises is about PostgreSQL."""
         return any(self.exercises[stem].database for stem in self.submissions)
 
-    def told(self) -> list[Any]:
-        """All that the grade depends on, as plain data."""
-        each = {stem: [s.answers, sorted(s.elsewhere), s.notes] for stem, s in self.submissions.items()}
-        return [each, self.notes, self.look]
+    def told(self, stem: str) -> list[Any]:
+        """All of an exercise that its grade depends on, as plain data."""
+        answers = self.submissions[stem]
+        return [answers.answers, sorted(answers.elsewhere), answers.notes]
 
-    def steps(self, desk: Desk, journal: Callable[[], Journal]) -> dict[str, Callable[[], str]]:
-        """What is to be done: judge each exercise, then run the notebooks. `journal` is what was done before."""
-        steps = {stem: partial(self._judge, stem, desk) for stem in self.submissions}
-        return {**steps, self.RUN: lambda: json.dumps(self._run(desk, journal()))}
+    def steps(self, desk: Desk, journal: Callable[[], Journal], keys: Mapping[str, Key]) -> dict[str, Step]:
+        """What is to be done: judge each exercise, then run its notebook. `journal` is what was done before.
 
-    def grade(self, journal: Journal, failed: Mapping[str, Exception] = MappingProxyType({})) -> Grade:
-        """What it came to. `failed`: the steps that the lab could not do, and why."""
-        results = [
-            *self._results(journal).values(),
-            *(self._unjudged(stem, failed[stem]) for stem in failed if stem != self.RUN),
-        ]
-        results.sort(key=lambda result: [*self.submissions].index(result.stem))
-        runs = [UNRUN] if self.RUN in failed else json.loads(journal.get(self.RUN, "[]"))
-        look = self.look or self.RUN in failed
-        return Grade.of(self.name, results, runs, self.notes, self.exercises, self.whose, look=look)
+        `keys`: exercise stem → what its two steps are called; a step without a name is left out.
+        """
+        judged = {keys[stem].judged: partial(self._judge, stem, desk) for stem in self.submissions}
+        run = {keys[s].run: partial(self._ran, s, desk, journal, keys[s]) for s in self.submissions if keys[s].run}
+        return {**judged, **run}
 
-    def ungraded(self, error: Exception) -> Grade:
-        """What it came to if the lab could not grade it: somebody must look."""
-        notes = [*self.notes, f"the grading itself failed ({type(error).__name__}): look at the files yourself"]
-        return Grade.of(self.name, [], [], notes, self.exercises, self.whose, look=True)
+    def entries(self, journal: Journal, failed: Mapping[str, Exception], keys: Mapping[str, Key]) -> dict[str, Entry]:
+        """What it came to, by exercise. `failed`: the steps that the lab could not do, and why."""
+        return {stem: self._entry(stem, journal, failed, keys[stem]) for stem in self.submissions}
 
-    def _results(self, journal: Journal) -> dict[str, Result]:
-        return {stem: Result.model_validate_json(journal[stem]) for stem in self.submissions if stem in journal}
+    def unread(self, error: Exception | None = None) -> Entry:
+        """Of an exercise that is not there to be judged, or that the lab could not grade: then somebody must look."""
+        failed = f"the grading itself failed ({type(error).__name__}): look at the files yourself"
+        notes = [*self.notes, *([failed] if error else [])]
+        return Entry(notes=notes, look=self.look or error is not None, **self._who())
+
+    def _entry(self, stem: str, journal: Journal, failed: Mapping[str, Exception], key: Key) -> Entry:
+        if key.judged in failed:
+            result = self._unjudged(stem, failed[key.judged])
+        else:
+            result = Result.model_validate_json(journal[key.judged])
+        runs = [UNRUN] if key.run in failed else json.loads(journal.get(key.run, "[]"))
+        look, tokens = self.look or key.run in failed, list(self.tokens.get(stem, ()))
+        return Entry(
+            result=result,
+            runs=runs,
+            notes=self.notes,
+            look=look,
+            tokens=tokens,
+            **self._who(),
+            **handed_in(self.files.get(stem, "")),
+        )
+
+    def _who(self) -> dict[str, str]:
+        return {"platform": self.whose.platform, "id": self.whose.id} if self.whose else {}
 
     def _judge(self, stem: str, desk: Desk) -> str:
         """The result as JSON. NotJudgedError if some of it is the lab's own failure: that is no verdict to keep."""
@@ -141,16 +157,14 @@ class Student:
         notes = self.submissions[stem].notes
         return Result(stem=stem, title=exercise.title, seed=self.seed, verdicts=verdicts, notes=notes)
 
-    def _run(self, desk: Desk, journal: Journal) -> list[str]:
-        answered = {stem: each for stem, each in self.submissions.items() if each.answers}
-        results = self._results(journal)
-        if unjudged := answered.keys() - results:
-            raise LookupError(f"not judged: {sorted(unjudged)}")
-        attempt = Attempt(
-            {stem: rebuilt(self.exercises[stem], each) for stem, each in answered.items()},
-            {stem: checks(self.exercises[stem], results[stem]) for stem in answered},
-        )
-        return attempt.run(desk.room, desk.servers) if answered else []
+    def _ran(self, stem: str, desk: Desk, journal: Callable[[], Journal], key: Key) -> str:
+        """Which cells did not run through, as JSON. LookupError if the exercise was not judged."""
+        submission, exercise = self.submissions[stem], self.exercises[stem]
+        if not submission.answers:
+            return "[]"
+        result = Result.model_validate_json(journal()[key.judged])
+        attempt = Attempt({stem: rebuilt(exercise, submission)}, {stem: checks(exercise, result)})
+        return json.dumps(attempt.run(desk.room, desk.servers))
 
 
 def _judge_apart(request: Request) -> tuple[int, bytes]:

@@ -9,7 +9,7 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labkit.grading.judge.program import Program
 from labkit.grading.notebook.cells import Cell, read_cells, read_notebook
@@ -28,7 +28,7 @@ class Case(BaseModel):
     id: str
     criterion: str
     title: str
-    marks: int
+    marks: int | float = Field(ge=0, multiple_of=0.5)
     answers: tuple[str, ...]
     """The answers that it needs."""
     depends_on: tuple[str, ...] = ()
@@ -117,11 +117,20 @@ def exercises(folder: Path | None = None) -> dict[str, Exercise]:
     folder = folder or root() / "exercises"
     try:
         table = _table(folder)["exercises"]
-        return {stem: Exercise(stem=stem, folder=folder, **entry) for stem, entry in table.items()}
+        return {stem: _exercise(stem, folder, entry) for stem, entry in table.items()}
     except FileNotFoundError:
         raise UsageError(f"there is no criteria.toml in {folder}: it names the exercises and their cases") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder / 'criteria.toml'} cannot be used: {error}") from None
+
+
+def _exercise(stem: str, folder: Path, entry: Any) -> Exercise:
+    try:
+        return Exercise(stem=stem, folder=folder, **entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in (stem, *first["loc"]))
+        raise ValueError(f"{where}: {first['msg']}") from None
 
 
 def _table(folder: Path) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Verdict(BaseModel):
     case: str
     criterion: str
     title: str
-    marks: int
+    marks: int | float
     status: Status
     score: str = ""
     """How many crash points break it, where a sweep says so."""

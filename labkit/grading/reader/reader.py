@@ -16,7 +16,7 @@ from pathlib import Path
 from labkit.grading.judge.criteria import Exercise, exercises
 from labkit.grading.reader.archives import names
 from labkit.grading.reader.choice import File, choose
-from labkit.grading.reader.files import files_at, inside, of_the_student, unpacked, wanted
+from labkit.grading.reader.files import ARCHIVE, files_at, inside, of_the_student, unpacked, wanted
 from labkit.grading.reader.tokens import tokens
 from labkit.grading.reader.told import LONGEST_NAME, MOST_LISTED, MOST_NAMES, Answers, Listed, Told, Who, counted
 from labkit.grading.reader.told import MOST_BYTES as MOST
@@ -144,7 +144,12 @@ def _opened(bundle: Bundle, taken: Iterable[File], stems: Iterable[str]) -> Iter
         return unpacked(taken, lambda _: True)
     alone = whose(bundle.paths[0].name, stems)
     files = unpacked(taken, lambda name: _owner(inside(name), alone, stems).student == bundle.whose.student)
-    return (replace(file, whose=_owner(file.path[1:], alone, stems)) for file in files)
+    return (replace(file, whose=_owner(file.path[1:], alone, stems), packed=_is_packed(file)) for file in files)
+
+
+def _is_packed(file: File) -> bool:
+    """Whether a file in the archive of a class was in an archive of the student's, too."""
+    return any(ARCHIVE.search(part) for part in file.path[1:-1])
 
 
 def _owner(parts: tuple[str, ...], alone: Whose, stems: Iterable[str]) -> Whose:

@@ -1,0 +1,44 @@
+# What only authors of the course need; students' copies of the lab are without it.
+#
+# make test    set up and run every test        make test ARGS="-k crash"
+# make system  what needs Chromium and strace, or takes minutes; make long: what takes many
+# make bench   measure side by side
+# make lint, exercises, notebooks, docs, environment, lock: CONTRIBUTING.md says when
+
+WIDE := --numprocesses auto --dist worksteal
+
+.PHONY: test system long lint bench exercises notebooks docs environment lock
+
+test: lint
+	$(BIN)/python -m pytest $(WIDE) --durations 25 $(ARGS)
+
+system: $(VENV)/test
+	$(BIN)/python -m pytest $(WIDE) tests/system $(ARGS)
+
+long: $(VENV)/test
+	$(BIN)/python -m pytest $(WIDE) tests/long $(ARGS)
+
+lint: $(VENV)/test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+bench: $(VENV)/bench
+	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
+
+exercises environment notebooks docs: $(VENV)/test
+	$(BIN)/python tools/$@.py $(ARGS)
+
+# Not from $(VENV)/test: that needs a lock which fits pyproject.toml already.
+lock: | $(VENV)/made
+	@$(INSTALL) uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra test --extra bench --no-header --no-annotate --quiet \
+		--only-binary :all: --output-file requirements.lock $(ARGS) pyproject.toml
+
+$(VENV)/test: pyproject.toml requirements.lock | $(VENV)/made
+	@echo "Installing into $(VENV): the first time takes about a minute"
+	@$(INSTALL) --editable ".[test]"
+	@touch $@ $(VENV)/lab
+
+$(VENV)/bench: $(VENV)/test
+	@$(INSTALL) --editable ".[bench]"
+	@touch $@
