@@ -92,7 +92,7 @@ class RaceReport:
             return ""
         worst = self.broken[0]
         everywhere = "It breaks in every order, also where nothing overlaps: so it is no race." if self._always else ""
-        return "\n".join(filter(None, [worst.reason, columns(worst, self.workers), *explained(worst), everywhere]))
+        return "\n".join(filter(None, [worst.reason, columns(worst, self.workers), explained(worst), everywhere]))
 
     @property
     def _always(self) -> bool:

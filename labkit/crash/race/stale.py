@@ -9,6 +9,9 @@ from labkit.crash.race.found import TakenStep
 BESIDE = {"life", "kill", "clock", "lock"}
 """Objects that hold nothing which one reads and writes."""
 
+ENDS = {"COMMIT", "ROLLBACK", "CLOSE"}
+"""Steps that touch what others of their transaction have read, and read nothing."""
+
 
 @dataclass(frozen=True)
 class Stale:
@@ -20,8 +23,8 @@ class Stale:
 
 
 def stale(steps: Sequence[TakenStep]) -> list[Stale]:
-    """Each stale read that its reader has built upon."""
-    found = []
+    """Each stale read that its reader has built upon, with the first step that does so."""
+    found: list[Stale] = []
     for used, step in enumerate(steps):
         if not _written(step):
             continue
@@ -29,13 +32,15 @@ def stale(steps: Sequence[TakenStep]) -> list[Stale]:
             if steps[read].worker == step.worker and (seen := _read(steps[read])):
                 between = range(read + 1, used)
                 other = [i for i in between if steps[i].worker != step.worker and conflict(_written(steps[i]), seen)]
-                if other and conflict(_written(step), seen):
+                if other and conflict(_written(step), seen) and read not in {each.read for each in found}:
                     found.append(Stale(read, other[-1], used))
                 break
     return found
 
 
 def _read(step: TakenStep) -> list[tuple[tuple[str, ...], bool]]:
+    if step.op in ENDS:
+        return []
     return [each for each in step.touches if not each[1] and each[0][:1] and each[0][0] not in BESIDE | {"name"}]
 
 
