@@ -5,12 +5,13 @@ import json
 import os
 import re
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from labkit import FakeClock, ack, after, arrange, ask, race, tool
+from labkit import FakeClock, WorldClock, ack, after, arrange, ask, race, tool
 from labkit.crash.client import CLIENT
 from labkit.crash.race import picture
 from labkit.crash.race.report import LostRaceError
@@ -145,9 +146,9 @@ def work_for_a_minute():
     Path("written").write_text("slow")
 
 
-def take_over():
+def take_over(now):
     """Whoever finds the lease expired takes it."""
-    if time.time() - START > 60:
+    if now() - START > 60:
         Path("owner").write_text("fast")
         Path("written").write_text("fast")
 
@@ -161,9 +162,10 @@ def the_owner_has_written(_):
         raise AssertionError(f"{owner} owns it, and {written} has written last")
 
 
-def test_time_that_passes_lets_the_zombie_write():
-    """A lease expires under a worker that is only slow; without time as a participant, it does not."""
-    workers = {"slow": work_for_a_minute, "fast": take_over}
+@pytest.mark.parametrize("now", [time.time, lambda: WorldClock().now().timestamp()], ids=["time", "WorldClock"])
+def test_time_that_passes_lets_the_zombie_write(now):
+    """A lease expires under a worker that is only slow, whichever clock is asked; without `after`, it does not."""
+    workers = {"slow": work_for_a_minute, "fast": partial(take_over, now)}
     assert not race(workers, the_owner_has_written).broken
     report = race({**workers, "time": after(61)}, the_owner_has_written)
     assert report.problem is None

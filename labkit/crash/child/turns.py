@@ -86,6 +86,15 @@ class Turns(Trace):
         self._tell(wants)
         self._hear()
 
+    def look(self) -> bool:
+        """Look at the clock: a step if time is a participant. False if that is nothing which anything hangs on."""
+        if self.busy or asker().startswith(NO_LOOK):
+            return False
+        self.looked = True
+        if self.among.timed:
+            self.step("look", "at the clock", [[CLOCK, False]], lambda: None)
+        return True
+
     def blocked(self, on: list[str]) -> None:
         """The step that was let cannot be taken: wait until somebody has let go of this lock."""
         self._tell(Blocked(on=on))
@@ -158,6 +167,11 @@ class SharedWorld(RemoteWorld):
         """Time passes for all."""
         self._turns.step("sleep", f"{seconds:g} s", [[CLOCK, True]], lambda: RemoteWorld.sleep(self, seconds))
 
+    def elapsed(self) -> float:
+        """A look at the clock: by WorldClock, as by the functions of `time`."""
+        self._turns.look()
+        return super().elapsed()
+
 
 class SharedWaits(Waits):
     """Waiting, where somebody else may end it."""
@@ -173,9 +187,5 @@ class SharedWaits(Waits):
 
     def read(self) -> None:
         """Somebody looks at the clock."""
-        if self.trace.busy or asker().startswith(NO_LOOK):
-            return
-        self.trace.looked = True
-        if self.trace.among.timed:
-            self.trace.step("look", "at the clock", [[CLOCK, False]], lambda: None)
-        super().read()
+        if self.trace.look():
+            super().read()

@@ -58,14 +58,14 @@ def _frame(figure: Any, axes: Any, rows: int, names: Sequence[str], verdict: str
     for number, name in enumerate(names):
         axes.barh([-9], [0], label=f"a step of {name}", color=SHADES[number % len(SHADES)], edgecolor=INK)
     axes.set(ylim=(rows - 0.45, -0.55), xlim=(-0.1, axes.get_xlim()[1]), xticks=[], yticks=[])
-    axes.set_xlabel("a row for each order, from left to right" + "; ! goes on with an old value", fontsize=9)
+    axes.set_xlabel("a row for each order, from left to right; ! goes on with an old value", fontsize=9)
     axes.spines[:].set_visible(False)
     axes.set_title(verdict, loc="left", fontsize=11, color=BAD if " 0 of " not in verdict else GOOD)
     figure.legend(loc="outside lower left", ncols=min(5, len(names) + 2), frameon=False, fontsize=9)
 
 
 def _draw(axes: Any, row: int, order: Order, names: Sequence[str], *, named: bool) -> None:
-    used, lane = {each.used for each in stale(order.steps)}, 0.9 / len(names)
+    used, lane = {each.used for each in stale(order.steps) if not order.survives}, 0.9 / len(names)
     axes.axhline(row + 0.5, color="#dddddd", linewidth=0.8, zorder=0)
     for at, step in enumerate(order.steps):
         number = names.index(step.worker.removeprefix(KILL))

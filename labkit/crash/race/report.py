@@ -135,7 +135,8 @@ class RaceReport:
             image = picture.strip(self.orders, self.workers, self.verdict)
             data = {"image/png": image, "text/plain": self.verdict}
             publish_display_data(data, {"image/png": {"alt": self.verdict}})
-            print("\n".join(str(self).split("\n")[1:]))
+            if more := "\n".join(str(self).split("\n")[1:]):
+                print(more)
         else:
             print(self)
 

@@ -26,16 +26,25 @@ def stale(steps: Sequence[TakenStep]) -> list[Stale]:
     """Each stale read that its reader has built upon, with the first step that does so."""
     found: list[Stale] = []
     for used, step in enumerate(steps):
-        if not _written(step):
-            continue
-        for read in range(used - 1, -1, -1):
-            if steps[read].worker == step.worker and (seen := _read(steps[read])):
-                between = range(read + 1, used)
-                other = [i for i in between if steps[i].worker != step.worker and conflict(_written(steps[i]), seen)]
-                if other and conflict(_written(step), seen) and read not in {each.read for each in found}:
-                    found.append(Stale(read, other[-1], used))
-                break
+        each = _stale(steps, used) if _written(step) else None
+        if each and each.read not in {other.read for other in found}:
+            found.append(each)
     return found
+
+
+def _stale(steps: Sequence[TakenStep], used: int) -> Stale | None:
+    """The last read of what this step writes, if another has written that since."""
+    step, again = steps[used], []
+    for read in range(used - 1, -1, -1):
+        if steps[read].worker != step.worker:
+            continue
+        seen = [each for each in _read(steps[read]) if each not in again]
+        again += seen
+        between = range(read + 1, used)
+        other = [i for i in between if steps[i].worker != step.worker and conflict(_written(steps[i]), seen)]
+        if other and conflict(_written(step), seen):
+            return Stale(read, other[-1], used)
+    return None
 
 
 def _read(step: TakenStep) -> list[tuple[tuple[str, ...], bool]]:
