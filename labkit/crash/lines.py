@@ -31,9 +31,14 @@ class Line:
 
     @classmethod
     def first(cls, lines: Sequence[Any]) -> Self | None:
-        """The innermost of the lines that a child told; labkit's own only where there is no other."""
+        """The innermost of the lines that a child told."""
+        return next(iter(cls.those(lines)), None)
+
+    @classmethod
+    def those(cls, lines: Sequence[Any]) -> tuple[Self, ...]:
+        """The lines that a child told; labkit's own only where there are no others."""
         others = [line for line in lines if not line[0].startswith(LABKIT)]
-        return cls(*(others or lines)[0]) if lines else None
+        return tuple(cls(*line) for line in others or lines)
 
     @property
     def raw(self) -> str:

@@ -43,6 +43,13 @@ def withdraw():
         connection.execute("UPDATE account SET balance = %s WHERE name = %s", [balance - 10, "a"])
 
 
+def withdraw_in_two_transactions():
+    with database.engine().begin() as reading:
+        balance = reading.exec_driver_sql("SELECT balance FROM account WHERE name = 'a'").scalar()
+    with database.engine().begin() as writing:
+        writing.exec_driver_sql("UPDATE account SET balance = %s WHERE name = 'a'", (balance - 10,))
+
+
 def withdraw_for_update():
     with connect() as connection:
         balance = one(connection, "SELECT balance FROM account WHERE name = %s FOR UPDATE", "a")
@@ -163,6 +170,12 @@ def nobody_raises(seen):
 RACES = {
     "lost update": ({"one": withdraw, "two": withdraw}, both_withdrew, 4, 6),
     "lost update, FOR UPDATE": ({"one": withdraw_for_update, "two": withdraw_for_update}, both_withdrew, 0, 2),
+    "lost update, by SQLAlchemy, in two transactions each": (
+        {"one": withdraw_in_two_transactions, "two": withdraw_in_two_transactions},
+        both_withdrew,
+        4,
+        6,
+    ),
     "write skew": ({"ann": on_repeatable_read("ann"), "bob": on_repeatable_read("bob")}, somebody_is_on_call, 12, 14),
     "write skew, SERIALIZABLE": (
         {"ann": on_serializable("ann"), "bob": on_serializable("bob")},
@@ -197,6 +210,12 @@ def test_each_race_breaks_in_as_many_orders_as_counted(name):
     workers, invariant, broken, orders = RACES[name]
     report = race(workers, invariant, setup)
     assert (report.problem, len(report.broken), len(report.orders)) == (None, broken, orders), str(report)
+
+
+def test_to_look_at_the_level_of_isolation_does_not_raise_it():
+    """SQLAlchemy does so on each new connection."""
+    assert not Statement("show transaction isolation level").isolates
+    assert Statement("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").isolates
 
 
 TABLES = {

@@ -1,7 +1,8 @@
 """SQL in a race: each statement a step, with the tables that it touches, or the row where it names one by its key.
 
 What is not understood touches everything. So does all that runs above READ COMMITTED, as a snapshot is of everything.
-COMMIT and ROLLBACK touch what their transaction has: they show it to others, and free its locks.
+COMMIT and ROLLBACK touch what their transaction has: they show it to others, and free its locks. Where it has only
+read, there is nothing to show, and what it frees stands only in the way of what touches everything.
 """
 
 from collections.abc import Callable, Generator
@@ -16,6 +17,8 @@ from labkit.crash.child.statements import Statement
 from labkit.crash.child.turns import Touches, Turns
 
 ANYTHING: Touches = [[["sql"], True]]
+ONLY_READ: Touches = [[["sql", "(read)"], False]]
+"""The end of a transaction that has changed nothing, and locked no row."""
 ROWS = 3
 """Rows of a result that are told."""
 
@@ -42,11 +45,16 @@ class Transactions:
         level = connection.isolation_level
         self.coarse = self.coarse or statement.isolates or (level is not None and level.name != "READ_COMMITTED")
         if statement.ends:
-            return (ANYTHING if self.coarse else before) if before else None
+            return self._at_its_end(before) if before else None
         if sql.label(statement.text) is None:
             return None
         found = statement.touches(self.tables)
         return [[["sql"], written] for _, written in found] if self.coarse else found
+
+    def _at_its_end(self, before: Touches) -> Touches:
+        if self.coarse:
+            return ANYTHING
+        return before if any(written for _, written in before) else ONLY_READ
 
     def done(self, connection: Any, statement: Statement, touched: Touches) -> None:
         """A statement has been executed, or has failed."""
@@ -111,12 +119,14 @@ def _tell(trace: Turns, cursor: Any) -> None:
         return
     if found.nfields:
         rows = [[found.get_value(row, column) for column in range(found.nfields)] for row in range(found.ntuples)]
-        text = "; ".join(
-            ", ".join("NULL" if v is None else v.decode(errors="replace") for v in row) for row in rows[:ROWS]
-        )
+        text = "; ".join(", ".join(map(_value, row)) for row in rows[:ROWS])
         trace.saw(text if len(rows) <= ROWS else f"{text}; … {len(rows)} rows" if rows else "")
         if not rows:
             trace.saw("no row")
     elif found.command_tuples is not None and found.command_tuples >= 0:
         count = found.command_tuples
         trace.saw(f"{count} row" if count == 1 else f"{count} rows")
+
+
+def _value(value: bytes | None) -> str:
+    return "NULL" if value is None else value.decode(errors="replace") or "''"

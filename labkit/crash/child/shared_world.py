@@ -4,13 +4,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from labkit.crash.child import filelocks
-from labkit.crash.child.patch import asker
 from labkit.crash.child.remote_world import RemoteWorld
 from labkit.crash.child.turns import CLOCK, LEDGER, Turns
 from labkit.crash.child.waits import Waits
-
-NO_LOOK = ("psycopg", "sqlalchemy", "logging", "labkit.crash")
-"""Modules that look at the clock, and do nothing that hangs on it."""
 
 
 class SharedWorld(RemoteWorld):
@@ -42,6 +38,11 @@ class SharedWorld(RemoteWorld):
         """Time passes for all."""
         self._turns.step("sleep", f"{seconds:g} s", [[CLOCK, True]], lambda: RemoteWorld.sleep(self, seconds))
 
+    def elapsed(self) -> float:
+        """A look at the clock: by WorldClock, as by the functions of `time`."""
+        self._turns.look()
+        return super().elapsed()
+
 
 class SharedWaits(Waits):
     """Waiting, where somebody else may end it."""
@@ -57,9 +58,5 @@ class SharedWaits(Waits):
 
     def read(self) -> None:
         """Somebody looks at the clock."""
-        if self.trace.busy or asker().startswith(NO_LOOK):
-            return
-        self.trace.looked = True
-        if self.trace.among.timed:
-            self.trace.step("look", "at the clock", [[CLOCK, False]], lambda: None)
-        super().read()
+        if self.trace.look():
+            super().read()

@@ -34,6 +34,7 @@ CHANGES = re.compile(
 PLAIN = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
 ENDS = re.compile(r"\s*(COMMIT|END|ROLLBACK|ABORT|PREPARE TRANSACTION)\b", re.IGNORECASE)
 ISOLATES = re.compile(r"\bISOLATION\b|\bSERIALIZABLE\b|\bREPEATABLE\b", re.IGNORECASE)
+SHOWS = re.compile(r"\s*SHOW\b", re.IGNORECASE)
 SESSION_LOCK = re.compile(r"\bpg_(?:try_)?advisory_lock", re.IGNORECASE)
 PLACE = r"%s|%\(\w+\)s(?:::\w+)?|-?\d+|''|'[^']*'"
 BY_KEY = r"\bWHERE\s+(?:\w+\.)?{key}\s*=\s*({place})\s*(?:$|;|\bAND\b|\bRETURNING\b|\bFOR\b)"
@@ -58,7 +59,7 @@ class Statement:
     @property
     def isolates(self) -> bool:
         """Whether it may change the level of isolation."""
-        return bool(ISOLATES.search(self.text))
+        return bool(ISOLATES.search(self.text)) and not SHOWS.match(self.text)
 
     @property
     def locks_session(self) -> bool:

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from labkit.crash.channel import hear, tell
+from labkit.crash.child.patch import asker
 from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import Among, Stop
 from labkit.crash.news import Blocked, Holds, News, Raised, Refused, Returned, Saw, Wants, plain
@@ -25,6 +26,8 @@ ANYTHING: Touches = [[[], True]]
 """What is not known to touch less."""
 SHORT = 60
 """Characters of what was read."""
+NO_LOOK = ("psycopg", "sqlalchemy", "logging", "labkit.crash")
+"""Modules that look at the clock, and do nothing that hangs on it."""
 
 
 class Turns(Trace):
@@ -79,6 +82,15 @@ class Turns(Trace):
             setattr(wants, name, value)
         self._tell(wants)
         self._hear()
+
+    def look(self) -> bool:
+        """Look at the clock: a step if time is a participant. False if that is nothing which anything hangs on."""
+        if self.busy or asker().startswith(NO_LOOK):
+            return False
+        self.looked = True
+        if self.among.timed:
+            self.step("look", "at the clock", [[CLOCK, False]], lambda: None)
+        return True
 
     def blocked(self, on: list[str]) -> None:
         """The step that was let cannot be taken: wait until somebody has let go of this lock."""

@@ -19,9 +19,15 @@ class TakenStep:
     target: str
     saw: str
     """What it read."""
-    line: Line | None
+    lines: tuple[Line, ...] = ()
+    """Of the program under test, the innermost first."""
     touches: tuple[tuple[tuple[str, ...], bool], ...] = ()
     """Objects, and whether it writes them."""
+
+    @property
+    def line(self) -> Line | None:
+        """Where it is taken."""
+        return self.lines[0] if self.lines else None
 
     def __str__(self) -> str:
         return f"{self.op} {self.target}".strip()
@@ -67,7 +73,7 @@ class Order:
 def order(left: OrderLeft) -> Order:
     """An Order from what the zygote told."""
     steps = [
-        TakenStep(worker, op, target, saw, Line.first(lines), tuple((tuple(t), w) for t, w in touches))
+        TakenStep(worker, op, target, saw, Line.those(lines), tuple((tuple(t), w) for t, w in touches))
         for worker, op, target, saw, lines, touches in left.steps
     ]
     stuck = [Stuck(w, f"{op} {what}".strip(), Line.first(at), tuple(by)) for w, (op, what, at, by) in left.left.items()]

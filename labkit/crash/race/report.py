@@ -92,7 +92,7 @@ class RaceReport:
             return ""
         worst = self.broken[0]
         everywhere = "It breaks in every order, also where nothing overlaps: so it is no race." if self._always else ""
-        return "\n".join(filter(None, [worst.reason, columns(worst, self.workers), *explained(worst), everywhere]))
+        return "\n".join(filter(None, [worst.reason, columns(worst, self.workers), explained(worst), everywhere]))
 
     @property
     def _always(self) -> bool:
@@ -135,7 +135,8 @@ class RaceReport:
             image = picture.strip(self.orders, self.workers, self.verdict)
             data = {"image/png": image, "text/plain": self.verdict}
             publish_display_data(data, {"image/png": {"alt": self.verdict}})
-            print("\n".join(str(self).split("\n")[1:]))
+            if more := "\n".join(str(self).split("\n")[1:]):
+                print(more)
         else:
             print(self)
 
