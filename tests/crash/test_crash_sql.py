@@ -199,6 +199,11 @@ def test_whatever_the_way_a_statement_takes_it_is_seen():
         ("select pg_catalog.version()", None),
         ("", None),
         (";", None),
+        ("/* why */ UPDATE accounts SET amount = 1", ("UPDATE", "accounts")),
+        ("-- why\nSET search_path = public", None),
+        ("SET search_path = public; UPDATE accounts SET amount = 1", ("UPDATE", "accounts")),
+        ("BEGIN; INSERT INTO accounts VALUES ('a', 1); COMMIT;", ("INSERT", "accounts")),
+        ("SHOW timezone;", None),
     ],
 )
 def test_a_statement_is_named_by_what_it_does_and_to_which_table(statement, named):

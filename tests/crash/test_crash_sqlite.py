@@ -184,6 +184,12 @@ def test_connections_of_a_class_of_ones_own_are_seen_and_stay_of_that_class():
         ("PRAGMA table_info(a)", None),
         ("PRAGMA wal_checkpoint", ("PRAGMA", "wal_checkpoint")),
         ("VACUUM", ("VACUUM", "")),
+        ("PRAGMA optimize", ("PRAGMA", "optimize")),
+        ("/* why */ UPDATE a SET b = 1", ("UPDATE", "a")),
+        ("-- why\n-- and; how\nINSERT INTO a VALUES (1)", ("INSERT", "a")),
+        ("; ;DELETE FROM a", ("DELETE", "a")),
+        ("-- UPDATE a SET b = 1", None),
+        ("/* DELETE FROM a", None),
     ],
 )
 def test_what_a_statement_changes_is_its_label(statement, named):

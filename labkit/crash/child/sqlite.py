@@ -15,6 +15,7 @@ from typing import Any
 from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.patch import replace
+from labkit.crash.child.statements import from_verb
 from labkit.crash.child.trace import Trace
 from labkit.crash.news import Native
 
@@ -24,7 +25,10 @@ CHANGES = re.compile(
 )
 COMMITS = re.compile(r"\s*(?:COMMIT|END|RELEASE)\b", re.IGNORECASE)
 PRAGMA = re.compile(r"\s*PRAGMA\s+(?:\w+\.)?(\w+)\s*(?:[=(]|;?\s*$)", re.IGNORECASE)
-CHANGING = {"journal_mode", "user_version", "application_id", "wal_checkpoint", "incremental_vacuum", "encoding"}
+CHANGING = {
+    *("journal_mode", "user_version", "application_id", "wal_checkpoint", "incremental_vacuum", "encoding"),
+    *("optimize", "schema_version"),
+}
 """The pragmas that write to the file."""
 TABLE = re.compile(
     r"\b(?:FROM|INTO|UPDATE(?:\s+OR\s+\w+)?|(?:TABLE|INDEX|VIEW|TRIGGER)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?)"
@@ -156,6 +160,7 @@ def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
 
 def label(statement: str) -> Label | None:
     """What a statement changes, as an effect; None if it changes nothing."""
+    statement = from_verb(statement)
     if found := CHANGES.match(statement):
         table = TABLE.search(statement, found.start(1))
         return found[1].upper(), table[1] if table else ""
