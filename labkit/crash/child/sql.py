@@ -16,6 +16,7 @@ from psycopg._cursor_base import BaseCursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import Composable
 
+from labkit.crash.child import driver
 from labkit.crash.child.statements import from_verb
 from labkit.crash.child.trace import Trace
 
@@ -51,6 +52,7 @@ def install(trace: Trace, ours: Callable[[], str | None]) -> None:
     for kind, names in HOOKS.items():
         for name in names:
             setattr(kind, name, _traced(trace, getattr(kind, name), ours))
+    driver.install(trace)
 
 
 def _traced(trace: Trace, real: Callable[..., Any], ours: Callable[[], str | None]) -> Callable[..., Any]:
