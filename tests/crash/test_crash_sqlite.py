@@ -1,6 +1,7 @@
 """SQLite in the crash lab: its statements and COMMITs are crash points, its files are what a killed process leaves."""
 
 import contextlib
+import functools
 import sqlite3
 from pathlib import Path
 
@@ -221,6 +222,46 @@ def test_a_database_may_be_in_a_folder():
         assert seen.state in {1, 2}
 
     sweep(count, count, counted, power=True).assert_survives(effects=4)
+
+
+def by_another_database(place):
+    """A new database in place of the old one, as tools write a snapshot."""
+    folder = Path(place).parent
+    folder.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(place)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        with connection:
+            connection.execute(ACCOUNTS)
+            connection.executemany("INSERT INTO accounts VALUES (?, ?)", [("a", 5), ("b", 5)])
+    if folder != Path():
+        folder.rename("made")
+    (Path(place) if folder == Path() else Path("made", "new.db")).replace("bank.db")
+    ack("moved")
+
+
+@pytest.mark.parametrize("place", ["new.db", "folder/new.db"])
+def test_a_database_may_be_made_and_renamed(place):
+    """By itself, or with its folder: what SQLite wrote goes with the name, which a power cut may lose."""
+    report = sweep(functools.partial(by_another_database, place), amounts, kept, setup, power=True)
+    assert not report.problem
+    assert not any(point.broken("process killed") for point in report.points)
+    lost = {each.loss for point in report.points for each in point.broken("power cut")}
+    assert "rename lost" in lost
+
+
+def test_a_database_may_be_removed_by_its_file():
+    """Before the program makes a new one, there is none."""
+
+    def run():
+        Path("bank.db").unlink()
+        setup()
+        with contextlib.closing(sqlite3.connect("other.db")) as connection:
+            connection.execute(ACCOUNTS)
+        Path("other.db").unlink()
+
+    report = sweep(run, amounts, kept, setup)
+    assert not report.problem
+    assert report.points[1].broken()
 
 
 def test_a_power_cut_inside_sqlite_is_said_to_be_unexplored():

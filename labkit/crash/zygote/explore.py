@@ -86,9 +86,9 @@ class Explorer:
 
     def _power_cuts(self, disk: Disk, native: Tree, memory: Memory) -> list[Left]:
         """Recover from each tree that a power cut may leave and a kill does not. What C code wrote stays as it is."""
-        seen, outcomes = [{**disk.tree(), **native}], []
-        for loss, cut in power_cuts(disk):
-            tree = {**cut, **native}
+        disk.take(native)
+        seen, outcomes = [disk.tree()], []
+        for loss, tree in power_cuts(disk):
             if tree not in seen:
                 seen.append(tree)
                 outcomes += [replace(left, model=POWER_CUT, loss=loss) for left in self._restart(tree, memory, 1)]
