@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -77,7 +78,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if job.by_line:
             follow(trace)
         try:
-            value = function() if job.given is None else function(_observation(job.given))
+            value = _returned(function, job)
         finally:
             ends.leave()
         sys.settrace(None)
@@ -96,6 +97,16 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if files.ACTIVE:
             tell_denied(error, lines, files.ACTIVE[0])
         trace.note(Raised(error=type(error).__name__, text=text, lines=lines, loaded=trace.loaded()))
+
+
+def _returned(function: Callable[..., Any], job: Job) -> Any:
+    """What it returns; nothing if it exits with status 0, as a main() does that has done its work."""
+    try:
+        return function() if job.given is None else function(_observation(job.given))
+    except SystemExit as left:
+        if left.code or job.role not in {"setup", "run"}:
+            raise
+        return None
 
 
 def _trace(channel: Connection, job: Job) -> Trace:
