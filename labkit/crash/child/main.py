@@ -15,7 +15,19 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, files, pids, shared_files, sockets, stand_ins, threads, turns, virtual, waits
+from labkit.crash.child import (
+    clocks,
+    ends,
+    files,
+    pids,
+    shared_files,
+    sockets,
+    stand_ins,
+    threads,
+    turns,
+    virtual,
+    waits,
+)
 from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.follow import follow
 from labkit.crash.child.hashing import hashes
@@ -65,7 +77,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         virtual.activate(place, elapsed, pid, trace, turns.SharedWaits if job.among else waits.Waits)
         world.attach(place)
         sockets.activate(place, trace)
-        earlier, began = pids.before(job.role, job.life), virtual.BOOT + elapsed
+        earlier, began = pids.before(job.role, job.life), clocks.BOOT + elapsed
         pids.ACTIVE.append(pids.Processes(trace, pid, earlier, began, stranger=job.stranger))
         threads.ACTIVE.extend([] if trace.lenient else [trace])
         for install in SOURCES if job.stop else ():
