@@ -264,6 +264,47 @@ def test_a_database_may_be_removed_by_its_file():
     assert report.points[1].broken()
 
 
+def test_rows_may_be_made_one_by_one_with_effects():
+    """What a generator does for executemany has crash points like anything else."""
+
+    def rows():
+        yield ("c", 1)
+        Path("half").touch()
+        yield ("d", 1)
+
+    def run():
+        with contextlib.closing(sqlite3.connect("bank.db")) as connection, connection:
+            connection.executemany("INSERT INTO accounts VALUES (?, ?)", rows())
+
+    report = sweep(run, amounts, lambda o: None, setup)
+    assert [str(effect) for effect in report.effects] == ["open half", "INSERT accounts", "COMMIT bank.db", "RETURN"]
+    assert not report.problem
+
+
+def by_function(connection):
+    connection.create_function("note", 0, lambda: Path("note").mkdir())
+    connection.execute("UPDATE accounts SET amount = note()")
+
+
+def by_progress(connection):
+    with contextlib.closing(sqlite3.connect("copy.db")) as copy:
+        connection.backup(copy, pages=1, progress=lambda *_: Path("note").mkdir())
+
+
+@pytest.mark.parametrize(("way", "what"), [(by_function, "UPDATE accounts"), (by_progress, "a backup")])
+def test_what_sqlite_calls_back_has_no_effects_of_its_own(way, what):
+    """In the middle of a statement no crash is explored, so nothing else may happen there: refused."""
+
+    def run():
+        with contextlib.closing(sqlite3.connect("bank.db")) as connection, contextlib.suppress(sqlite3.Error):
+            way(connection)
+
+    report = sweep(run, amounts, kept, setup)
+    assert report.problem == (
+        f"run was going to have an effect (mkdir note) while SQLite does {what}: do one after the other"
+    )
+
+
 def test_a_power_cut_inside_sqlite_is_said_to_be_unexplored():
     """What is beside the database is cut all the same; without a power cut there is nothing to say."""
     said = "Not explored: a power cut while SQLite writes bank.db"

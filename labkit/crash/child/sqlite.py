@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial, wraps
 from typing import Any
 
@@ -91,7 +92,12 @@ def _connection(kind: type[sqlite3.Connection]) -> type[sqlite3.Connection]:  # 
         def backup(self, target: sqlite3.Connection, **options: Any) -> None:
             perform = partial(super().backup, target, **options)
             files = getattr(target, "labkit_files", [])
-            trace.effect("backup", files[0], perform) if files else perform()
+            if files:
+                trace.begin("backup", files[0])
+            with _alone(trace, "a backup" if files else ""):
+                perform()
+            if files:
+                trace.done("backup", files[0])
 
         def blobopen(self, *_: object, **__: object) -> None:
             trace.refuse("write into a blob of SQLite", "use UPDATE")
@@ -114,7 +120,8 @@ def _cursor(kind: type[sqlite3.Cursor]) -> type[sqlite3.Cursor]:
                 for each in parameters:  # each commits by itself
                     self.execute(statement, each)
             else:
-                _perform(trace, self.connection, statement, partial(super().executemany, statement, parameters))
+                rows = [*parameters]  # to make them may have effects: nobody sees a row before COMMIT
+                _perform(trace, self.connection, statement, partial(super().executemany, statement, rows))
             return self
 
         def executescript(self, script: str) -> sqlite3.Cursor:
@@ -135,7 +142,8 @@ def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[]
     if named:
         trace.begin(*named)
     try:
-        perform()
+        with _alone(trace, " ".join(named) if named else ""):
+            perform()
     except sqlite3.OperationalError as error:  # of which the program may make what it likes
         tell_denied(error, trace.lines(), ACTIVE[0])
         raise
@@ -143,6 +151,16 @@ def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[]
         trace.done(*named)
     if "attach" in statement.casefold():
         connection.labkit_look()
+
+
+@contextmanager
+def _alone(trace: Trace, named: str) -> Iterator[None]:
+    """SQLite calls Python back in the middle of what it does, where no crash is explored: that must change nothing."""
+    before, trace.within = trace.within, trace.within or (named and f"SQLite does {named}")
+    try:
+        yield
+    finally:
+        trace.within = before
 
 
 def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
