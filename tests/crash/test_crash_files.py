@@ -3,6 +3,7 @@
 import bz2
 import contextlib
 import dbm.dumb
+import fcntl
 import io
 import json
 import os
@@ -322,6 +323,21 @@ def by_sendfile() -> None:
         os.sendfile(target.fileno(), source.fileno(), 0, 5)
 
 
+def by_fcntl() -> None:
+    with open("data", "wb") as file:
+        copy = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 50)
+    os.write(copy, b"whole")
+    os.close(copy)
+
+
+def by_splice() -> None:
+    source, into = os.pipe()
+    os.write(into, b"whole")
+    with open("data", "wb") as file:
+        os.splice(source, file.fileno(), 3)
+        os.splice(source, file.fileno(), 2, offset_dst=3)
+
+
 def by_bz2() -> None:
     with bz2.open("data", "wb") as file:
         file.write(b"whole")
@@ -348,7 +364,8 @@ def by_temporary_file_here() -> None:
     "run",
     [
         *(without_a_name, by_raw_file, by_second_descriptor, by_sendfile, by_temporary_file_here),
-        *(by_bz2, by_dbm, by_tar),
+        *(by_bz2, by_dbm, by_tar, by_fcntl),
+        pytest.param(by_splice, marks=pytest.mark.skipif(not hasattr(os, "splice"), reason="Linux has it")),
     ],
 )
 def test_every_road_to_a_file_is_seen(run):
@@ -474,3 +491,21 @@ def test_an_fsync_copies_no_more_than_what_is_new():
     file.sync()
     assert file.durable is before
     assert file.content() == b"oldnew"
+
+
+def test_a_restart_finds_the_very_files_that_the_kill_left():
+    """Who keeps the number of a file (st_ino), as one does that reads on in a log, knows it again."""
+
+    def run():
+        Path("place").write_text(str(Path("log").stat().st_ino))
+        with Path("log").open("a") as log:
+            log.write("more")
+
+    def recover():
+        return not Path("place").exists() or Path("place").read_text() in {"", str(Path("log").stat().st_ino)}
+
+    def same(o):
+        assert o.state, "the log is another one"
+
+    report = sweep(run, recover, same, lambda: Path("log").touch())
+    assert (report.problem, report.broken) == (None, [])

@@ -1,6 +1,7 @@
 """SQL in the crash lab: each statement and each COMMIT is a crash point, and the database is put back every time."""
 
 import inspect
+import time
 import tomllib
 from contextlib import suppress
 
@@ -199,6 +200,11 @@ def test_whatever_the_way_a_statement_takes_it_is_seen():
         ("select pg_catalog.version()", None),
         ("", None),
         (";", None),
+        ("/* why */ UPDATE accounts SET amount = 1", ("UPDATE", "accounts")),
+        ("-- why\nSET search_path = public", None),
+        ("SET search_path = public; UPDATE accounts SET amount = 1", ("UPDATE", "accounts")),
+        ("BEGIN; INSERT INTO accounts VALUES ('a', 1); COMMIT;", ("INSERT", "accounts")),
+        ("SHOW timezone;", None),
     ],
 )
 def test_a_statement_is_named_by_what_it_does_and_to_which_table(statement, named):
@@ -344,6 +350,34 @@ def test_the_sweep_goes_on_after_the_server_was_started_anew():
 def test_what_traces_sql_is_loaded_before_the_children_are_forked():
     """Else each process of a sweep would load it anew, as soon as there is a driver."""
     assert "labkit.crash.child.sql" in shipped()
+
+
+def test_a_wait_for_notifications_ends_when_virtual_time_is_over():
+    """What was sent comes; a wait for more takes its seconds of the world's time, and a moment of ours."""
+
+    def waits():
+        with psycopg.connect(database.url(), autocommit=True) as connection:
+            connection.execute("LISTEN news")
+            connection.execute("NOTIFY news, 'paid'")
+            came = [note.payload for note in connection.notifies(timeout=3600, stop_after=1)]
+            before = time.monotonic()
+            came += [note.payload for note in connection.notifies(timeout=3600)]
+            return came, time.monotonic() - before
+
+    assert trial(waits).value == [["paid"], 3600.0]
+
+
+def test_sql_that_passes_by_the_cursors_is_refused():
+    """libpq's own functions would change the database unseen; what only asks the connection is let."""
+
+    def pays():
+        with psycopg.connect(database.url(), autocommit=True) as connection:
+            assert connection.pgconn.transaction_status == 0
+            connection.pgconn.exec_(b"UPDATE account SET amount = 5")
+
+    report = sweep(pays, balances, nothing_is_lost, make_accounts)
+    assert "send SQL past psycopg's cursors (pgconn.exec_): use connection.execute" in report.problem
+    assert report.problem_line.text == 'connection.pgconn.exec_(b"UPDATE account SET amount = 5")'
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in sql.HOOKS.items() for name in names])

@@ -1,6 +1,7 @@
 """SQLite in the crash lab: its statements and COMMITs are crash points, its files are what a killed process leaves."""
 
 import contextlib
+import functools
 import sqlite3
 from pathlib import Path
 
@@ -184,6 +185,12 @@ def test_connections_of_a_class_of_ones_own_are_seen_and_stay_of_that_class():
         ("PRAGMA table_info(a)", None),
         ("PRAGMA wal_checkpoint", ("PRAGMA", "wal_checkpoint")),
         ("VACUUM", ("VACUUM", "")),
+        ("PRAGMA optimize", ("PRAGMA", "optimize")),
+        ("/* why */ UPDATE a SET b = 1", ("UPDATE", "a")),
+        ("-- why\n-- and; how\nINSERT INTO a VALUES (1)", ("INSERT", "a")),
+        ("; ;DELETE FROM a", ("DELETE", "a")),
+        ("-- UPDATE a SET b = 1", None),
+        ("/* DELETE FROM a", None),
     ],
 )
 def test_what_a_statement_changes_is_its_label(statement, named):
@@ -215,6 +222,87 @@ def test_a_database_may_be_in_a_folder():
         assert seen.state in {1, 2}
 
     sweep(count, count, counted, power=True).assert_survives(effects=4)
+
+
+def by_another_database(place):
+    """A new database in place of the old one, as tools write a snapshot."""
+    folder = Path(place).parent
+    folder.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(place)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        with connection:
+            connection.execute(ACCOUNTS)
+            connection.executemany("INSERT INTO accounts VALUES (?, ?)", [("a", 5), ("b", 5)])
+    if folder != Path():
+        folder.rename("made")
+    (Path(place) if folder == Path() else Path("made", "new.db")).replace("bank.db")
+    ack("moved")
+
+
+@pytest.mark.parametrize("place", ["new.db", "folder/new.db"])
+def test_a_database_may_be_made_and_renamed(place):
+    """By itself, or with its folder: what SQLite wrote goes with the name, which a power cut may lose."""
+    report = sweep(functools.partial(by_another_database, place), amounts, kept, setup, power=True)
+    assert not report.problem
+    assert not any(point.broken("process killed") for point in report.points)
+    lost = {each.loss for point in report.points for each in point.broken("power cut")}
+    assert "rename lost" in lost
+
+
+def test_a_database_may_be_removed_by_its_file():
+    """Before the program makes a new one, there is none."""
+
+    def run():
+        Path("bank.db").unlink()
+        setup()
+        with contextlib.closing(sqlite3.connect("other.db")) as connection:
+            connection.execute(ACCOUNTS)
+        Path("other.db").unlink()
+
+    report = sweep(run, amounts, kept, setup)
+    assert not report.problem
+    assert report.points[1].broken()
+
+
+def test_rows_may_be_made_one_by_one_with_effects():
+    """What a generator does for executemany has crash points like anything else."""
+
+    def rows():
+        yield ("c", 1)
+        Path("half").touch()
+        yield ("d", 1)
+
+    def run():
+        with contextlib.closing(sqlite3.connect("bank.db")) as connection, connection:
+            connection.executemany("INSERT INTO accounts VALUES (?, ?)", rows())
+
+    report = sweep(run, amounts, lambda o: None, setup)
+    assert [str(effect) for effect in report.effects] == ["open half", "INSERT accounts", "COMMIT bank.db", "RETURN"]
+    assert not report.problem
+
+
+def by_function(connection):
+    connection.create_function("note", 0, lambda: Path("note").mkdir())
+    connection.execute("UPDATE accounts SET amount = note()")
+
+
+def by_progress(connection):
+    with contextlib.closing(sqlite3.connect("copy.db")) as copy:
+        connection.backup(copy, pages=1, progress=lambda *_: Path("note").mkdir())
+
+
+@pytest.mark.parametrize(("way", "what"), [(by_function, "UPDATE accounts"), (by_progress, "a backup")])
+def test_what_sqlite_calls_back_has_no_effects_of_its_own(way, what):
+    """In the middle of a statement no crash is explored, so nothing else may happen there: refused."""
+
+    def run():
+        with contextlib.closing(sqlite3.connect("bank.db")) as connection, contextlib.suppress(sqlite3.Error):
+            way(connection)
+
+    report = sweep(run, amounts, kept, setup)
+    assert report.problem == (
+        f"run was going to have an effect (mkdir note) while SQLite does {what}: do one after the other"
+    )
 
 
 def test_a_power_cut_inside_sqlite_is_said_to_be_unexplored():

@@ -229,6 +229,29 @@ def test_an_agent_of_coroutines_is_swept_like_any_other():
     assert report == explored()
 
 
+def test_every_clock_of_the_system_shows_virtual_time():
+    """Also those of the processor, which say that this process was always at work."""
+
+    def shown():
+        clocks = [time.CLOCK_MONOTONIC, time.CLOCK_PROCESS_CPUTIME_ID, time.CLOCK_THREAD_CPUTIME_ID]
+        clocks += [time.CLOCK_MONOTONIC_RAW] if hasattr(time, "CLOCK_MONOTONIC_RAW") else [time.CLOCK_MONOTONIC]
+        assert time.clock_gettime(time.CLOCK_REALTIME) == time.time()
+        assert time.clock_gettime_ns(time.CLOCK_REALTIME) == time.time_ns()
+        nanoseconds = [time.clock_gettime_ns(each) for each in clocks] + [time.process_time_ns(), time.thread_time_ns()]
+        seconds = [time.clock_gettime(each) for each in clocks] + [time.process_time(), time.thread_time()]
+        assert nanoseconds == [each * 1_000_000_000 for each in seconds]
+        return [*seconds, os.times().user, os.times().elapsed]
+
+    def later():
+        before = shown()
+        time.sleep(5)
+        return before, shown()
+
+    before, after = trial(later).value
+    assert before == [1000.0, 0.0, 0.0, 1000.0, 0.0, 0.0, 0.0, 1000.0]
+    assert after == [each + 5 for each in before]
+
+
 def test_fresh_interpreters_keep_the_same_time():
     """Where each process is spawned, asyncio follows the clock as well."""
     program = (

@@ -10,6 +10,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import syslog
 import tempfile
 import types
 from contextlib import suppress
@@ -104,6 +105,7 @@ WAYS = {
     "listen": ("listen at", listen),
     "mmap": ("map inside into its memory", write_a_map),
     "ctypes": ("call C code by ctypes", go_by_ctypes),
+    "syslog": ("write to the log of this machine", lambda: syslog.syslog("x")),
     "a pipe": (WRITE, lambda: os.mkfifo(OUTSIDE)),
     "alarm": ("set an alarm", lambda: __import__("signal").alarm(5)),
 }
@@ -190,16 +192,17 @@ def test_the_guard_stands_in_every_process(role, name):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_driver_in_c_is_refused_when_it_is_loaded(there, tmp_path, monkeypatch):
-    """Its statements pass the crash lab by. Who only tries whether it is installed may go on without it."""
+@pytest.mark.parametrize(("name", "does"), [("psycopg2", "writes by C code"), ("grpc", "speaks to others by C code")])
+def test_what_reaches_others_from_c_is_refused_when_it_is_loaded(name, does, there, tmp_path, monkeypatch):
+    """What it sends passes the crash lab by. Who only tries whether it is installed may go on without it."""
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / ("psycopg2.py" if there else "other.py")).touch()
+    (tmp_path / (f"{name}.py" if there else "other.py")).touch()
 
     def load() -> None:
-        __import__("psycopg2")
+        __import__(name)
 
     problem = explored("run", load).problem
-    assert problem.startswith("run was going to load psycopg2, which writes by C code") if there else problem is None
+    assert problem.startswith(f"run was going to load {name}, which {does}") if there else problem is None
 
 
 def test_what_is_only_read_stays_allowed():

@@ -180,9 +180,24 @@ def test_what_proc_tells_of_oneself_and_of_a_stranger():
     assert [outcome.stranger for outcome in report.points[0].outcomes] == [0, 4242]
 
 
-def test_the_entries_of_proc_are_listed_by_listdir_alone():
-    """An os.DirEntry of a modelled process cannot be made: refused by name."""
-    assert sweep(lambda: os.scandir("/proc"), nothing, nothing).problem.startswith("run was going to list /proc by")
+def test_the_entries_of_proc_are_those_of_the_lab():
+    """os.scandir tells what os.listdir does, and answers what an os.DirEntry is asked."""
+
+    def seen() -> list:
+        with os.scandir("/proc") as entries:
+            found = {entry.name: entry for entry in entries}
+        me, version = found[str(os.getpid())], found["version"]
+        assert [*found] == os.listdir("/proc")
+        return [
+            me.is_dir(),
+            me.is_file(),
+            version.is_file(),
+            me.path,
+            os.fspath(me),
+            next(os.scandir("/proc")).name > "",
+        ]
+
+    assert trial(seen).value == [True, False, True, "/proc/4242", "/proc/4242", True]
 
 
 def test_who_does_not_trust_a_process_id_survives():

@@ -1,8 +1,13 @@
-"""The clean end of a child, as Python makes it: threads are waited for, then what was registered with atexit runs."""
+"""The clean end of a child, as Python makes it.
+
+Threads are waited for, then what was registered with atexit runs, then the files that are still open are flushed.
+"""
 
 import atexit
 import threading
 import weakref
+
+from labkit.crash.child.fileio import flush_open
 
 
 def forget() -> None:
@@ -15,3 +20,4 @@ def leave() -> None:
     """What the interpreter does before it exits. Effects are still effects."""
     threading._shutdown()  # noqa: SLF001 - what Python itself calls
     atexit._run_exitfuncs()  # noqa: SLF001 - as above
+    flush_open()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import weakref
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any
@@ -15,6 +16,8 @@ BUFFER = 8192
 CREATING = os.O_CREAT | os.O_WRONLY
 FLAGS = {"r": 0, "w": CREATING | os.O_TRUNC, "a": CREATING | os.O_APPEND, "x": CREATING | os.O_EXCL}
 REAL_OPEN, RealFileIO = io.open, io.FileIO
+OPENED: list[weakref.ref[Any]] = []
+"""What a child has opened to write, with a buffer."""
 
 
 class FileIO(RealFileIO):
@@ -87,14 +90,23 @@ def traced_open(  # noqa: PLR0917 - the signature of open
     raw = FileIO(file, mode.replace("b", "").replace("t", ""), closefd, opener)
     try:
         opened = _buffered(raw, mode, buffering)
-        if "b" in mode:
-            return opened
-        text = io.TextIOWrapper(opened, io.text_encoding(encoding), errors, newline, line_buffering=lines)
+        if "b" not in mode:
+            opened = io.TextIOWrapper(opened, io.text_encoding(encoding), errors, newline, line_buffering=lines)
+            opened.mode = mode
     except BaseException:
         raw.close()
         raise
-    text.mode = mode
-    return text
+    if ACTIVE and opened.writable():
+        OPENED.append(weakref.ref(opened))
+    return opened
+
+
+def flush_open() -> None:
+    """Write out what is still in buffers, as an interpreter does that exits: in the order of opening."""
+    for known in OPENED:
+        with suppress(OSError, ValueError):  # it is closed, or what it lies on
+            if (file := known()) is not None:
+                file.flush()
 
 
 def _buffered(raw: io.FileIO, mode: str, buffering: int) -> Any:

@@ -42,6 +42,8 @@ PROBES = {"urllib3.util.connection"}
 """Modules that bind a socket when they are imported, to see whether this machine has IPv6."""
 DRIVERS = {"psycopg2", "_pg", "MySQLdb", "pyodbc", "duckdb", "lmdb", "plyvel", "leveldb", "rocksdict"}
 """Modules of databases that are reached, or written, from C."""
+MESSENGERS = {"zmq", "pycurl", "grpc", "confluent_kafka", "pynng", "pylibmc"}
+"""Modules that speak with other processes from C."""
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -119,9 +121,16 @@ def _signal(files: Files, event: str, pid: int, *_: Any) -> None:
 
 
 def _import(files: Files, _: str, module: str, *__: Any) -> None:
-    driver = module.partition(".")[0]
-    if driver in DRIVERS and find_spec(driver):
-        files.trace.refuse(f"load {driver}, which writes by C code", "the crash lab sees psycopg's SQL and sqlite3's")
+    name = module.partition(".")[0]
+    if name in DRIVERS and find_spec(name):
+        files.trace.refuse(f"load {name}, which writes by C code", "the crash lab sees psycopg's SQL and sqlite3's")
+    if name in MESSENGERS and find_spec(name):
+        files.trace.refuse(f"load {name}, which speaks to others by C code", "speak HTTP to a service(app)")
+
+
+def _syslog(files: Files, *_: Any) -> None:
+    if "/dev/log" not in files.ignore:
+        files.trace.refuse("write to the log of this machine (syslog)", f"log to a file; {ELSEWHERE}: /dev/log")
 
 
 SHM_OPEN = _posixshmem.shm_open
@@ -131,6 +140,7 @@ RULES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"), _socket),
     **dict.fromkeys(("ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle"), _ctypes),
     **dict.fromkeys(("os.kill", "os.killpg", "resource.prlimit"), _signal),
+    **dict.fromkeys(("syslog.openlog", "syslog.syslog"), _syslog),
     "import": _import,
     "open": _open,
     "sqlite3.connect": _sqlite,

@@ -17,7 +17,7 @@ import cloudpickle
 
 from labkit import world
 from labkit.crash.channel import hear, tell
-from labkit.crash.child import pids, stand_ins, threads, virtual, wsgi
+from labkit.crash.child import clocks, pids, stand_ins, threads, virtual, wsgi
 from labkit.crash.child.files import Files
 from labkit.crash.child.reply import Data, Timed
 from labkit.crash.child.trace import NotLetError, Trace
@@ -62,7 +62,7 @@ def settle(trace: Trace, pid: int, folder: Path, confinement: Confinement | None
     clock = _Elsewhere()
     world.attach(clock)
     virtual.activate(clock, 0.0, pid, trace)
-    pids.ACTIVE.append(pids.Processes(trace, pid, (), virtual.BOOT, stranger=False))
+    pids.ACTIVE.append(pids.Processes(trace, pid, (), clocks.BOOT, stranger=False))
     threads.ACTIVE.append(trace)
     stand_ins.activate(Files(trace, tmp), tmp)
     return clock

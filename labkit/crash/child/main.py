@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import cloudpickle
 
 from labkit import world
-from labkit.crash.child import ends, files, pids, sockets, stand_ins, threads, virtual
+from labkit.crash.child import clocks, ends, files, pids, sockets, stand_ins, threads, virtual
 from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.follow import follow
 from labkit.crash.child.hashing import hashes
@@ -67,7 +68,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         virtual.activate(place, elapsed, pid, trace, SharedWaits if job.among else Waits)
         world.attach(place)
         sockets.activate(place, trace)
-        earlier, began = pids.before(job.role, job.life), virtual.BOOT + elapsed
+        earlier, began = pids.before(job.role, job.life), clocks.BOOT + elapsed
         pids.ACTIVE.append(pids.Processes(trace, pid, earlier, began, stranger=job.stranger))
         threads.ACTIVE.extend([] if trace.lenient else [trace])
         for install in SOURCES if job.stop else ():
@@ -80,7 +81,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if job.by_line:
             follow(trace)
         try:
-            value = function() if job.given is None else function(_observation(job.given))
+            value = _returned(function, job)
         finally:
             ends.leave()
         sys.settrace(None)
@@ -99,6 +100,16 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if files.ACTIVE:
             tell_denied(error, lines, files.ACTIVE[0])
         trace.note(Raised(error=type(error).__name__, text=text, lines=lines, loaded=trace.loaded()))
+
+
+def _returned(function: Callable[..., Any], job: Job) -> Any:
+    """What it returns; nothing if it exits with status 0, as a main() does that has done its work."""
+    try:
+        return function() if job.given is None else function(_observation(job.given))
+    except SystemExit as left:
+        if left.code or job.role not in {"setup", "run", "worker"}:
+            raise
+        return None
 
 
 def _trace(channel: Connection, job: Job) -> Trace:

@@ -6,6 +6,7 @@ Each shim gets the Files, the name it stands for and the real function, then tha
 
 import os
 from collections.abc import Callable
+from fcntl import F_DUPFD, F_DUPFD_CLOEXEC
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from labkit.crash.child.pids import ACTIVE as PROCESSES
 from labkit.crash.child.procfs import led
 
 SHIMS: dict[str, Real] = {}
+COPIES = {F_DUPFD, F_DUPFD_CLOEXEC}
 
 
 def shim(*names: str) -> Callable[[Real], Real]:
@@ -47,6 +49,12 @@ def _dup(files: Files, _: str, real: Real, fd: int) -> int:
 @shim("dup2")
 def _dup2(files: Files, _: str, real: Real, fd: int, fd2: int, *rest: Any, **options: Any) -> int:
     return files.copied(fd, real(fd, fd2, *rest, **options))
+
+
+def fcntl(real: Real, files: Files, fd: Any, command: int, *args: Any) -> Any:
+    """For `fcntl.fcntl`, which copies descriptors as well."""
+    result = real(fd, command, *args)
+    return files.copied(fd if isinstance(fd, int) else fd.fileno(), result) if command in COPIES else result
 
 
 @shim("write")
@@ -93,6 +101,14 @@ def _copy_file_range(
         return real(src, dst, count, offset_src, offset_dst)
     data = os.read(src, count) if offset_src is None else os.pread(src, count, offset_src)
     return os.write(dst, data) if offset_dst is None else os.pwrite(dst, data, offset_dst)
+
+
+@shim("splice")
+def _splice(files: Files, name: str, real: Real, src: int, dst: int, count: int, *offsets: Any, **options: Any) -> int:
+    if dst not in files.opened:
+        return real(src, dst, count, *offsets, **options)
+    options.pop("flags", None)
+    return _copy_file_range(files, name, real, src, dst, count, *offsets[:2], **options)
 
 
 @shim("posix_fallocate")

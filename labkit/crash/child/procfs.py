@@ -7,12 +7,10 @@ the lab tells of a process lies in a file in memory (memfd), to which the name l
 import errno
 import os
 import re
-import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+import stat
+from collections.abc import Callable, Iterator
 from functools import partial
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 from labkit.crash.child.patch import stand_in_os
 from labkit.crash.child.pids import ACTIVE, PARENT, Processes
@@ -113,9 +111,55 @@ def _has(processes: Processes, pid: int) -> bool:
 def _scandir(real: Real, processes: Processes, path: Any = os.curdir) -> Any:
     if not _is_all(path):
         return real(led(processes, path))
-    if sys._getframe(2).f_globals.get("__name__", "").startswith("pathlib"):  # noqa: SLF001 - Path.iterdir asks for names
-        return nullcontext([SimpleNamespace(name=name, path=f"{PROC}/{name}") for name in os.listdir(PROC)])
-    return processes.trace.refuse("list /proc by os.scandir", "list it by os.listdir")
+    return Entries(map(Entry, os.listdir(PROC)))
+
+
+class Entry:
+    """What lies in /proc, as an os.DirEntry."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.path = name, f"{PROC}/{name}"
+        self.is_dir, self.is_file, self.is_symlink = (
+            partial(_is, self, kind) for kind in (stat.S_ISDIR, stat.S_ISREG, stat.S_ISLNK)
+        )
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Of this process, if it is one that has this name: see `led`."""
+        return os.stat(self.path, follow_symlinks=follow_symlinks)
+
+    def inode(self) -> int:
+        """Its number."""
+        return self.stat(follow_symlinks=False).st_ino
+
+
+def _is(entry: Entry, kind: Callable[[int], bool], *, follow_symlinks: bool = True) -> bool:
+    return kind(entry.stat(follow_symlinks=follow_symlinks and kind is not stat.S_ISLNK).st_mode)
+
+
+class Entries:
+    """An iterator over them that may be closed, as os.scandir returns."""
+
+    def __init__(self, entries: Iterator[Entry]) -> None:
+        self._entries = entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self._entries
+
+    def __next__(self) -> Entry:
+        return next(self._entries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing follows."""
+        self._entries = iter(())
 
 
 def _readlink(real: Real, processes: Processes, path: Any, **options: Any) -> Any:

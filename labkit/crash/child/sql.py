@@ -16,6 +16,8 @@ from psycopg._cursor_base import BaseCursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import Composable
 
+from labkit.crash.child import driver
+from labkit.crash.child.statements import from_verb
 from labkit.crash.child.trace import Trace
 
 HOOKS = {
@@ -50,6 +52,7 @@ def install(trace: Trace, ours: Callable[[], str | None]) -> None:
     for kind, names in HOOKS.items():
         for name in names:
             setattr(kind, name, _traced(trace, getattr(kind, name), ours))
+    driver.install(trace)
 
 
 def _traced(trace: Trace, real: Callable[..., Any], ours: Callable[[], str | None]) -> Callable[..., Any]:
@@ -92,8 +95,10 @@ def _is_ours(connection: Any, url: str | None) -> bool:
 
 def label(statement: str) -> tuple[str, str] | None:
     """What a statement does and to which table; None if nobody can notice it."""
+    statement = from_verb(statement)
     if OF_THE_DRIVER.match(statement):
-        return None
+        _, _, others = statement.partition(";")
+        return label(others) if others else None
     verb = statement.split(maxsplit=1)[0].upper()
     if verb == "WITH" and (change := CHANGE.search(statement)):
         verb, statement = change[0].upper(), statement[change.start() :]

@@ -9,12 +9,14 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial, wraps
 from typing import Any
 
 from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.files import ACTIVE, Files
 from labkit.crash.child.patch import replace
+from labkit.crash.child.statements import from_verb
 from labkit.crash.child.trace import Trace
 from labkit.crash.news import Native
 
@@ -24,7 +26,10 @@ CHANGES = re.compile(
 )
 COMMITS = re.compile(r"\s*(?:COMMIT|END|RELEASE)\b", re.IGNORECASE)
 PRAGMA = re.compile(r"\s*PRAGMA\s+(?:\w+\.)?(\w+)\s*(?:[=(]|;?\s*$)", re.IGNORECASE)
-CHANGING = {"journal_mode", "user_version", "application_id", "wal_checkpoint", "incremental_vacuum", "encoding"}
+CHANGING = {
+    *("journal_mode", "user_version", "application_id", "wal_checkpoint", "incremental_vacuum", "encoding"),
+    *("optimize", "schema_version"),
+}
 """The pragmas that write to the file."""
 TABLE = re.compile(
     r"\b(?:FROM|INTO|UPDATE(?:\s+OR\s+\w+)?|(?:TABLE|INDEX|VIEW|TRIGGER)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?)"
@@ -87,7 +92,12 @@ def _connection(kind: type[sqlite3.Connection]) -> type[sqlite3.Connection]:  # 
         def backup(self, target: sqlite3.Connection, **options: Any) -> None:
             perform = partial(super().backup, target, **options)
             files = getattr(target, "labkit_files", [])
-            trace.effect("backup", files[0], perform) if files else perform()
+            if files:
+                trace.begin("backup", files[0])
+            with _alone(trace, "a backup" if files else ""):
+                perform()
+            if files:
+                trace.done("backup", files[0])
 
         def blobopen(self, *_: object, **__: object) -> None:
             trace.refuse("write into a blob of SQLite", "use UPDATE")
@@ -110,7 +120,8 @@ def _cursor(kind: type[sqlite3.Cursor]) -> type[sqlite3.Cursor]:
                 for each in parameters:  # each commits by itself
                     self.execute(statement, each)
             else:
-                _perform(trace, self.connection, statement, partial(super().executemany, statement, parameters))
+                rows = [*parameters]  # to make them may have effects: nobody sees a row before COMMIT
+                _perform(trace, self.connection, statement, partial(super().executemany, statement, rows))
             return self
 
         def executescript(self, script: str) -> sqlite3.Cursor:
@@ -131,7 +142,8 @@ def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[]
     if named:
         trace.begin(*named)
     try:
-        perform()
+        with _alone(trace, " ".join(named) if named else ""):
+            perform()
     except sqlite3.OperationalError as error:  # of which the program may make what it likes
         tell_denied(error, trace.lines(), ACTIVE[0])
         raise
@@ -139,6 +151,16 @@ def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[]
         trace.done(*named)
     if "attach" in statement.casefold():
         connection.labkit_look()
+
+
+@contextmanager
+def _alone(trace: Trace, named: str) -> Iterator[None]:
+    """SQLite calls Python back in the middle of what it does, where no crash is explored: that must change nothing."""
+    before, trace.within = trace.within, trace.within or (named and f"SQLite does {named}")
+    try:
+        yield
+    finally:
+        trace.within = before
 
 
 def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
@@ -156,6 +178,7 @@ def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
 
 def label(statement: str) -> Label | None:
     """What a statement changes, as an effect; None if it changes nothing."""
+    statement = from_verb(statement)
     if found := CHANGES.match(statement):
         table = TABLE.search(statement, found.start(1))
         return found[1].upper(), table[1] if table else ""

@@ -7,6 +7,7 @@ searched for the real functions.
 
 import _io
 import builtins
+import fcntl
 import io
 import os
 import shutil
@@ -17,11 +18,10 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from labkit.crash.child import guard, pids, procfs, reads, shared_locks, sockets, sqlite, threads, virtual
+from labkit.crash.child import guard, os_shims, pids, procfs, reads, shared_locks, sockets, sqlite, threads, virtual
 from labkit.crash.child.fileio import REAL_OPEN, FileIO, RealFileIO, traced_open
 from labkit.crash.child.files import ACTIVE, Files
-from labkit.crash.child.os_shims import SHIMS
-from labkit.crash.child.patch import STAND_INS, Real, replace, stand_in_os, standing_in
+from labkit.crash.child.patch import STAND_INS, Real, replace, stand_in, stand_in_os, standing_in
 
 
 def install() -> None:
@@ -30,7 +30,7 @@ def install() -> None:
         return
     STAND_INS.update({REAL_OPEN: standing_in(REAL_OPEN, _opened, ACTIVE), RealFileIO: FileIO})
     shutil._USE_CP_SENDFILE = shutil._USE_CP_COPY_FILE_RANGE = False  # noqa: SLF001 - copies in C pass the shim by
-    for shims, active in ((SHIMS, ACTIVE), (reads.SHIMS, reads.ACTIVE)):
+    for shims, active in ((os_shims.SHIMS, ACTIVE), (reads.SHIMS, reads.ACTIVE)):
         for name, function in shims.items():
             stand_in_os(name, partial(partial, _ask, function, name), active)
     for name in ("open", "FileIO"):
@@ -38,6 +38,7 @@ def install() -> None:
     replace("open", io.open, builtins)
     for of in (sqlite, guard, virtual, pids, procfs, threads, sockets, shared_locks):
         of.install()
+    stand_in("fcntl", partial(os_shims.fcntl, fcntl.fcntl), ACTIVE, fcntl)
     for module in list(sys.modules.values()):
         if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones
             _search(module)

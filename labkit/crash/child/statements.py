@@ -12,6 +12,8 @@ from typing import Any
 Tables = Mapping[str, Mapping[str, Any]]
 """By name: the object, as words, and the column that is its key, if a row can stand for itself."""
 ANYTHING = [[["sql"], True]]
+BEFORE = re.compile(r"(?:[\s;]|--[^\n]*|/\*.*?(?:\*/|$))*", re.DOTALL)
+"""What may stand before a statement: comments, and the ends of empty ones."""
 TEXT = re.compile(r"'(?:[^']|'')*'")
 NOT_UNDERSTOOD = re.compile(
     r"--|/\*|\$\w*\$|\bE'|\bLATERAL\b|\bONLY\b|\bNOTIFY\b|\bEXECUTE\b|\bCALL\b|\bDO\s*\$", re.IGNORECASE
@@ -132,3 +134,8 @@ def _tables(bare: str, tables: Tables) -> list[str] | None:
     if called or not found or any(name not in tables for name in found):
         return None
     return found
+
+
+def from_verb(statement: str) -> str:
+    """A statement without the comments that stand before it."""
+    return statement[BEFORE.match(statement).end() :]

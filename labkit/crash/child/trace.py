@@ -54,6 +54,8 @@ class Trace:
     """How many of the last news are as expected, and not told yet."""
     news: list[dict[str, Any]] = field(default_factory=list)
     turn: threading.Lock = field(default_factory=threading.Lock)
+    within: str = ""
+    """What calls the program back and is no place for effects of its own; empty if nothing does."""
     loaded: Callable[[], list[str]] = list
     """What this child has imported."""
 
@@ -68,6 +70,8 @@ class Trace:
 
     def begin(self, op: str, target: str) -> None:
         """An effect is about to be performed."""
+        if self.within and not self.lenient:
+            self.refuse(f"have an effect ({op} {target}) while {self.within}", "do one after the other")
         if self.order:
             self.order.effect()
         if self.count == self.stop.at or (self.stop.before and self.stop.before in f"{op} {target}".strip()):

@@ -10,83 +10,20 @@ import random
 import signal
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import wraps
-from typing import Any, Protocol
+from typing import Any
 
-from labkit.clock import FakeClock
-from labkit.crash.child import asyncio_time, locks, waits
+from labkit.crash.child import asyncio_time, clocks, locks, waits
 from labkit.crash.child.patch import replace, stand_in, standing_in
-from labkit.crash.child.remote_world import OnTime
 from labkit.crash.child.trace import Trace
 from labkit.crash.under_test import is_under_test
 
-
-@contextmanager
-def _without(*modules: str) -> Iterator[None]:
-    """What is imported here finds none of these modules, unless they are loaded already."""
-    hidden = dict.fromkeys(name for name in modules if name not in sys.modules)
-    sys.modules.update(hidden)
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-with _without("pytest", "dateutil"):  # time_machine loads them, and each fork would copy twice as many pages
-    import time_machine
-
 NODE = 0x02_42_AC_11_00_02
 """The address of the network card."""
-BOOT = 1000.0
-"""What time.monotonic shows when the world begins."""
 ADDRESSES, THREADS = 1 << 34, 1000
 """How far the first ids of two processes lie apart, and those of a process and its threads."""
 SEED, ID, NATIVE_ID = random.Random.seed, id, threading.get_native_id
 IDENT, PTHREAD_KILL = threading.get_ident, getattr(signal, "pthread_kill", None)
-
-
-class Timed(Protocol):
-    """A world, as far as time goes."""
-
-    on_time: OnTime
-
-    def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
-
-
-class Clock:
-    """The world's time, as this process reads it. It starts anew, as a machine's does, only with the world."""
-
-    def __init__(self, world: Timed, elapsed: float, waiting: waits.Waits) -> None:
-        self._start, self._elapsed, self._waiting = FakeClock().now().timestamp(), elapsed, waiting
-        self._traveller = time_machine.travel(self._start + elapsed, tick=False).start()
-        world.on_time = self._move
-        wall = time.time
-
-        @wraps(wall)  # so it travels by name
-        def wall_clock() -> float:
-            waiting.read()
-            return wall()
-
-        replace("time", wall_clock, time)  # time_machine has just patched the real one, and would not a stand-in
-
-    def _move(self, now: float) -> None:
-        self._elapsed = now
-        self._traveller.move_to(self._start + now)
-
-    def monotonic(self) -> float:
-        """Seconds since the machine began."""
-        self._waiting.read()
-        return BOOT + self._elapsed
-
-    def monotonic_ns(self) -> int:
-        """The same in nanoseconds."""
-        return int(self.monotonic() * 1e9)
 
 
 class Numbers:
@@ -126,7 +63,6 @@ class Numbers:
         return self._idents.setdefault(real, ADDRESSES * self._pid + (len(self._idents) << 20))
 
 
-CLOCK: list[Clock] = []
 NUMBERS: list[Numbers] = []
 CHANCE: list[random.Random] = []
 """Those of this process, once it is a child."""
@@ -138,9 +74,7 @@ def _seed(source: random.Random, self: random.Random, a: Any = None, version: in
 
 def install() -> None:
     """Stand-ins for what tells the time and draws lots."""
-    for name in ("monotonic", "perf_counter"):
-        stand_in(name, Clock.monotonic, CLOCK, time)
-        stand_in(f"{name}_ns", Clock.monotonic_ns, CLOCK, time)
+    clocks.install()
     stand_in("seed", _seed, CHANCE, random.Random)
     replace("seed", random._inst.seed, random)  # noqa: SLF001 - the module's functions are this object's methods
     stand_in("urandom", random.Random.randbytes, CHANCE, os, __import__(os.name))
@@ -157,10 +91,12 @@ def install() -> None:
     asyncio_time.install()
 
 
-def activate(world: Timed, elapsed: float, pid: int, trace: Trace, waits_as: type[waits.Waits] = waits.Waits) -> None:
+def activate(
+    world: clocks.Timed, elapsed: float, pid: int, trace: Trace, waits_as: type[waits.Waits] = waits.Waits
+) -> None:
     """Make this process live in a world: its time, its chance, its numbers."""
     waiting = waits_as(trace, world.sleep)
-    CLOCK.append(Clock(world, elapsed, waiting))
+    clocks.ACTIVE.append(clocks.Clock(world, elapsed, waiting))
     waits.ACTIVE.append(waiting)
     waits.ALARMED.extend([] if trace.lenient else [waiting])
     NUMBERS.append(Numbers(pid))

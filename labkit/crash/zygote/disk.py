@@ -35,6 +35,8 @@ class Disk:
     def __init__(self, tree: Tree, *, ext4: bool = False) -> None:
         self.root, self.tmp = Folder(), Folder()
         self.ext4 = ext4
+        self.native: set[str] = set()
+        """Files that C code may have made: the model knows no more of them than their names."""
         self._handles: dict[int, Node] = {}
         for path, entry in sorted(tree.items()):
             node = self._node(entry.same_as) if entry.same_as else node_of(entry.content)
@@ -54,6 +56,16 @@ class Disk:
     def bind(self, handle: int, path: str) -> None:
         """A descriptor was opened at `path`, or without a name; it stays with that node whatever its name becomes."""
         self._handles[handle] = self._node(path) if path else File()
+
+    def take(self, native: Tree) -> None:
+        """What C code has written is there as it is, and durable."""
+        for path, entry in native.items():
+            node = self._find(path)
+            if isinstance(entry.content, bytes):
+                node = node if isinstance(node, File) else self._durable(path)
+                node.durable, node.pending = bytearray(entry.content), []
+            if node is not None:
+                node.meta = entry.meta
 
     def apply(self, effect: Done) -> None:
         """Do what the effect did. Effects that are not about files change nothing here."""
@@ -89,6 +101,7 @@ class Disk:
             case "link":
                 self._put(effect.to, self._file(effect))
             case "unlink" | "rmdir":
+                self._node(effect.path)
                 self._take(effect.path)
             case "rename" | "replace":
                 self._rename(effect.path, effect.to)
@@ -130,8 +143,14 @@ class Disk:
 
     def _node(self, path: str) -> Node:
         node = self._find(path)
-        if node is None:
+        if node is None and path not in self.native:
             raise KeyError(path)
+        return self._durable(path) if node is None else node
+
+    def _durable(self, path: str) -> File:
+        """A new file whose name no power cut takes."""
+        folder, name = self._place(path)
+        node = folder.names[name] = folder.durable[name] = File()
         return node
 
     def _put(self, path: str, node: Node) -> None:

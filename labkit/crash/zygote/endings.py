@@ -9,7 +9,7 @@ from labkit.crash.asked import Failure
 from labkit.crash.jobs import Memory
 from labkit.crash.news import Asked, Done, Native, News, Raised, Returned, Waiting
 from labkit.crash.zygote.patience import Over
-from labkit.crash.zygote.trees import sqlite_files
+from labkit.crash.zygote.trees import is_at, sqlite_files
 
 
 class How(StrEnum):
@@ -64,9 +64,13 @@ class Ending:
     @property
     def native(self) -> set[str]:
         """What C code changes past the shim: SQLite's databases, what it keeps beside, the times of their folders."""
-        paths = {news.path for news in self.news if isinstance(news, Native)}
-        files = {each for path in paths for each in sqlite_files(path)}
-        return files | {str(folder) for path in paths for folder in PurePath(path).parents if folder.name}
+        files: set[str] = set()
+        for news in self.news:
+            if isinstance(news, Native):
+                files |= sqlite_files(news.path)
+            elif isinstance(news, Done) and news.op in {"rename", "replace", "link"}:
+                files |= {news.to + each[len(news.path) :] for each in files if is_at(each, news.path)}
+        return files | {str(folder) for path in files for folder in PurePath(path).parents if folder.name}
 
     @property
     def asked(self) -> list[int]:

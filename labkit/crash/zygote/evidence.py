@@ -59,6 +59,7 @@ def check_requests(ending: Ending, memory: Memory) -> None:
 def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
     """The model of the disk after the effects of a run."""
     disk = Disk(tree, ext4=ext4)
+    disk.native = ending.native
     try:
         for news in ending.news:
             if isinstance(news, Opened):

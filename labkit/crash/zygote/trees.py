@@ -172,3 +172,8 @@ def _text(content: bytes, longest: int | None) -> str:
 def sqlite_files(database: str) -> set[str]:
     """The files that SQLite keeps for a database."""
     return {f"{database}{end}" for end in ("", "-journal", "-wal", "-shm")}
+
+
+def is_at(path: str, place: str) -> bool:
+    """Whether a path is that place, or lies below it."""
+    return path == place or path.startswith(place + os.sep)
