@@ -168,6 +168,14 @@ def test_the_roster_has_a_row_for_everybody(where):
     assert [*ada.values()] == ["Ada Lovelace", "4711", "A1", "ada@example.edu", "B", "3"]
 
 
+def test_a_roster_alone_is_no_book(where, capsys):
+    """Nothing is graded yet: nobody has 0 marks of 0."""
+    (where / "book/policy.toml").write_text(ROSTER)
+    assert main(["grade", "--out", "book", "--criteria", "criteria"]) == 2
+    assert "there is no book in book" in capsys.readouterr().err
+    assert [path.name for path in (where / "book").iterdir()] == ["policy.toml"]
+
+
 def test_one_student_of_two_weeks_has_one_row(where):
     """Moodle's numbers are others in each assignment. Two who could be one are never joined."""
     add_exercise(where / "criteria")

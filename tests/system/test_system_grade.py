@@ -197,7 +197,9 @@ def test_who_interrupts_a_grading_waits_for_nobody(own):
     hand_in(own / "class", "endless", RIGHT.replace("\n", "\nwhile True: pass\n", 1))
     command = [LABKIT, "grade", own / "class", "--out", own / "out", "--criteria", own / "criteria"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        time.sleep(4)
+        while process.poll() is None and not [*(own / "out").glob(".state/task/*.json")]:
+            time.sleep(0.1)
+        time.sleep(2)
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
     assert process.returncode == 130

@@ -6,7 +6,7 @@
 <out>/…             what is made of it when all are done: see `labkit.grading.gradebook.exports`
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -131,10 +131,10 @@ class Book:
         check(self.policy, self.out / NAME, self.exercises, self._people([]))
         return by_roster(self.kept.rows().values(), self.policy)
 
-    def grades(self) -> list[Grade]:
+    def grades(self, rows: Sequence[Row]) -> list[Grade]:
         """What everybody of the book has, out of the marks of what was graded for anybody."""
-        rows = self.rows()
-        return [self._summed(row, {stem for each in rows for stem in each.entries}) for row in rows]
+        counted = {stem for each in rows for stem in each.entries}
+        return [self._summed(row, counted) for row in rows]
 
     def _summed(self, row: Row, counted: Collection[str] = ()) -> Grade:
         known = {stem: each for stem, each in self.exercises.items() if stem in (counted or row.entries)}

@@ -66,9 +66,10 @@ def _grade(
 
 
 def _write(book: Book, enforced: Sequence[Guarantee], names: Collection[str]) -> None:
-    rows, grades = book.rows(), book.grades()
-    if not grades:
+    rows = book.rows()
+    if not any(row.entries for row in rows):
         raise UsageError(f"there is no book in {book.out}: say where the SUBMISSIONS are")
+    grades = book.grades(rows)
     tokens = {
         stem: {row.student: row.entries[stem].tokens for row in rows if stem in row.entries} for stem in book.exercises
     }
