@@ -374,6 +374,8 @@ def no_lost_update(program: Program, rng: Random) -> None:
     scenes = [scene(), *(scene(result=text, had=had) for text, had in zip(texts, ["", *texts], strict=False))]
     scenes += [scene(off=off, version=rng.randint(4, 9)) for off in (-1, 1, -rng.randint(2, 4), rng.randint(2, 9))]
     scenes += [scene(version=0), scene(version=0, off=1), scene(undo=True)]
+    digit = rng.randint(1, 9)  # a part of the version is not the version
+    scenes += [scene(version=1000 + digit, off=-1000), scene(version=10 * digit, off=-9 * digit)]
     scenes += [scene(other=other, when=EACH) for other in (FINISHED, ALIKE, PROGRESS, COUNTED, ELSEWHERE)]
     scenes += [scene(other=other, when=HELD) for other in (FINISHED, PROGRESS, UNDONE)]
     for seen in _play(program, scenes):
@@ -381,8 +383,11 @@ def no_lost_update(program: Program, rng: Random) -> None:
     scene = partial(_scene, rng, "execute_step")
     scenes = [scene(other=PROGRESS, when=when) for when in (STEP, EACH, HELD)]
     scenes += [scene(other=COUNTED, when=STEP, had=rng.choice(texts))]
+    scenes += [scene(result=text, had="half of it") for text in ("", texts[0])]
     for seen in _play(program, scenes):
         _check_progress(seen)
+        if not seen.scene.other and "failed" not in seen.got:
+            _check_done(seen)
 
 
 def completed_is_final(program: Program, rng: Random) -> None:

@@ -1734,3 +1734,69 @@ RIGHT = {
     "a function of the server": [A_FUNCTION_OF_THE_SERVER],
     "the error told and raised": [ERROR_TOLD_AND_RAISED],
 }
+
+A_GENERATOR_CLOSED = """
+# answer: execute_step
+from contextlib import closing
+
+
+def rows(engine, task_id):
+    with engine.begin() as conn:
+        yield conn.execute(text(READ), {"id": task_id}).mappings().one()
+
+
+def execute_step(engine, task_id, step):
+    with closing(rows(engine, task_id)) as reading:
+        row = dict(next(reading))
+    if row["state"] == "completed":
+        return False
+    result = step()
+    with engine.begin() as conn:
+        return finish_step(conn, task_id, row["version"], result)
+"""
+
+OF_THE_VERSION = "AND version = :version"
+
+WRONG += [
+    ("the end of the version", LOST, r"had read an older version, \d: finish_step completed it all the same",
+     [finish_but((OF_THE_VERSION, "AND version::text LIKE '%' || :version"))]),
+    ("the beginning of the version", LOST, r"had read an older version, \d: finish_step completed it all the same",
+     [finish_but((OF_THE_VERSION, "AND version::text LIKE :version || '%'"))]),
+    ("the version in three digits", LOST, r"had read an older version, \d: finish_step completed it all the same",
+     [finish_but((OF_THE_VERSION, "AND version % 1000 = :version % 1000"))]),
+    ("a normal form of the result", LOST, r"was to store the result",
+     [finish_but(("result}", "unicodedata.normalize('NFC', result)}"),
+                 ("def finish_step", "import unicodedata\n\n\ndef finish_step"))]),
+    ("the old result for an empty one", LOST, r"was to store the result '', and the task holds 'half of it'",
+     [execute_but(("result = step()", "result = step() or row.result"))]),
+    ("an error is a state", OPEN, r"left a task that is failed; expected running",
+     [execute_but(("    result = step()", """\
+    try:
+        result = step()
+    except Exception:
+        with engine.begin() as conn:
+            failed = "UPDATE tasks SET state = 'failed', version = version + 1 WHERE id = :id"
+            conn.execute(text(failed), {"id": task_id})
+        raise"""))]),
+    ("a generator keeps the transaction", OPEN, r"While the step ran, .*'s transaction was open",
+     [execute_but(("def execute_step", """\
+def rows(engine, task_id):
+    with engine.begin() as conn:
+        yield conn.execute(text(READ), {"id": task_id}).one()
+
+
+def execute_step"""), ("""\
+    with engine.begin() as conn:
+        row = conn.execute(text(READ), {"id": task_id}).one()
+""", """\
+    reading = rows(engine, task_id)
+    row = next(reading)
+"""))]),
+]  # fmt: skip
+
+RIGHT |= {
+    "compared with nothing, too": [
+        finish_but(("version = :version", "version IS NOT DISTINCT FROM :version")),
+    ],
+    "a generator that is closed": [A_GENERATOR_CLOSED],
+}

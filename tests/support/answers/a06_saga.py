@@ -1716,3 +1716,68 @@ RIGHT |= {
     "a state machine": [STATE_MACHINE_WITH_MATCH],
     "one document in the log": [ONE_DOCUMENT_IN_THE_LOG],
 }
+
+TAKEN = "named[name].execute(step_key(saga_id, name))"
+
+COMPARED_BY_NEEDS = """
+# answer: undo_order
+from functools import cmp_to_key
+
+
+def undo_order(done, steps):
+    needs = {step.name: set(step.requires) for step in steps}
+    return sorted(done, key=cmp_to_key(lambda a, b: (a in needs[b]) - (b in needs[a])))
+"""
+
+BEFORE_WHAT_IT_NEEDS = """
+# answer: undo_order
+def undo_order(done, steps):
+    needs, order = {step.name: step.requires for step in steps}, []
+
+    def visit(name):
+        if name not in order:
+            order.append(name)
+            for need in needs[name]:
+                visit(need)
+
+    for name in needs:
+        visit(name)
+    return [name for name in order if name in done]
+"""
+
+AFTER_WHAT_IT_NEEDS = BEFORE_WHAT_IT_NEEDS.replace("            order.append(name)\n", "").replace(
+    "                visit(need)\n", "                visit(need)\n            order.append(name)\n"
+)
+
+READY_AT_ONCE = """
+# answer: undo_order
+def undo_order(done, steps):
+    dependents = {step.name: set() for step in steps}
+    for step in steps:
+        for need in step.requires:
+            dependents[need].add(step.name)
+    sorter, order = TopologicalSorter(dependents), []
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        order += [name for name in ready if name in set(done)]
+        sorter.done(*ready)
+    return order
+"""
+
+WRONG += [
+    ("no result is a failure", "crash_goes_on", r"no step had failed, and \w+ was called: \w+ returned None",
+     [but((TAKEN, f"if {TAKEN} is None:\n                        raise RuntimeError(name)"))]),
+    ("false is a failure", "crash_goes_on", r"no step had failed, and \w+ was called: \w+ returned False",
+     [but((TAKEN, f"if {TAKEN} is False:\n                        raise RuntimeError(name)"))]),
+    ("compared by needs", "undo_order", r"is undone before", [COMPARED_BY_NEEDS]),
+    ("before what it needs, by depth", "undo_order", r"is undone before", [BEFORE_WHAT_IT_NEEDS]),
+    ("after what it needs", "undo_order", r"is undone before", [AFTER_WHAT_IT_NEEDS]),
+]  # fmt: skip
+
+RIGHT |= {
+    "ready at once": [READY_AT_ONCE],
+    "by depth, turned round": [
+        AFTER_WHAT_IT_NEEDS.replace("for name in order if", "for name in reversed(order) if"),
+    ],
+}

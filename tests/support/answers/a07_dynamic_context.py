@@ -1319,3 +1319,52 @@ RIGHT = {
     ],
     "sizes by difference": [BY_DIFFERENCE],
 }
+
+BINARY_SEARCH = """
+def fits(number):
+    return count(replace(chosen, facts=state.known_facts[len(state.known_facts) - number :]).render()) <= budget
+
+
+low, high = 0, len(state.known_facts)
+while low < high:
+    middle = (low + high + 1) // 2
+    low, high = (middle, high) if fits(middle) else (low, middle - 1)
+return replace(chosen, facts=state.known_facts[len(state.known_facts) - low :])
+"""
+TOO_LARGE = "            raise ContextTooSmall(count(larger.render()), budget)\n"
+FACTS_ONE_BY_ONE = SELECTED[SELECTED.index(ALL_FACTS) :].strip("\n")
+
+BY_PLACES = """
+def with_places(places):
+    return replace(chosen, facts=tuple(fact for n, fact in enumerate(state.known_facts) if n in places))
+
+
+places = set()
+for n in reversed(range(len(state.known_facts))):
+    if count(with_places(places | {n}).render()) <= budget:
+        places.add(n)
+return with_places(places)
+"""
+
+WRONG += [
+    ("long facts are never shown", LARGE, r"There is room for fact|Fact \d+ did not fit",
+     selected((ALL_FACTS, f"{ALL_FACTS}\n    if len(fact.value) > 200:\n        continue"))),
+    ("as many of the newest as fit", LARGE, r"Fact \d+ did not fit; facts? [\d–, ]+ did, and (was|were) dropped",
+     selected((FACTS_ONE_BY_ONE, BINARY_SEARCH))),
+    ("as many as possible", LARGE, r"the newest come first",
+     selected((ALL_FACTS, "for fact in sorted(state.known_facts, key=lambda fact: count(fact.value)):"),
+              ("(fact, *chosen.facts)", "tuple(f for f in state.known_facts if f in (*chosen.facts, fact))"))),
+    ("no artifact that does not fit", GOAL, r"select_context raised ContextTooSmall, which says \d+",
+     selected(("                break\n", f"                break\n        else:\n{TOO_LARGE}"))),
+    ("flags in a set", PURE, r"made risk_flags",
+     patched(("tuple(dict.fromkeys([*state.risk_flags, *patch.raise_flags]))",
+              "tuple({*state.risk_flags, *patch.raise_flags})"))),
+    ("a plan of no steps is none", PURE, r"made plan", patched(("if patch.replace_plan is not None:",
+                                                                 "if patch.replace_plan:"))),
+]  # fmt: skip
+
+RIGHT |= {
+    "places of facts": selected((FACTS_ONE_BY_ONE, BY_PLACES)),
+    "sizes remembered by the whole text": selected((START, f"count = cache(count)\n{START}"),
+                                                  before="from functools import cache\n\n"),
+}  # fmt: skip
