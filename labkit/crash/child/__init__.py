@@ -14,9 +14,9 @@ sockets       HTTP of the program's own to a service: connections that lead to h
 hosted        a service's process: wsgi and asgi ask its application for a reply
 turns         a worker of a race: it waits for its turn before each step
 shared_files  the file system in a race; reads, locks and filelocks are steps there; not_in_races refuses the rest
-sources       the other sources: the world's tools, sql (psycopg)
+sources       the other sources: the world's tools, sql (psycopg), with driver for what is beside its statements
 remote_world  the world, over a socket
-virtual       time and chance as the world has them; waits and locks for what waits, asyncio_time for asyncio's loops
+virtual       chance and numbers as the world has them, and time: clocks, waits and locks, asyncio_time for asyncio's loops
 ends          a clean end, as Python makes it
 follow        tell each line, too
 rehearsal     a child that imports what the zygote might, to see whether that is harmless
