@@ -16,7 +16,7 @@ turns         a worker of a race: it waits for its turn before each step
 shared_files  the file system in a race; reads, locks and filelocks are steps there; not_in_races refuses the rest
 sources       the other sources: the world's tools, sql (psycopg), with driver for what is beside its statements
 remote_world  the world, over a socket
-virtual       chance and numbers as the world has them, and time: clocks, waits and locks, asyncio_time for asyncio's loops
+virtual       chance, numbers and time (clocks) as the world has them; waits, locks and asyncio_time for what waits
 ends          a clean end, as Python makes it
 follow        tell each line, too
 rehearsal     a child that imports what the zygote might, to see whether that is harmless
