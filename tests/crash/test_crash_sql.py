@@ -1,6 +1,9 @@
 """SQL in the crash lab: each statement and each COMMIT is a crash point, and the database is put back every time."""
 
 import inspect
+import os
+import subprocess
+import sys
 import time
 import tomllib
 from contextlib import suppress
@@ -345,6 +348,20 @@ def test_the_sweep_goes_on_after_the_server_was_started_anew():
             ).fetchall()
         assert ended
     sweep(pay_by_psycopg, balances, nothing_is_lost, make_accounts).assert_survives()
+
+
+def test_who_has_no_server_is_told_how_to_start_one(tmp_path):
+    """A child starts none; a program that names the database only inside a function is where that happens."""
+    program = (
+        "from labkit import sweep\n"
+        "def run():\n    from labkit import database\n    database.url()\n"
+        "print(sweep(run, lambda: None, lambda seen: None).problem)"
+    )
+    others = {"LABKIT_DSN", "LABKIT_LENT"}
+    environment = {name: value for name, value in os.environ.items() if name not in others}
+    command = [sys.executable, "-c", program]
+    said = subprocess.check_output(command, text=True, timeout=120, env={**environment, "LABKIT_HOME": str(tmp_path)})
+    assert said.startswith("run raised ToolError: there is no database yet: run `labkit db start`")
 
 
 def test_what_traces_sql_is_loaded_before_the_children_are_forked():

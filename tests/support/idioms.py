@@ -24,6 +24,8 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
+import syslog
 import tarfile
 import tempfile
 import threading
@@ -379,6 +381,63 @@ def _(value: str) -> None:
     atexit.register(put, value)
 
 
+def halves_in_files() -> str:
+    return Path("first").read_text() + Path("second").read_text()
+
+
+@idiom(FILES, "two files that stay open, and the interpreter flushes", halves_in_files, BREAKS)
+def _(value: str) -> None:
+    for name, half in (("first", value[:1]), ("second", value[1:])):
+        file = open(name, "r+" if os.path.exists(name) else "w")
+        file.write(half)
+        LEFT_OPEN.append(file)
+
+
+LEFT_OPEN: list[Any] = []
+
+
+@idiom(FILES, "os.replace, sys.exit(0)", text, setup=lambda: put("old"))
+def _(value: str) -> None:
+    put(value)
+    ack("saved")
+    sys.exit(0)
+
+
+@idiom(FILES, "os.splice from a pipe, os.replace", text)
+def _(value: str) -> None:
+    source, into = os.pipe()
+    os.write(into, value.encode())
+    with open("new", "wb") as file:
+        os.splice(source, file.fileno(), len(value))
+    os.replace("new", "state")
+
+
+@idiom(FILES, "a descriptor copied by fcntl, os.replace", text)
+def _(value: str) -> None:
+    with open("new", "wb") as file:
+        copy = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 0)
+    os.write(copy, value.encode())
+    os.close(copy)
+    os.replace("new", "state")
+
+
+def read_on() -> str:
+    if not os.path.exists("place"):
+        return "old"
+    place, number = map(int, Path("place").read_text().split())
+    if os.stat("journal").st_ino != number:
+        return "another file"
+    return Path("journal").read_text()[place:].rpartition("\n")[0] or "old"
+
+
+@idiom(FILES, "a place in a journal, and which file it is (st_ino)", read_on, setup=lambda: Path("journal").touch())
+def _(value: str) -> None:
+    Path("new").write_text(f"0 {os.stat('journal').st_ino}")
+    os.replace("new", "place")
+    with open("journal", "a") as file:
+        file.write(f"{value}\n")
+
+
 FORMATS = "formats and libraries"
 
 
@@ -515,6 +574,37 @@ def _(value: str) -> None:
                                  f"UPDATE state SET value='{value[1:]}' WHERE part=1;")  # fmt: skip
 
 
+@idiom(SQL, "sqlite3, statements behind comments, in autocommit", in_sqlite, BREAKS, setup=with_table)
+def _(value: str) -> None:
+    with closing(connected()) as connection:
+        connection.isolation_level = None
+        connection.execute("/* the first */ UPDATE state SET value=? WHERE part=0", value[:1])
+        connection.execute("-- the second\nUPDATE state SET value=? WHERE part=1", (value[1:],))
+
+
+@idiom(SQL, "sqlite3, a copy by backup, changed, os.replace", in_sqlite, setup=with_table)
+def _(value: str) -> None:
+    with closing(connected()) as connection, closing(sqlite3.connect("new.db")) as copy:
+        connection.backup(copy)
+        for part, half in enumerate((value[:1], value[1:])):
+            copy.execute("UPDATE state SET value=? WHERE part=?", (half, part))
+        copy.commit()
+    os.replace("new.db", "state.db")
+
+
+@idiom(SQL, "sqlite3, a blob opened", in_sqlite, "was going to write into a blob of SQLite", setup=with_table)
+def _(_: str) -> None:
+    with closing(connected()) as connection, connection.blobopen("state", "value", 0) as blob:
+        blob.write(b"n")
+
+
+@idiom(SQL, "sqlite3, a function of Python's that saves", in_sqlite, "was going to have an effect", setup=with_table)
+def _(value: str) -> None:
+    with closing(connected()) as connection:
+        connection.create_function("saved", 0, lambda: os.mkdir("saved"))
+        connection.execute("UPDATE state SET value = saved()")
+
+
 @idiom(SQL, "SQLAlchemy over sqlite3", in_sqlite, setup=with_table)
 def _(value: str) -> None:
     engine = sa.create_engine("sqlite:///state.db")
@@ -568,6 +658,37 @@ def _(value: str) -> None:
 
     with psycopg.connect(database.url(), autocommit=True) as connection:
         update(connection, value)
+
+
+def copy_in(connection: Any, value: str) -> None:
+    connection.execute("DELETE FROM state")
+    with connection.cursor().copy("COPY state FROM STDIN") as copy:
+        for row in enumerate((value[:1], value[1:])):
+            copy.write_row(row)
+
+
+@idiom(SQL, "psycopg, DELETE and COPY in one transaction", in_postgres, setup=with_postgres_table)
+def _(value: str) -> None:
+    import psycopg
+
+    with psycopg.connect(database.url()) as connection:
+        copy_in(connection, value)
+
+
+@idiom(SQL, "psycopg, DELETE and COPY in autocommit", in_postgres, BREAKS, setup=with_postgres_table)
+def _(value: str) -> None:
+    import psycopg
+
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        copy_in(connection, value)
+
+
+@idiom(SQL, "psycopg, libpq's own functions", in_postgres, "was going to send SQL past", setup=with_postgres_table)
+def _(_: str) -> None:
+    import psycopg
+
+    with psycopg.connect(database.url()) as connection:
+        connection.pgconn.exec_(b"UPDATE state SET value = ''")
 
 
 @idiom(SQL, "SQLAlchemy over psycopg", in_postgres, setup=with_postgres_table)
@@ -648,6 +769,18 @@ def _(value: str) -> None:
 @idiom(WORLD, "a Unix socket", text, "was going to connect to", **REACHES)
 def _(value: str) -> None:
     socket.socket(socket.AF_UNIX).connect("/run/other.sock")
+
+
+@idiom(WORLD, "ZeroMQ", text, "was going to load zmq", **REACHES)
+def _(_: str) -> None:
+    import zmq
+
+    zmq.Context().socket(zmq.PUSH)
+
+
+@idiom(WORLD, "syslog", text, "was going to write to the log of this machine", **REACHES)
+def _(value: str) -> None:
+    syslog.syslog(value)
 
 
 @idiom(WORLD, "a file elsewhere", text, "was going to write to", **REACHES)

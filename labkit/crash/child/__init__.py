@@ -15,9 +15,9 @@ hosted        a service's process: wsgi and asgi ask its application for a reply
 turns         a worker of a race: it waits for its turn before each step
 shared_files  the file system in a race: reads, shared_locks and filelocks are steps, not_in_races refuses the rest
 shared_world  the world in a race, and the clock; shared_sql: its statements, which `statements` understands
-sources       the other sources: the world's tools, sql (psycopg)
+sources       the other sources: the world's tools, sql (psycopg), with driver for what is beside its statements
 remote_world  the world, over a socket
-virtual       time and chance as the world has them; waits and locks for what waits, asyncio_time for asyncio's loops
+virtual       chance, numbers and time (clocks) as the world has them; waits, locks and asyncio_time for what waits
 ends          a clean end, as Python makes it
 follow        tell each line, too
 rehearsal     a child that imports what the zygote might, to see whether that is harmless

@@ -1,6 +1,6 @@
 """Time, chance and numbers of a child: the same at every run, so that a verdict is, too.
 
-Time is the world's and survives the child. Chance comes from a seed, and recovery gets another one than the run:
+Time is that of `clocks`. Chance comes from a seed, and recovery gets another one than the run:
 a process that starts again draws other numbers. What hangs on os.urandom (secrets, uuid4, temporary names) follows.
 """
 

@@ -59,7 +59,7 @@ class WorldDatabase:
         """What the child that is dead now has left. ValueError if the lab could not put it back."""
         if self._used and self._memory.url:
             _wait_until_gone(self._memory.url)
-        elif self._used:
+        elif self._used and self._scratch:  # there is none if no server answered
             self._memory = replace(self._memory, content=self._scratch.read())
         self._used = False
         return self._memory.content
