@@ -14,7 +14,9 @@ from filelock import FileLock
 from labkit import FakeClock, WorldClock, ack, after, arrange, ask, race, tool
 from labkit.crash.client import CLIENT
 from labkit.crash.race import picture
+from labkit.crash.race.found import TakenStep
 from labkit.crash.race.report import LostRaceError
+from labkit.crash.race.stale import Stale, stale
 
 
 def nothing(_):
@@ -353,3 +355,14 @@ def test_the_text_is_the_same_at_every_run():
     """Whatever the machine does beside it."""
     texts = {str(race(*RACES["check then act"])) for _ in range(5)}
     assert len(texts) == 1
+
+
+def test_a_stale_read_is_found_behind_later_reads_of_something_else():
+    """The file is read, another is synced, and then the first is replaced: over what somebody has written since."""
+    steps = [
+        TakenStep("a", "read", "count", "0", touches=((("data", "count"), False),)),
+        TakenStep("a", "fsync", "count.new", "", touches=((("data", "count.new"), False),)),
+        TakenStep("b", "write", "count", "", touches=((("data", "count"), True),)),
+        TakenStep("a", "replace", "count.new → count", "", touches=((("data", "count"), True),)),
+    ]
+    assert stale(steps) == [Stale(0, 2, 3)]

@@ -5,10 +5,14 @@ from functools import partial
 import pytest
 
 from labkit import (
+    CheckpointManager,
+    CheckpointStrategy,
+    FakeClock,
     FileStateStore,
     InProgressError,
     PostgresStateStore,
     Task,
+    Trigger,
     claims,
     database,
     race,
@@ -138,3 +142,30 @@ def each_is_charged_once(seen):
 def test_no_task_is_claimed_twice():
     """Neither worker waits for the other, and each gets a task of its own."""
     race({"a": work, "b": work}, each_is_charged_once, submit).assert_survives()
+
+
+def table_is_there():
+    table()
+
+
+def manager():
+    return CheckpointManager(table(), CheckpointStrategy.EVERY_STEP, FakeClock(), "1")
+
+
+def put_aside(step):
+    task = Task(id="t", user_input="deploy").to(TaskState.RUNNING)
+    return manager().save(task.finished(step, "done"), Trigger.STEP).number
+
+
+def each_has_its_number(seen):
+    taken = [end.returned for end in seen.workers.values() if end.how == "returned"]
+    found = [each.number for each in manager().history("t") if not each.problem]
+    assert len({*taken}) == len(taken), f"two checkpoints have the number {taken[0]}"
+    assert {*taken} <= {*found}, f"{taken} were taken, and {found} are there"
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_two_checkpoints_of_one_task_have_two_numbers(crash):
+    """Neither overwrites the other, also where one of the two is killed."""
+    workers = {"a": partial(put_aside, "one"), "b": partial(put_aside, "two")}
+    race(workers, each_has_its_number, table_is_there, crash=crash).assert_survives()

@@ -1,8 +1,13 @@
 """Races with hundreds of orders on PostgreSQL."""
 
+from functools import partial
+
 import pytest
+import whole_agent
 
 from labkit import InProgressError, PostgresStateStore, Saga, SagaStep, SystemClock, database, race, tool
+from labkit.course.stories import DEPLOY, Story
+from labkit.llm import Turn
 from labkit.saga import Kind
 from labkit.store import StoreError
 
@@ -23,7 +28,32 @@ def charged_once(seen):
     assert len(seen.ledger) == 1, f"charged {len(seen.ledger)} times"
 
 
-@pytest.mark.timeout(900)
-def test_two_sagas_on_one_log_act_once():
-    """Who comes second finds the log saved by another, and is refused or sees what is done."""
-    race({"a": go_on_with_the_saga, "b": go_on_with_the_saga}, charged_once, table_is_there).assert_survives()
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("crash", [False, True])
+def test_two_sagas_on_one_log_act_once(crash):
+    """Who comes second finds the log saved by another, and is refused or sees what is done; a kill repeats nothing."""
+    workers, recover = {"a": go_on_with_the_saga, "b": go_on_with_the_saga}, go_on_with_the_saga if crash else None
+    race(workers, charged_once, table_is_there, crash=crash, recover=recover, limit=100_000).assert_survives()
+
+
+STORY = Story("tell the team", (DEPLOY.tools[-1],), (Turn(calls=(("notify", {"service": "shop"}),)), Turn("done")))
+
+
+def go_on_with_the_run():
+    try:
+        return whole_agent.agent(STORY, whole_agent.in_postgres).resume("run-1").state
+    except (StoreError, InProgressError) as error:
+        return type(error).__name__
+
+
+def told_once(seen):
+    assert [call.tool for call in seen.ledger] == ["notify"], f"told {len(seen.ledger)} times"
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("crash", [False, True])
+def test_two_agents_on_one_run_act_once(crash):
+    """Whoever comes second is refused by the version of the run; a kill repeats nothing, as the tool knows the key."""
+    workers, recover = {"a": go_on_with_the_run, "b": go_on_with_the_run}, go_on_with_the_run if crash else None
+    begin = partial(whole_agent.begin, STORY, whole_agent.in_postgres)
+    race(workers, told_once, begin, crash=crash, recover=recover, limit=100_000).assert_survives()
