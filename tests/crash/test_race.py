@@ -17,6 +17,7 @@ from labkit.crash.race import picture
 from labkit.crash.race.found import TakenStep
 from labkit.crash.race.report import LostRaceError
 from labkit.crash.race.stale import Stale, stale
+from labkit.crash.report.picture import BAD
 
 
 def nothing(_):
@@ -366,3 +367,14 @@ def test_a_stale_read_is_found_behind_later_reads_of_something_else():
         TakenStep("a", "replace", "count.new → count", "", touches=((("data", "count"), True),)),
     ]
     assert stale(steps) == [Stale(0, 2, 3)]
+
+
+def test_the_title_has_the_colour_of_the_verdict_whatever_the_race_is_called(monkeypatch):
+    """A name may look like a verdict."""
+    from matplotlib.axes import Axes
+
+    colours = []
+    monkeypatch.setattr(Axes, "set_title", lambda *_, color, **__: colours.append(color))
+    report = race(*RACES["lost update"], name="with 0 of them")
+    picture.strip(report.orders, report.workers, report.verdict)
+    assert (bool(report.broken), colours) == (True, [BAD])

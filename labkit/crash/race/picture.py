@@ -48,19 +48,20 @@ def strip(orders: Sequence[Order], names: Sequence[str], verdict: str) -> bytes:
     for survives, marker, colour, label in ((True, "o", GOOD, "does no harm"), (False, "X", BAD, "breaks it")):
         ends = [row for row, (order, _) in enumerate(rows) if order.survives is survives]
         axes.scatter([longest + 0.4] * len(ends), ends, marker=marker, c=colour, s=60, label=label)
-    _frame(figure, axes, len(rows), names, verdict)
+    _frame(figure, axes, len(rows), names)
+    colour = GOOD if all(order.survives for order in orders) else BAD
+    axes.set_title(verdict, loc="left", fontsize=11, color=colour)
     image = io.BytesIO()
     figure.savefig(image, format="png", metadata={"Software": None})
     return image.getvalue()
 
 
-def _frame(figure: Any, axes: Any, rows: int, names: Sequence[str], verdict: str) -> None:
+def _frame(figure: Any, axes: Any, rows: int, names: Sequence[str]) -> None:
     for number, name in enumerate(names):
         axes.barh([-9], [0], label=f"a step of {name}", color=SHADES[number % len(SHADES)], edgecolor=INK)
     axes.set(ylim=(rows - 0.45, -0.55), xlim=(-0.1, axes.get_xlim()[1]), xticks=[], yticks=[])
     axes.set_xlabel("a row for each order, from left to right; ! goes on with an old value", fontsize=9)
     axes.spines[:].set_visible(False)
-    axes.set_title(verdict, loc="left", fontsize=11, color=BAD if " 0 of " not in verdict else GOOD)
     figure.legend(loc="outside lower left", ncols=min(5, len(names) + 2), frameon=False, fontsize=9)
 
 
