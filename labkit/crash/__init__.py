@@ -14,7 +14,7 @@ In processes of their own:
     world_process/  applies and records tool calls, keeps time and the database; outlives the child
 In several of them:
     jobs            what is asked of the zygote and of a child, and what the zygote answers
-    news            what a child tells the zygote
+    news            what a child tells the zygote; race_news: what the worker of a race tells beside that
     channel         JSON over a socket
     services        what `setup` calls to start a service
     under_test      which frames are the code under test

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from labkit.crash.printable import printable
+from labkit.crash.race_news import OfRaces
 
 
 @dataclass(kw_only=True)
@@ -90,45 +91,6 @@ class Waiting:
 
 
 @dataclass(kw_only=True)
-class Wants:
-    """A worker of a race stands before its next step, and waits until it is let."""
-
-    op: str
-    target: str
-    touches: list[Any]
-    """Pairs of an object and whether it is written: see `race.footprints`."""
-    lines: list[Any]
-    elapsed: float
-    """The virtual time as it knows it."""
-    looked: bool
-    """Whether it has looked at the clock since its last step."""
-    backend: int | None = None
-    """The server's process that the step will keep busy."""
-
-
-@dataclass(kw_only=True)
-class Blocked:
-    """A worker of a race cannot take its step: another has the lock."""
-
-    on: list[Any]
-    """The lock, as an object."""
-
-
-@dataclass(kw_only=True)
-class Saw:
-    """What the last step of a worker has read, as a short text."""
-
-    text: str
-
-
-@dataclass(kw_only=True)
-class Holds:
-    """What a worker has locked from now on: its end frees it."""
-
-    touches: list[Any]
-
-
-@dataclass(kw_only=True)
 class Repeated:
     """So many news as the recording had them at this place: a run that is repeated tells the others alone."""
 
@@ -165,7 +127,6 @@ class Raised:
     """As Returned has it."""
 
 
-OfRaces = Wants | Blocked | Saw | Holds
 News = Done | Opened | Reached | Native | Refused | Asked | Repeated | Waiting | Stopped | Returned | Raised | OfRaces
 FINAL = (Waiting, Stopped, Returned, Raised)
 """The news that are the last."""

@@ -13,7 +13,8 @@ from labkit.crash.channel import hear, tell
 from labkit.crash.child.patch import asker
 from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import Among, Stop
-from labkit.crash.news import Blocked, Holds, News, Raised, Refused, Returned, Saw, Wants, plain
+from labkit.crash.news import News, Raised, Refused, Returned, plain
+from labkit.crash.race_news import Blocked, Holds, Saw, Wants
 
 T = TypeVar("T")
 Touches = list[Any]

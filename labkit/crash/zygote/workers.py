@@ -11,8 +11,9 @@ from typing import Any
 from labkit.crash.channel import hear, tell
 from labkit.crash.child import main
 from labkit.crash.jobs import WorkerEnd
-from labkit.crash.news import Blocked, Holds, News, Raised, Refused, Returned, Saw, Waiting, Wants, parse
+from labkit.crash.news import News, Raised, Refused, Returned, Waiting, parse
 from labkit.crash.race.footprints import Step, touches
+from labkit.crash.race_news import Blocked, Holds, Saw, Wants
 from labkit.crash.zygote.endings import NotExploredError
 from labkit.crash.zygote.patience import MOST, Patience
 from labkit.isolation import process

@@ -10,9 +10,10 @@ import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from labkit import repository
+from labkit.cli import db
 from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
@@ -83,61 +84,6 @@ def criteria_check(arguments: argparse.Namespace) -> int:
         cases = sum(len(each.cases) for each in known.values())
         print(f"Nothing is wrong: exercises {', '.join(each.number for each in known.values())}, {cases} cases")
     return int(found)
-
-
-def db_start(arguments: argparse.Namespace) -> int:
-    """Start the embedded server, or see whether the one in LABKIT_DSN answers."""
-    from labkit import database  # noqa: PLC0415 - `labkit --help` must not wait for the driver
-
-    database.server().start()
-    return db_status(arguments)
-
-
-def db_status(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - all commands take them
-    """Say whether the server runs, and which one it is; 1 if it does not."""
-    from labkit import database  # noqa: PLC0415 - as above
-
-    server = database.server()
-    print(server.status())
-    return int(not server.running)
-
-
-def db_stop(arguments: argparse.Namespace) -> int:
-    """Stop the embedded server; what it keeps stays."""
-    _embedded("stop").stop()
-    db_status(arguments)
-    return 0
-
-
-def db_url(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - all commands take them
-    """Print the address of the notebooks' database, with its password."""
-    from labkit import database  # noqa: PLC0415 - as above
-
-    print(database.url())
-    return 0
-
-
-def db_reset(arguments: argparse.Namespace) -> int:
-    """Drop the embedded server with all its databases, after asking."""
-    cluster = _embedded("reset")
-    if not arguments.yes:
-        print(f"This drops every database of the lab, in {cluster.folder}. Type yes to go on: ", end="", flush=True)
-        if sys.stdin.readline().strip().lower() != "yes":
-            raise UsageError("nothing was dropped; `labkit db reset --yes` does not ask")
-    cluster.remove()
-    print("Dropped. `labkit db start` makes a new one.")
-    return 0
-
-
-def _embedded(command: str) -> Any:
-    from labkit import database  # noqa: PLC0415 - as above
-
-    server = database.server()
-    if not isinstance(server, database.Cluster):
-        raise UsageError(
-            f"`labkit db {command}` is for the embedded server; LABKIT_DSN names another, which is not ours"
-        )
-    return server
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -220,8 +166,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
     command = commands.add_parser("db", help="the embedded PostgreSQL, or the server in LABKIT_DSN")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for run in (db_start, db_stop, db_status, db_url, db_reset):
-        action = actions.add_parser(run.__name__.removeprefix("db_"), help=run.__doc__)
+    for run in (db.start, db.stop, db.status, db.url, db.reset):
+        action = actions.add_parser(run.__name__, help=run.__doc__)
         action.set_defaults(run=run)
     action.add_argument("--yes", action="store_true", help="do not ask")
 
