@@ -50,14 +50,20 @@ def end(pid: int) -> int:
 
 def end_children(but: Collection[int]) -> None:
     """Kill the orphans that adopt_orphans has brought us, as /proc lists our children. Nothing off Linux."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while left := _children() - {*but}:
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _children() -> set[int]:
+    """By /proc. None where that is not to be had, or closed to us, who are confined: whoever confined us ends them."""
     try:
-        while LIBC and children.exists() and (left := set(map(int, children.read_text().split())) - {*but}):
-            for pid in left:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-    except PermissionError:  # we are confined ourselves: whoever has done that will end them
-        return
+        fd = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+    except OSError:
+        return set()
+    with open(fd, "rb", buffering=0) as file:
+        return {*map(int, file.read().split())}
 
 
 def _fork(
@@ -128,6 +134,6 @@ def _write_output_to(path: Path) -> None:
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)
-    # A killed process loses what its buffers hold: write through, or a print before the crash is not seen.
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    for stream in (sys.stdout, sys.stderr):  # a killed process loses what its buffers hold
+        stream.reconfigure(line_buffering=True)

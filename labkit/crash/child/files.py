@@ -43,7 +43,7 @@ class Files:
 
     def __init__(self, trace: Trace, tmp: Path, ignore: Collection[str] = ()) -> None:
         self.trace, self.ignore, self.performing = trace, ignore, False
-        self.root, self.tmp = os.getcwd(), os.path.realpath(tmp)  # the kernel's name for it follows no link
+        self.root, self.tmp = os.getcwd(), str(tmp)
         self.opened: dict[int, OpenFile] = {}
         self._handles = itertools.count()
 

@@ -99,7 +99,9 @@ METHODS = {
 
 
 def install() -> None:
-    """Stand-ins for the methods of socket.socket by which clients speak HTTP."""
+    """Stand-ins for the methods of socket.socket by which clients speak HTTP. No proxy is asked for what is here."""
+    past = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, [past, *sorted(LOOPBACK)]))
     for name in ("connect", "connect_ex"):
         _stand_in(name, Sockets.connect)
     for name, function in METHODS.items():
@@ -107,10 +109,8 @@ def install() -> None:
 
 
 def activate(place: RemoteWorld, trace: Trace) -> None:
-    """From here on, this process can reach the services of its world; no proxy of this machine is asked to."""
+    """From here on, this process can reach the services of its world."""
     ACTIVE.append(Sockets(place, trace))
-    past = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, [past, *sorted(LOOPBACK)]))
 
 
 def _stand_in(name: str, function: Real) -> None:

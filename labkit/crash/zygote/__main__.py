@@ -40,7 +40,8 @@ def serve(channel: Connection, folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             return
         preload(modules)
-        zygote = zygote or Zygote(folder, confinement=confinement)  # its world has, by fork, what is loaded by now
+        # Its world has, by fork, what is loaded by now; the kernel's name for the folder follows no link.
+        zygote = zygote or Zygote(folder.resolve(), confinement=confinement)
         zygote.limits = limits
         try:
             told = {"answer": answer(zygote, request)}

@@ -1,6 +1,7 @@
 """How long a child may take: by processor time, so that a busy machine makes no verdict."""
 
 import os
+import select
 import time
 from enum import StrEnum
 from multiprocessing.connection import Connection
@@ -35,7 +36,7 @@ class Patience:
 
     def poll(self, channel: Connection) -> bool:
         """Whether the child tells something before the limit is reached."""
-        while not channel.poll(max(0.0, self._until - time.monotonic())):
+        while not select.select([channel], [], [], max(0.0, self._until - time.monotonic()))[0]:
             used = _used(self._pid)
             before, self._wanted = self._wanted, used + _queued(self._pid)
             now = time.monotonic()
