@@ -20,6 +20,8 @@ from labkit.world import current
 T = TypeVar("T")
 AT_ONCE = dict.fromkeys(("connect", "read", "write", "pool"), 60.0)
 """Real seconds for what takes the scripted server none: even a slow machine must not meet a virtual timeout."""
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""That a transport be given one, for the scripted server. No certificate is trusted, so none is read."""
 ALONE = httpx2.Limits(max_keepalive_connections=0)
 """A connection is never kept: a killed process must not leave one behind in a pool."""
 
@@ -113,8 +115,7 @@ def _show(whole: Whole) -> None:
 
 
 def _wire() -> httpx2.HTTPTransport:
-    # No certificate is trusted here, so none need be read: that takes longer than all the rest.
-    return httpx2.HTTPTransport(limits=ALONE, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return httpx2.HTTPTransport(limits=ALONE, trust_env=False, verify=NO_TLS)
 
 
 def _fetch(wire: httpx2.HTTPTransport, request: httpx2.Request) -> Whole:
