@@ -1,11 +1,5 @@
-"""What `labkit lab` does: gives the student copies of their own, then opens JupyterLab on the start page.
+"""Opens JupyterLab on the start page of the student's own copies."""
 
-notebooks/*.ipynb, glossary.md → work/notebooks/       exercises/*.ipynb → work/exercises/
-
-work/ is in the repository, or where LABKIT_WORK says: then several users can share a repository that is read-only.
-"""
-
-import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,33 +9,8 @@ from jupyterlab.labapp import LabApp
 from tornado.netutil import bind_sockets
 
 from labkit import repository
-from labkit.files import write_atomically
+from labkit.copies import START_PAGE
 from labkit.repository import UsageError
-
-START_PAGE = "notebooks/00_start_here.ipynb"
-NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
-COPIED = ("notebooks/*.ipynb", "notebooks/glossary.md", "exercises/*.ipynb")
-
-
-def prepare_work(root: Path) -> list[Path]:
-    """Copy into work/ what it lacks and return the new copies; what is there already is never touched."""
-    if not (root / START_PAGE).exists():
-        raise UsageError(f"{START_PAGE} is missing: get it back with `git restore notebooks`")
-    work = repository.work()
-    sources = sorted(source for pattern in COPIED for source in root.glob(pattern))
-    return [copy for source in sources if (copy := _copy(source, work / source.relative_to(root)))]
-
-
-def _copy(source: Path, copy: Path) -> Path | None:
-    if os.path.lexists(copy):
-        return None
-    try:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(copy, source.read_bytes())
-    except OSError as error:
-        advice = "; LABKIT_WORK names another folder for your copies" if error.errno in NO_RIGHT else ""
-        raise UsageError(f"cannot copy {source.name} to {copy.parent}: {error.strerror}{advice}") from error
-    return copy
 
 
 def open_lab(root: Path, arguments: Sequence[str] = (), port: int | None = None) -> None:

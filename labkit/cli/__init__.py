@@ -23,14 +23,18 @@ AS_YOU = "runs as you, and may read and write what you may; `labkit grade` enclo
 
 
 def lab(arguments: argparse.Namespace) -> int:
-    """Copy what is missing into work/ and run JupyterLab until it is stopped."""
-    from labkit import start  # noqa: PLC0415 - `labkit --help` must not wait for Jupyter
+    """Bring the copies in work/ up to date and run JupyterLab until it is stopped."""
+    from labkit.copies import prepare_work  # noqa: PLC0415 - `labkit --help` must not wait for it
 
     root = repository.root()
-    if copies := start.prepare_work(root):
-        print(f"New in {repository.work().name}/: {', '.join(sorted({copy.stem for copy in copies}))}", flush=True)
+    for what, copies in prepare_work(root)._asdict().items():
+        if copies:
+            names = ", ".join(sorted({copy.stem for copy in copies}))
+            print(f"{what.capitalize()} in {repository.work().name}/: {names}", flush=True)
     if arguments.copy:
         return 0
+    from labkit import start  # noqa: PLC0415 - as above, for Jupyter
+
     start.open_lab(root, arguments.rest, arguments.port)
     return 0
 
@@ -140,7 +144,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     command.add_argument("--port", type=port, metavar="N", help="this port and no other; the default is any free one")
-    command.add_argument("--copy", action="store_true", help="only copy into work/ what is missing, and open nothing")
+    command.add_argument("--copy", action="store_true", help="only bring your copies in work/ up to date")
     command.set_defaults(run=lab)
 
     command = commands.add_parser("check", help="judge one exercise, with a verdict per case")
