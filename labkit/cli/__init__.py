@@ -13,30 +13,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from labkit import repository
-from labkit.cli import db
+from labkit.cli import db, here
 from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
 
 AS_YOU = "runs as you, and may read and write what you may; `labkit grade` encloses what others wrote"
 """Said of a notebook that lies neither in work/ nor in the course."""
-
-
-def lab(arguments: argparse.Namespace) -> int:
-    """Bring the copies in work/ up to date and run JupyterLab until it is stopped."""
-    from labkit.copies import prepare_work  # noqa: PLC0415 - `labkit --help` must not wait for it
-
-    root = repository.root()
-    for what, copies in prepare_work(root)._asdict().items():
-        if copies:
-            names = ", ".join(sorted({copy.stem for copy in copies}))
-            print(f"{what.capitalize()} in {repository.work().name}/: {names}", flush=True)
-    if arguments.copy:
-        return 0
-    from labkit import start  # noqa: PLC0415 - as above, for Jupyter
-
-    start.open_lab(root, arguments.rest, arguments.port)
-    return 0
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -145,7 +128,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     command.add_argument("--port", type=port, metavar="N", help="this port and no other; the default is any free one")
     command.add_argument("--copy", action="store_true", help="only bring your copies in work/ up to date")
-    command.set_defaults(run=lab)
+    command.set_defaults(run=here.lab)
+
+    command = commands.add_parser("doctor", help="say what works on this machine, and what to do about the rest")
+    command.set_defaults(run=here.doctor)
 
     command = commands.add_parser("check", help="judge one exercise, with a verdict per case")
     command.add_argument("exercise", metavar="EXERCISE", help="01, 01_file_storage, or one case: 01.saves_whole")
@@ -176,7 +162,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     action.add_argument("--yes", action="store_true", help="do not ask")
 
     arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.run is not lab:
+    if rest and arguments.run is not here.lab:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.rest = rest
     return arguments
