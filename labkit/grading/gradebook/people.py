@@ -74,4 +74,5 @@ def _joined(name: str, rows: list[Row]) -> list[Row]:
             return [*rows, *([] if any(row.student == name for row in rows) else [Row(id=name, student=name)])]
         done |= mine
     rest = {stem: each for row in rows for stem, each in row.entries.items() if stem not in done}
-    return [Row(id=name, student=name, entries={**rest, **done})]
+    called = [row.student for row in rows if row.student != name]
+    return [Row(id=name, student=name, entries={**rest, **done}, called=called)]

@@ -6,7 +6,7 @@ import textwrap
 from labkit.grading.notebook.cells import Cell
 from labkit.grading.notebook.text import decoded
 
-FIRST_LINE = re.compile(r"^# (?:In ?\[[ \d*]*\]:?|%%).*$", re.MULTILINE)
+FIRST_LINE = re.compile(r"^# (?:(?:In ?\[[ \d*]*\]:?|%%).*|\+(?: .*)?|-)$", re.MULTILINE)
 """Where a cell begins."""
 OF_MARIMO = re.compile(r"^@app\.(cell|function|class_definition)\b.*\n", re.MULTILINE)
 """Where one begins in marimo's: the cell is a function, or in newer ones a function of the student's as it is."""
