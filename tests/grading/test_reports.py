@@ -16,6 +16,7 @@ from own_class import RIGHT, WRONG, cell, cells, find_handed, hand_in, make_crit
 from labkit.grading.judge.criteria import exercises, submission_of
 from labkit.grading.notebook.cells import Cell, cells_of
 from labkit.grading.notebook.language import is_python
+from labkit.grading.notebook.scripts import cells_of_script
 from labkit.repository import WORK, UsageError
 
 BODY = RIGHT.removeprefix("# answer: double\n")
@@ -105,6 +106,7 @@ READ = {
         "version before 4",
     ),
     "colabtools 1381: saved as a text within JSON": (json.dumps(stored(RIGHT).decode()).encode(), "within a text"),
+    "help 171: an older file's end": (stored(RIGHT) + b'\n "nbformat": 4\n}\n', "behind the end of the notebook"),
     "otter 755: widgets below": (stored(f"{RIGHT}\ninteract(double, number=3);\n"), None),
     "nbgrader 1941: a split cell": (stored(LINES[0], BODY), "goes on in the next cell"),
     "nbgrader 1941: split in its function": (
@@ -140,10 +142,62 @@ def test_an_answer_is_read_however_it_was_stored(known, report):
         assert [each for each in found.notes if "the last one counts" not in each] == []
 
 
+MARIMO = """import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import math
+    return (math,)
+
+
+@app.cell
+def _(math):
+    # answer: double
+    def double(number):
+        return 2 * number
+
+    return (
+        double,
+    )
+
+
+@app.cell
+def _(double):
+    double(4)
+    return
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+SCRIPTS = {
+    "cursor-boston 844: a notebook of marimo": MARIMO,
+    "cursor-boston 844: with a function of its own": MARIMO.replace("@app.cell\ndef _(math):\n", "@app.function\n")
+    .replace("    # answer: double\n    def double(number):\n        ", "# answer: double\ndef double(number):\n    ")
+    .replace("\n    return (\n        double,\n    )\n", ""),
+    "jupytext 112: its light format": f"# jupyter:\n\nimport math\n\n# +\n{RIGHT}# -\n\n# %time double(3)\n",
+}
+
+
+@pytest.mark.parametrize("report", SCRIPTS)
+def test_an_answer_is_read_from_a_script(known, report):
+    """Whatever saved the notebook as one."""
+    cells, notes = cells_of_script(SCRIPTS[report].encode())
+    found = submission_of(known["90_double"], cells, notes)
+    assert found.answers["double"].strip().startswith(RIGHT.strip())
+    assert is_python(found.answers["double"])
+    assert "marimo" not in found.answers["double"]
+
+
 UNREAD = {
     "otter 617: empty": (b"", "it is empty"),
     "datahub 4477: nothing but zeros": (bytes(100), "nothing but zeros"),
     "help 171: cut off": (stored(RIGHT)[:-40], "JSONDecodeError"),
+    "scipp 149: edited by hand": (stored(RIGHT + 'x = "a"').replace(b'\\"a', b'"a'), "JSONDecodeError"),
+    "algorithmic-trading-python 1: GitHub's page": (b"\n" * 300 + b"<!DOCTYPE html>\n<html>", "web page"),
     "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "pointer of Git LFS"),
     "connector-instructors 32: a PDF": (b"%PDF-1.7\n", "it is a PDF"),
     "nbgrader 861: a web page": (b"<!DOCTYPE html>\n<html>", "web page"),
@@ -238,6 +292,36 @@ HANDED = {
     "the class in one zip": {"submissions.zip": zipped({"ada_1_2_90_double.ipynb": GOOD})},
     "moodle 8: names of question marks": {"????_815_assignsubmission_file_/90_double.ipynb": GOOD},
 }
+
+
+OF_CLASS = {
+    "nbgrader 796: folders of ILIAS": {"Lovelace_Ada_alove_4711/90_double.ipynb": GOOD, "Bo/a.ipynb": BAD},
+    "gradescope_auto_py 24: the export of Gradescope": {
+        "assignment_7_export/submission_1/90_double.ipynb": GOOD,
+        "assignment_7_export/submission_2/90_double.ipynb": BAD,
+        "assignment_7_export/submission_metadata.yml": b"",
+    },
+    "a-plus 1407: names of A+": {
+        "info.csv": b"", "123_file1_submission1": BAD, "123_file1_submission2": GOOD, "4+5_file1_submission1": BAD,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("report", OF_CLASS)
+def test_the_archive_of_a_class_has_a_row_for_each_student(tmp_path, known, report):
+    """Named by the instructor; what is beside the students' folders is nobody's."""
+    hand_in_all(tmp_path, {"class.zip": zipped(OF_CLASS[report])})
+    found = sorted(find_handed(tmp_path / "class.zip", known), key=lambda each: "2 *" in str(each.submissions))
+    assert ["2 * number" in each.submissions["90_double"].answers["double"] for each in found] == [False, True]
+    assert [each.look for each in found] == [False, False]
+
+
+def test_a_clone_in_an_archive_is_one_students(tmp_path, known):
+    """Its folders are no students; nor are those in an archive that a student handed in alone."""
+    files = {"exercises/90_double.ipynb": UNSOLVED, f"{WORK}/90_double.ipynb": GOOD}
+    hand_in_all(tmp_path, {"ada.zip": zipped(files), "late/eve.zip": zipped({"ada/a.ipynb": BAD, "bob/a.ipynb": BAD})})
+    assert [each.student for each in find_handed(tmp_path / "ada.zip", known)] == ["ada"]
+    assert [each.student for each in find_handed(tmp_path / "late", known)] == ["eve"]
 
 
 def hand_in_all(folder, files):

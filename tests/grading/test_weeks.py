@@ -175,3 +175,16 @@ def test_a_book_of_other_exercises_is_not_mixed(where, capsys):
     capsys.readouterr()
     assert grade("week 2") == 2
     assert "has exercise 90_double: say its folder with --criteria" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "folders", [("hw3/Ada", "hw3/Bob"), ("assignment_7_export/submission_1", "assignment_7_export/submission_2")]
+)
+def test_the_folder_above_a_class_is_asked_about(where, folders):
+    """Notebooks of the same name in folders of one student may be those of several: nobody's marks are told."""
+    for folder in folders:
+        hand_in(where / "above", folder, RIGHT)
+    assert grade("above") == 0
+    (row,) = (row for name, row in table().items() if not name.startswith("("))
+    assert row["status"] == "look"
+    assert "if those folders are students" in row["notes"]

@@ -1,5 +1,6 @@
 """What students get has all that they need, and nothing that tells them answers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from labkit.cli import main
 from labkit.repository import root
 
+SOLUTION = root() / "solutions/01_file_storage.ipynb"
 TOP = {
     ".gitignore", ".release.json", "LICENSE", "Makefile", "README.md", "docs", "environment.yml", "exercises", "labkit",
     "notebooks", "pyproject.toml", "requirements.lock",
@@ -60,9 +62,28 @@ def test_the_lab_and_the_judge_work_in_it(released):
     main_of_it = "import sys; from labkit.cli import main; sys.exit(main())"
     where = of_the_release(released, sys.executable, "-c", "from labkit.repository import root; print(root())")
     assert where.stdout.strip() == str(released)
-    solution = root() / "solutions/01_file_storage.ipynb"
-    judged = of_the_release(released, sys.executable, "-c", main_of_it, "check", "01.stays_completed", str(solution))
+    judged = of_the_release(released, sys.executable, "-c", main_of_it, "check", "01.stays_completed", str(SOLUTION))
     assert "1 of 1 cases met" in judged.stdout
+
+
+@pytest.mark.slow
+def test_a_student_checks_an_exercise_in_it(released):
+    """The lab makes their copies there, and in a kernel of one, `check` judges the answers that they have written."""
+    main_of_it = "import sys; from labkit.cli import main; sys.exit(main())"
+    made = of_the_release(released, sys.executable, "-c", main_of_it, "lab", "--copy")
+    assert "New in work/: 00_start_here, 01_file_storage" in made.stdout, made.stderr
+    copy = released / "work/exercises/01_file_storage.ipynb"
+    notebook, solved = json.loads(copy.read_text("utf-8")), json.loads(SOLUTION.read_text("utf-8"))
+    answers = {cell["id"]: cell["source"] for cell in solved["cells"]}
+    for cell in notebook["cells"]:
+        cell["source"] = answers.get(cell["id"], cell["source"])
+    copy.write_text(json.dumps(notebook), "utf-8")
+    run = of_the_release(
+        released, sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", copy
+    )
+    assert run.returncode == 0, run.stderr
+    said = [output for cell in json.loads(copy.read_text("utf-8"))["cells"] for output in cell.get("outputs", [])]
+    assert "6 of 6 cases met" in json.dumps(said)
 
 
 def test_the_next_release_takes_the_place_of_an_earlier_one(released):

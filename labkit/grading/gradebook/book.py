@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from labkit.grading.gradebook.grader import Grader
 from labkit.grading.gradebook.handed_in import Reading
-from labkit.grading.gradebook.people import by_roster, chosen, known_as
+from labkit.grading.gradebook.people import by_roster, chosen, known_as, prefixes
 from labkit.grading.gradebook.policy import NAME, Policy
 from labkit.grading.gradebook.policy_check import check, meant
 from labkit.grading.gradebook.results import Grade
+from labkit.grading.gradebook.roster import with_roster
 from labkit.grading.gradebook.rows import Kept, Row
 from labkit.grading.gradebook.student import Student
 from labkit.grading.judge.criteria import Exercise, exercises
@@ -51,7 +52,7 @@ class Book:
         """UsageError if the criteria cannot be read, or the book has exercises that they do not have."""
         self.exercises = {stem: each for stem, each in exercises(self.criteria).items() if each.cases}
         self.kept = Kept(self.out / ".state")
-        self.policy = Policy.read(self.out / NAME)
+        self.policy = with_roster(Policy.read(self.out / NAME), self.out)
         for row in self.kept.rows().values():
             if unknown := row.entries.keys() - self.exercises.keys():
                 raise UsageError(f"the book in {self.out} has exercise {min(unknown)}: say its folder with --criteria")
@@ -70,9 +71,10 @@ class Book:
             raise UsageError(f"{self.out} lies among the submissions: choose another folder with --out")
         with self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
             reading = Reading(folder, self.exercises, servers)
-            bundles = chosen(reading.bundles(), names, self.policy)
+            found = reading.bundles()
+            bundles, asked = chosen(found, names, self.policy), reading.may_be_class(found)
             try:
-                handed = list(workers.map(reading.handed, bundles, count()))
+                handed = [each.asking(asked) for each in workers.map(reading.handed, bundles, count())]
             except BaseException:
                 if servers:
                     servers.stop()
@@ -118,7 +120,9 @@ class Book:
     def forget(self, names: Collection[str]) -> None:
         """Take rows out, by the names that their files or the roster have. UsageError if one is nobody's."""
         kept = self.kept.rows()
-        found = {name: [row for row in kept if name in {row, known_as(kept[row], self.policy)}] for name in names}
+        before = prefixes(kept)
+        called = {row: {row, known_as(each, self.policy, before)} for row, each in kept.items()}
+        found = {name: [row for row in kept if name in called[row]] for name in names}
         for name, rows in found.items():
             if not rows:
                 raise UsageError(f"no row is called {name!r}{meant(name, kept)}")

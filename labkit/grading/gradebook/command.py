@@ -12,7 +12,7 @@ from rich.text import Text
 from labkit.grading.gradebook import shown
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.exports import write_all
-from labkit.grading.gradebook.people import known_as
+from labkit.grading.gradebook.people import known_as, prefixes
 from labkit.grading.gradebook.similar import pairs
 from labkit.grading.judge.criteria import find
 from labkit.grading.sandbox import guarantees
@@ -62,7 +62,8 @@ def _grade(
     with shown.Steps(console, len(students)) as steps:
         book.grade(students, jobs, steps.done, again=arguments.again)
     kept = book.kept.rows()
-    return {name for each in students for name in (each.name, known_as(kept[each.name], book.policy))}
+    before = prefixes(kept)
+    return {name for each in students for name in (each.name, known_as(kept[each.name], book.policy, before))}
 
 
 def _write(book: Book, enforced: Sequence[Guarantee], names: Collection[str]) -> None:

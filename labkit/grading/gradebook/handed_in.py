@@ -1,15 +1,16 @@
 """Who is in a class's folder or archive, and what a reader tells of each. No file of a student is opened here."""
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from labkit.grading.judge.criteria import Exercise
 from labkit.grading.notebook.submission import Submission
 from labkit.grading.reader import reader
-from labkit.grading.reader.files import ARCHIVE, is_not_theirs
+from labkit.grading.reader.files import ARCHIVE, OF_STUDENTS, is_not_theirs
+from labkit.grading.reader.of_class import OURS
 from labkit.grading.reader.reader import Bundle, DiedError, UnreadError
 from labkit.grading.reader.told import Listed, Told, Who, checked
 from labkit.grading.reader.whose import Whose, shown, whose
@@ -18,8 +19,6 @@ from labkit.grading.sandbox.warm import Servers
 from labkit.isolation.work import StoppedError
 from labkit.repository import UsageError
 
-OF_STUDENTS = re.compile(r"\.ipynb|\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz|7z|rar|pdf|docx?|py)$", re.IGNORECASE)
-"""Endings of a file beside the students' folders that is a student's, though no platform has named it."""
 BY_HAND = "look at the files yourself"
 
 
@@ -51,6 +50,10 @@ class Handed:
             list(told.notes), told.look, student,
         )  # fmt: skip
 
+    def asking(self, question: str) -> "Handed":
+        """The same, which somebody must look at first if there is a question."""
+        return replace(self, notes=[question, *self.notes], look=True) if question else self
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -67,13 +70,27 @@ class Reading:
         if not self.folder.is_dir() and not self.folder.is_file():
             raise UsageError(f"there is no folder {self.folder}: it should hold a folder for each student")
         by_student: dict[str, Bundle] = {}
+        is_folder = self.folder.is_dir()
         for student, path, of_class in self._entries():
-            top = self.folder if self.folder.is_dir() else self.folder.parent
-            bundle = by_student.setdefault(student.student, Bundle(student, top.absolute(), of_class=of_class))
+            top = (self.folder if is_folder else self.folder.parent).absolute()
+            bundle = Bundle(student, top, of_class=of_class, named=not is_folder)
+            bundle = by_student.setdefault(student.student, bundle)
             bundle.paths.append(path.absolute())
         if not by_student:
             raise UsageError(f"there is nothing to grade in {self.folder}: no folder, and no file that ends in .ipynb")
         return [by_student[name] for name in sorted(by_student)]
+
+    def may_be_class(self, bundles: Sequence[Bundle]) -> str:
+        """What to ask the instructor, if there is one student alone, whose folder may be that of the whole class."""
+        if len(bundles) != 1 or not self.folder.is_dir() or not bundles[0].paths[0].is_dir():
+            return ""
+        folder = bundles[0].paths[0]
+        below = {path: path.relative_to(folder).parts for path in folder.rglob("*.ipynb")}
+        names = Counter(name for name, _ in {(path.name, parts[0]) for path, parts in below.items() if len(parts) > 1})
+        if all(number < 2 for number in names.values()) or {parts[0] for parts in below.values()} & OURS:
+            return ""
+        where = f"folders of {shown(folder.name)} hold notebooks of the same name"
+        return f"{where}: if those folders are students, grade {shown(folder.name)} itself"
 
     def handed(self, bundle: Bundle, number: int = 0) -> Handed:
         """What a student has handed in; if it could not be read, that somebody must look, and why."""
@@ -110,7 +127,7 @@ class Reading:
     def _in_archive(self, path: Path) -> Iterator[tuple[Whose, Path, bool]]:
         """The students whom an archive names, as a platform does; else it is one student's."""
         alone = whose(path.name, self.exercises)
-        bundle = Bundle(alone, path.parent.absolute(), [path.absolute()])
+        bundle = Bundle(alone, path.parent.absolute(), [path.absolute()], named=path == self.folder)
         try:
             students = self._listed(bundle)
         except (UnreadError, ValueError):  # so will be what is in it, which is told

@@ -1,5 +1,6 @@
 """Who the rows of a book are, by the roster: one row for each student, whatever names and ids their files had."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from labkit.grading.gradebook.policy import Policy, folded
@@ -9,15 +10,23 @@ from labkit.grading.reader.reader import Bundle
 from labkit.repository import UsageError
 
 
-def known_as(row: Row, policy: Policy) -> str:
-    """The roster's name for a student; nothing if they are not on it."""
+def prefixes(students: Iterable[str]) -> list[str]:
+    """What several names begin with, up to a dash, longest first: GitHub's assignment, a group of Moodle."""
+    found = Counter(name[: place + 1] for name in set(students) for place, each in enumerate(name) if each == "-")
+    return sorted((prefix for prefix, number in found.items() if number > 1), key=len, reverse=True)
+
+
+def known_as(row: Row, policy: Policy, before: Sequence[str] = ()) -> str:
+    """The roster's name for a student; nothing if they are not on it. `before`: what names may begin with."""
     names = {folded(name): key for key, each in policy.roster.items() for name in (key, *each.names)}
     numbers = {str(each.canvas): key for key, each in policy.roster.items() if each.canvas is not None}
     for each in row.entries.values():
         if each.platform == "Canvas" and each.id in numbers:
             return numbers[each.id]
     bare = [row.student.removesuffix(f"_{each.id}") for each in row.entries.values() if each.id]
-    return next((names[folded(name)] for name in (row.student, *bare) if folded(name) in names), "")
+    whole = [row.student, *bare]
+    rest = [name.removeprefix(prefix) for prefix in before for name in whole if name.startswith(prefix)]
+    return next((names[folded(name)] for name in (*whole, *rest) if folded(name) in names), "")
 
 
 def by_roster(rows: Iterable[Row], policy: Policy) -> list[Row]:
@@ -26,8 +35,10 @@ def by_roster(rows: Iterable[Row], policy: Policy) -> list[Row]:
     Rows of one student are one, unless both have an exercise: then nobody knows who is meant, and both stay.
     """
     found: dict[str, list[Row]] = {name: [] for name in policy.roster}
+    rows = list(rows)
+    before = prefixes(row.student for row in rows)
     for row in rows:
-        found.setdefault(known_as(row, policy) or row.student, []).append(row)
+        found.setdefault(known_as(row, policy, before) or row.student, []).append(row)
     joined = [each for name, mine in found.items() for each in _joined(name, mine)]
     return sorted(joined, key=lambda row: row.student)
 
@@ -40,10 +51,11 @@ def chosen(bundles: Sequence[Bundle], names: Collection[str], policy: Policy) ->
     if not names:
         return list(bundles)
     found: dict[str, list[Bundle]] = {}
+    before = prefixes(each.whose.student for each in bundles)
     for each in bundles:
         who = each.whose
         row = Row(id=who.student, student=who.student, entries={"": Entry(platform=who.platform, id=who.id)})
-        for name in {who.student, known_as(row, policy)} - {""}:
+        for name in {who.student, known_as(row, policy, before)} - {""}:
             found.setdefault(name, []).append(each)
     for name in names:
         if name not in found and name in policy.roster:
@@ -62,4 +74,5 @@ def _joined(name: str, rows: list[Row]) -> list[Row]:
             return [*rows, *([] if any(row.student == name for row in rows) else [Row(id=name, student=name)])]
         done |= mine
     rest = {stem: each for row in rows for stem, each in row.entries.items() if stem not in done}
-    return [Row(id=name, student=name, entries={**rest, **done})]
+    called = [row.student for row in rows if row.student != name]
+    return [Row(id=name, student=name, entries={**rest, **done}, called=called)]

@@ -6,6 +6,7 @@ overrides     marks by a person's judgement   sample      whom a second grader l
 """
 
 import tomllib
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -82,6 +83,8 @@ class Policy(Form):
 
     anonymous: bool = False
     roster: dict[str, Person] = {}
+    roster_file: str = ""
+    """A CSV file beside this one, whose students are on the roster, too: see `labkit.grading.gradebook.roster`."""
     late: LatePenalty | None = None
     due: Times = {}
     extensions: dict[str, Times] = {}
@@ -108,8 +111,8 @@ class Policy(Form):
 
 
 def folded(name: str) -> str:
-    """A name as it is compared: case, blanks and underscores do not count."""
-    return " ".join(name.replace("_", " ").split()).casefold()
+    """A name as it is compared: case, blanks, underscores and how a system writes accents do not count."""
+    return unicodedata.normalize("NFC", " ".join(name.replace("_", " ").split()).casefold())
 
 
 def _plain(part: int | str) -> str:

@@ -60,6 +60,8 @@ class Row(BaseModel):
     student: str
     entries: dict[str, Entry] = {}
     """Exercise stem → what was found."""
+    called: list[str] = []
+    """Other names that the student has handed in with."""
     state: str = "kept"
     version: int = 0
     updated_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -95,7 +97,9 @@ class Row(BaseModel):
         if policy.roster and self.student not in policy.roster:
             notes.append(OFF_ROSTER)
         mine = [each for each in policy.overrides if each.student == self.student]
-        return Ruling(mine, found, notes, policy.roster.get(self.student, Person()))
+        person = policy.roster.get(self.student, Person())
+        names = [*person.names, *(name for name in self.called if name not in person.names)]
+        return Ruling(mine, found, notes, person.model_copy(update={"names": names}))
 
 
 class Named(Protocol):

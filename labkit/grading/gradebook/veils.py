@@ -4,11 +4,16 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import permutations
 from typing import Any
 
 from labkit.grading.gradebook.policy import Sample
 from labkit.grading.gradebook.results import Grade
 from labkit.grading.reader.whose import file_names
+
+LONG = 3
+"""Letters of a word that is hidden alone, where a name has several: a surname in the name of a file."""
 
 
 def pseudonyms(grades: Sequence[Grade]) -> dict[str, str]:
@@ -19,16 +24,41 @@ def pseudonyms(grades: Sequence[Grade]) -> dict[str, str]:
 
 
 def veiled(grade: Grade, veils: Mapping[str, str]) -> Grade:
-    """The grade with a pseudonym wherever the student's name or id stands; as it is if there are no veils."""
+    """The grade with pseudonyms wherever a name or id of the student stands, or in what people say, another one's name.
+
+    As it is if there are no veils.
+    """
     if grade.student not in veils:
         return grade
+    whole = grade.model_dump(mode="json")
+    shown = {key: whole[key] for key in ("overrides", "results", "runs", "notes")}
+    hidden = _replaced(shown, _form(tuple(_names(grade))), veils[grade.student])
+    for student in sorted(veils.keys() - {grade.student}, key=lambda each: (-len(each), each)):
+        if len(student) >= LONG:
+            said = {key: hidden[key] for key in ("overrides", "notes")}
+            hidden |= _replaced(said, _form((student,)), veils[student])
+    return Grade.model_validate_json(json.dumps({**whole, **hidden, "student": veils[grade.student]}))
+
+
+def _names(grade: Grade) -> list[str]:
+    """All that the student is known by, here and on platforms."""
+    person = grade.person
     bare = grade.student.removesuffix(f"_{grade.id}") if grade.id else grade.student
-    names = sorted({grade.student, bare, *grade.person.names, grade.person.login} - {""}, key=len, reverse=True)
-    form = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names))
-    shown = {"overrides", "results", "runs", "notes"}
-    hidden = _replaced(grade.model_dump(mode="json", include=shown), form, veils[grade.student])
-    whole = {**grade.model_dump(mode="json"), **hidden, "student": veils[grade.student]}
-    return Grade.model_validate_json(json.dumps(whole))
+    ids = [grade.id, str(person.canvas or ""), person.sis, person.login, person.login.partition("@")[0]]
+    return [grade.student, bare, *person.names, *ids]
+
+
+@cache
+def _form(names: tuple[str, ...]) -> re.Pattern[str]:
+    """What finds these names in any case, whatever stands between their words, and in any order of two or three."""
+    found = set()
+    for name in names:
+        words = [re.escape(word) for word in re.findall(r"[^\W_]+", name)]
+        orders = permutations(words) if len(words) in {2, 3} else [words]
+        found |= {r"[\W_]*".join(order) for order in orders if order}
+        found |= {word for word in words if " " in name and len(word) >= LONG}
+    longest_first = sorted(found, key=lambda each: (-len(each), each))
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(longest_first)})(?![^\W_])" if found else r"(?!)", re.IGNORECASE)
 
 
 def _replaced(value: Any, form: re.Pattern[str], name: str) -> Any:

@@ -17,8 +17,6 @@ from labkit.repository import UsageError
 MARKER = re.compile(r"\s*# answer: *(\w+) *(?:\n|$)")
 MOST_BYTES = 20 * 2**20
 """Bytes of a notebook that is read at all."""
-SCRIPT = re.compile(r"^# (?:In ?\[[ \d*]*\]:?|%%).*$", re.MULTILINE)
-"""Where a cell begins in a notebook that was saved as a script."""
 OF_NBDIME = re.compile(r"</?span[^>]*>|[`*]")
 """How nbdime adorns the marks of a conflict, which it puts into text cells."""
 
@@ -83,20 +81,13 @@ def cells_of(data: bytes, name: str) -> tuple[list[Cell], list[str]]:
     return _one_version(cells, notes), notes
 
 
-def cells_of_script(data: bytes) -> tuple[list[Cell], list[str]]:
-    """The cells of a notebook that was saved as a Python script."""
-    text, notes = decoded(data)
-    notes.append("a Python script was handed in, not the notebook; it was read all the same")
-    return [Cell(part.strip("\n")) for part in SCRIPT.split(text.replace("\r\n", "\n"))], notes
-
-
 def _unread(name: str, reason: str) -> str:
     return f"{name} is not a notebook that can be read ({reason})"
 
 
 def _parsed(text: str, notes: list[str]) -> dict[str, Any]:
     try:
-        content = json.loads(text)
+        content = _first_value(text, notes)
     except ValueError:
         for version, which in enumerate(("first", "second")):
             chosen, conflicts = resolved(text, version)
@@ -113,6 +104,17 @@ def _parsed(text: str, notes: list[str]) -> dict[str, Any]:
     if isinstance(content, str):
         notes.append("it is a notebook within a text; it was read all the same")
         return json.loads(content)
+    return content
+
+
+def _first_value(text: str, notes: list[str]) -> dict[str, Any]:
+    """What the JSON says, without what an older and longer file has left behind its end."""
+    text = text.lstrip()
+    content, end = json.JSONDecoder().raw_decode(text)
+    if text[end:].strip():
+        if not isinstance(content, dict):
+            raise ValueError("something stands behind its end")
+        notes.append("something stands behind the end of the notebook; it was left out")
     return content
 
 

@@ -36,7 +36,7 @@ def decoded(data: bytes) -> tuple[str, list[str]]:
 
 def other_than_notebook(data: bytes) -> str:
     """What a file is, and what to do, if its first bytes say that it is no notebook; else nothing."""
-    start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:200]
     if not start.strip(b"\0"):
         return "it holds nothing but zeros: save it again" if data.strip() else "it is empty: save it again"
     return next((what for first, what in OTHERS.items() if start.startswith(first)), "")

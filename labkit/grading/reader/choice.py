@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from labkit.crash.printable import printable
 from labkit.grading.judge.criteria import Exercise, submission_of
-from labkit.grading.notebook.cells import Cell, cells_of, cells_of_script
+from labkit.grading.notebook.cells import Cell, cells_of
 from labkit.grading.notebook.language import shape
+from labkit.grading.notebook.scripts import cells_of_script
 from labkit.grading.notebook.submission import BY_ID, Submission, find_answers
 from labkit.grading.notebook.text import decoded
 from labkit.grading.reader.whose import Whose

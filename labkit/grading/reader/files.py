@@ -15,6 +15,8 @@ from labkit.grading.reader.choice import File
 from labkit.grading.reader.whose import Whose
 
 ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz)$", re.IGNORECASE)
+OF_STUDENTS = re.compile(r"\.ipynb|\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz|7z|rar|pdf|docx?|py)$", re.IGNORECASE)
+"""Endings of a file beside the students' folders that is a student's, though no platform has named it."""
 NOT_THEIRS = {"__MACOSX", "__pycache__", "node_modules", "site-packages", "venv", "Thumbs.db", "desktop.ini"}
 """What systems and tools put among the files; so does what begins with a dot, but for Jupyter's checkpoints."""
 CHECKPOINTS = ".ipynb_checkpoints"

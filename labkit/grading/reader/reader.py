@@ -16,7 +16,8 @@ from pathlib import Path
 from labkit.grading.judge.criteria import Exercise, exercises
 from labkit.grading.reader.archives import names
 from labkit.grading.reader.choice import File, choose
-from labkit.grading.reader.files import ARCHIVE, files_at, inside, of_the_student, unpacked, wanted
+from labkit.grading.reader.files import ARCHIVE, OF_STUDENTS, files_at, inside, of_the_student, unpacked, wanted
+from labkit.grading.reader.of_class import Layout
 from labkit.grading.reader.tokens import tokens
 from labkit.grading.reader.told import LONGEST_NAME, MOST_LISTED, MOST_NAMES, Answers, Listed, Told, Who, counted
 from labkit.grading.reader.told import MOST_BYTES as MOST
@@ -46,6 +47,8 @@ class Bundle:
     """Their folder, or their files; or the archive of the class."""
     of_class: bool = False
     """Whether the one path is the archive of a class."""
+    named: bool = False
+    """Whether the instructor has named that archive: it does not only lie alone in a folder."""
 
 
 class UnreadError(Exception):
@@ -105,18 +108,21 @@ def taken(bundle: Bundle, stems: Iterable[str]) -> list[File]:
 
 def said(bundle: Bundle, files: Iterable[File], known: Mapping[str, Exercise], *, listing: bool) -> bytes:
     """What is told of the bundle's files."""
-    told = listed(files, known) if listing else read(bundle, files, known)
+    told = listed(files, known, named=bundle.named) if listing else read(bundle, files, known)
     return told.model_dump_json().encode()
 
 
-def listed(archives: Iterable[File], stems: Iterable[str]) -> Listed:
+def listed(archives: Iterable[File], stems: Iterable[str], *, named: bool = True) -> Listed:
     """Who has files in the archive of a class."""
-    found = {}
+    found, loose = {}, {}
     for archive in archives:
+        layout = Layout.of(archive.data, archive.whose, stems, named=named)
         for name in filter(wanted, names(archive.data)):
-            owner = _owner(inside(name), archive.whose, stems)
-            found[owner.student] = Who(student=owner.student, platform=owner.platform, id=owner.id)
-    return Listed(students=list(found.values())[:MOST_LISTED])
+            owner = layout.owner(inside(name))
+            no_students = owner is archive.whose and not OF_STUDENTS.search(name)
+            kept = loose if no_students else found
+            kept[owner.student] = Who(student=owner.student, platform=owner.platform, id=owner.id)
+    return Listed(students=list((found or loose).values())[:MOST_LISTED])
 
 
 def read(bundle: Bundle, taken: Iterable[File], known: Mapping[str, Exercise]) -> Told:
@@ -142,17 +148,13 @@ def read(bundle: Bundle, taken: Iterable[File], known: Mapping[str, Exercise]) -
 def _opened(bundle: Bundle, taken: Iterable[File], stems: Iterable[str]) -> Iterable[File]:
     if not bundle.of_class:
         return unpacked(taken, lambda _: True)
+    archives = list(taken)
     alone = whose(bundle.paths[0].name, stems)
-    files = unpacked(taken, lambda name: _owner(inside(name), alone, stems).student == bundle.whose.student)
-    return (replace(file, whose=_owner(file.path[1:], alone, stems), packed=_is_packed(file)) for file in files)
+    layout = Layout.of(archives[0].data if archives else b"", alone, stems, named=bundle.named)
+    files = unpacked(archives, lambda name: layout.owner(inside(name)).student == bundle.whose.student)
+    return (replace(file, whose=layout.owner(file.path[1:]), packed=_is_packed(file)) for file in files)
 
 
 def _is_packed(file: File) -> bool:
     """Whether a file in the archive of a class was in an archive of the student's, too."""
     return any(ARCHIVE.search(part) for part in file.path[1:-1])
-
-
-def _owner(parts: tuple[str, ...], alone: Whose, stems: Iterable[str]) -> Whose:
-    """Whose a file in an archive is: a class's names its students as a platform does, another is one student's."""
-    named = whose(parts[0][:LONGEST_NAME], stems, folder=len(parts) > 1) if parts else alone
-    return named if named.platform and not alone.platform else alone

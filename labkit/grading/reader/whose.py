@@ -36,6 +36,7 @@ PLATFORMS = {
     "Moodle": re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:(?P<told>onlinetext)|file|\w+?)(?:_.*)?"),
     "Blackboard": re.compile(r"(?P<student>.+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.+|(?P<told>\.txt))?"),
     "Autolab": re.compile(r"(?P<student>[^_@]+@[^_@]+)_(?P<attempt>\d+)_.+"),
+    "A+": re.compile(r"(?P<student>\d+(?:\+\d+)*)_file\d+_submission(?P<attempt>\d+)(?:\..+)?"),
     "Gradescope": re.compile(r"(?P<student>submission_(?P<id>\d+))"),
     "Brightspace": re.compile(
         r"(?P<id>\d+)-\d+ - (?P<student>.+?) - (?P<attempt>[A-Z][a-z]+ \d{1,2}, \d{4} \d{1,4} ?[AP]M)(?: - .+)?"
