@@ -183,8 +183,9 @@ def survives_power_cut(program: Program, rng: Random) -> None:
 
 
 def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
-    """Journals that are empty, half full in any order, and full; texts of all kinds; two tasks with the same steps."""
-    plan = rng.sample(TOOLS, 4)
+    """Journals that are empty, half full in any order, and full; names much alike, texts of all kinds; a task again."""
+    name = rng.choice(TOOLS)
+    plan = rng.sample([name, f"{name}_2", name.upper(), name[:-1]], 4)
     kept = iter(rng.sample(TEXTS[:8], 8))
     texts = cycle(rng.sample(TEXTS, len(TEXTS)))
     plans = [(state, plan[:n], journalled) for state, n, journalled in [

@@ -1555,3 +1555,63 @@ RIGHT |= {
     "a generator of lives": [LIVES],
     "a missing file by its number": [BY_ITS_NUMBER],
 }
+
+IMAGE = """# answer: save_task
+import sqlite3
+import uuid
+
+
+def save_task(task, path):
+    base = sqlite3.connect(":memory:")
+    base.execute("create table task (body text not null)")
+    base.execute("insert into task values (?)", [task.model_dump_json()])
+    base.commit()
+    image = base.serialize()
+    base.close()
+    target = Path(path).resolve()
+    part = target.parent / f".{uuid.uuid4().hex}"
+    with part.open("wb") as out:
+        out.write(len(image).to_bytes(8, "big") + image)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+"""
+
+FROM_THE_IMAGE = """# answer: load_task
+import sqlite3
+
+
+def load_task(path):
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    image = data[8:]
+    if len(data) < 8 or int.from_bytes(data[:8], "big") != len(image):
+        raise CorruptState("the length is not right")
+    base = sqlite3.connect(":memory:")
+    try:
+        base.deserialize(image)
+        (body,) = base.execute("select body from task").fetchone()
+        return Task.model_validate_json(body)
+    except (sqlite3.Error, TypeError, ValueError) as error:
+        raise CorruptState("no database") from error
+    finally:
+        base.close()
+"""
+
+LACKS = "if name not in task.journal:"
+
+WRONG += [
+    ("a name that another contains is taken as done", "resumes", r"and resume ran .*; expected",
+     _in(RESUME, LACKS, 'if name not in ",".join(task.journal):')),
+    ("a name that begins as another is taken as done", "resumes", r"and resume ran .*; expected",
+     _in(RESUME, LACKS, "if not any(name.startswith(done) for done in task.journal):")),
+    ("a name in small letters is taken as done", "resumes", r"and resume ran .*; expected",
+     _in(RESUME, LACKS, "if name.lower() not in map(str.lower, task.journal):")),
+]  # fmt: skip
+
+RIGHT |= {"an image of a database": [IMAGE, FROM_THE_IMAGE]}

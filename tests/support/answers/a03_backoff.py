@@ -2141,3 +2141,41 @@ RIGHT |= {
     "two draws, modulo one": _jitter("(rng.random() + rng.random()) % 1 * delay"),
     "random bits": _jitter("delay * (rng.getrandbits(53) / 2**53)"),
 }
+
+GUARDED = """
+# answer: execute_with_retry
+class Guard:
+    def __init__(self, ask):
+        self.ask = ask
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        return isinstance(error, Exception) and bool(self.ask(error))
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    waits = delays()
+    for _ in range(max_attempts - 1):
+        with Guard(is_retryable):
+            return fn()
+        delay = next(waits)
+        if jitter is not None:
+            delay = jitter(delay)
+        if delay > 0:
+            time.sleep(delay)
+    return fn()
+"""
+
+WRONG += [
+    (f"chance from {clock}", "spreads", r"one seed gave different delays: take all chance from rng",
+     _jitter(f"(rng.random() + {clock} % 1) % 1 * delay"))
+    for clock in ("time.time()", "time.perf_counter()", "time.monotonic()", "time.time_ns() / 10**9")
+]  # fmt: skip
+
+RIGHT |= {
+    "a guard of its own": [GUARDED],
+    "a beta law": _jitter("rng.betavariate(1, 1) * delay"),
+    "in thousand-millionths": _jitter("rng.randint(0, 10**9) / 10**9 * delay"),
+}
