@@ -33,6 +33,8 @@ NAMES = ["dns", "disk", "queue", "cache", "proxy", "Zertifikat", "почта", "
 IDS = ["saga-{}", "shop {}", "Straße_{}", "почта-{}"]
 ALIKE = ["shop é", "Shop é", "shop é ", "shop-é", "shop e\u0301", "shop e", *("shop " * 20 + end for end in "12")]
 """Names of sagas that a program may take for one another."""
+GLUE = ["", "-", "_", ":", "::", "/", ".", "|", "#", "@"]
+"""What a program may put between the name of a saga and that of a step. A space it may: no step's name has one."""
 DIAMOND, TWO_WAYS, PAIRS = ((), (0,), (0,), (1, 2)), ((), (0,), (1,), (0, 2)), ((), (0,), (), (2,))
 CHAIN = ((), *((step,) for step in range(7)))
 """What each step requires, by number. In the second, a short way leads to what a long one needs."""
@@ -86,6 +88,8 @@ class Saga(NamedTuple):
     """The faults of the last one stay."""
     name: str = ""
     """What it is called; if nothing, it gets a name that no other has."""
+    step: str = ""
+    """What its only step is called; if nothing, as its tool."""
 
     def but(self, *lives: Mapping[str, Fault]) -> "Saga":
         """The same, with these faults."""
@@ -137,7 +141,7 @@ def undoes_once(program: Program, rng: Random) -> None:
     sagas = _sagas(rng)
     refused, in_doubt = _failing(sagas, REFUSES), _failing(sagas, ACTS)
     alike = [refused[-1]._replace(name=name) for name in ALIKE]
-    _hold(program, [*refused, *sagas[:3], *in_doubt, *alike])
+    _hold(program, [*refused, *sagas[:3], *in_doubt, *alike, *_glued(in_doubt[0], rng)])
     some = [*refused[3::10], *in_doubt[5::10]]
     _hold(program, [*some, *(saga.but(*saga.lives, {}) for saga in some)], rng)
 
@@ -200,6 +204,17 @@ def _failing(sagas: list[Saga], faults: list[Fault]) -> list[Saga]:
     return [saga.but({name: next(fault)}) for saga in sagas for name in saga.needs]
 
 
+def _glued(saga: Saga, rng: Random) -> list[Saga]:
+    """The same under names of sagas and of steps that are one text if they are put together, in either order."""
+    found = []
+    for number, glue in enumerate(GLUE):
+        one, two, three = (f"{letter}{number}" for letter in rng.sample("abcdefgh", 3))
+        left, right = one + glue + two, two + glue + three
+        for name, step in (left, three), (one, right), (right, one), (three, left):
+            found.append(saga._replace(name=name, step=step))
+    return found
+
+
 def _stuck(saga: Saga, names: list[str], faults: Iterator[Fault]) -> Saga:
     """The same, and these cannot be undone."""
     return saga.but({**saga.lives[0], **{UNDO[name]: next(faults) for name in names}})
@@ -254,7 +269,7 @@ def _hold(program: Program, sagas: list[Saga], rng: Random | None = None, check:
         seen = trial(partial(_live_all, program, list(zip(stories, deaths, strict=False))))
         assert seen.how == "returned", f"run_saga {did(seen)}"
         lived = [stories[n]._replace(**life, acts=[Act(*act) for act in acts]) for n, acts, life in seen.value]
-        owners: dict[str | None, str] = {}
+        owners: dict[str | None, Story] = {}
         for story in lived:
             if not story.died:
                 _keeps_promises(story, check, owners)
@@ -307,9 +322,10 @@ class Life:
 
     def live(self, program: Program) -> tuple[list, dict[str, Any]]:
         """Call run_saga once: what it called, and what else becomes of the story."""
+        saga = self.story.saga
         steps = [
-            program["Step"](name, partial(self.call, name), partial(self.call, UNDO[name]), needs)
-            for name, needs in self.story.saga.needs.items()
+            program["Step"](saga.step or name, partial(self.call, name), partial(self.call, UNDO[name]), needs)
+            for name, needs in saga.needs.items()
         ]
         log, name = program["Log"], self.story.name
         log.read, log.note = self.methods()
@@ -381,15 +397,17 @@ def _plain(value: Any) -> list:
 # What must hold.
 
 
-def _keeps_promises(story: Story, check: Callable | None, owners: dict[str | None, str]) -> None:
+def _keeps_promises(story: Story, check: Callable | None, owners: dict[str | None, Story]) -> None:
     """What was done and undone, in which order, and what run_saga said in the end. No two sagas share a key."""
     try:
         for act in story.acts if check else ():
             check(act)
         _Promises(story.saga, killed=bool(story.deaths)).hold(story.acts, story.end)
         for act in story.acts:
-            same = owners.setdefault(act.key, story.name) == story.name
-            assert same, f"Two sagas called {act.tool} under one key, {act.key[:50]!r}"
+            other = owners.setdefault(act.key, story)
+            steps = f"{other.name!r} with its step {other.saga.step!r}, and {story.name!r} with {story.saga.step!r}"
+            which = f": {steps}" * bool(other.saga.step and story.saga.step)
+            assert other.name == story.name, f"Two sagas called {act.tool} under one key, {act.key[:50]!r}{which}"
     except AssertionError as error:
         killed = f"Killed {' and '.join(story.deaths)}: " if story.deaths else ""
         raise DidNotSurviveError(f"{killed}{error}", story.where) from None

@@ -971,10 +971,17 @@ def run_saga(saga_id, steps, log):
                 log.note(saga_id, name, "parked")
     return "parked" if "parked" in log.read(saga_id).values() else "compensated"
 """
-KEYS_BY_HAND = but(
-    ("execute(step_key(saga_id, name))", 'execute(f"{saga_id}/{name}/do")'),
-    ('compensate(step_key(saga_id, f"undo {name}"))', 'compensate(f"{saga_id}/{name}/undo")'),
-)
+
+
+def keys(execute, compensate, before=""):
+    """The right answer with these two keys."""
+    cell = but(("step_key(saga_id, name)", execute), ('step_key(saga_id, f"undo {name}")', compensate))
+    return cell.replace("# answer: run_saga\n", f"# answer: run_saga\n{before}")
+
+
+KEYS_BY_HAND = keys('f"{saga_id}/{name}/do"', 'f"{saga_id}/{name}/undo"')
+KEYS_WITH_SPACES = keys('f"do {saga_id} {name}"', 'f"undo {saga_id} {name}"')
+KEYS_OF_LENGTHS = keys('f"{len(saga_id)}:{saga_id}{name}"', 'f"undo {len(name)}:{name}{saga_id}"')
 OUTCOME_NOTED = """
 # answer: run_saga
 def run_saga(saga_id, steps, log):
@@ -1707,7 +1714,8 @@ RIGHT |= {
     "a generator of names": [LAZY],
     "a tuple of names, and the outcome is noted": [TUPLE, OUTCOME_NOTED],
     "tries three times": [TRIES_THREE_TIMES],
-    "keys by hand": [KEYS_BY_HAND],
+    "keys by hand": [KEYS_WITH_SPACES],
+    "keys of lengths": [KEYS_OF_LENGTHS],
     "what is parked is tried again": [PARKED_ARE_TRIED_AGAIN],
     "a plan first": [PLAN_FIRST],
     "entries of the log": [WITH_DATACLASS],
@@ -1781,3 +1789,19 @@ RIGHT |= {
         AFTER_WHAT_IT_NEEDS.replace("for name in order if", "for name in reversed(order) if"),
     ],
 }
+
+GLUED = r"^Two sagas called \w+ under one key, '.*': '.*' with its step '.*', and '.*' with '.*'$"
+
+WRONG += [
+    ("keys by hand", "undoes_once", GLUED, [KEYS_BY_HAND]),
+    ("keys glued with nothing", "undoes_once", GLUED, [keys('f"{saga_id}{name}"', 'f"undo {saga_id}{name}"')]),
+    ("keys glued with a dash", "undoes_once", GLUED, [keys('f"{saga_id}-{name}"', 'f"undo {saga_id}-{name}"')]),
+    ("the step before the saga", "undoes_once", GLUED, [
+        keys('name + ":" + saga_id', '"undo " + name + ":" + saga_id')]),
+    ("digests of glued keys", "undoes_once", GLUED, [
+        keys('sha256("_".join([saga_id, name]).encode()).hexdigest()',
+             'sha256("_".join(["undo ", saga_id, name]).encode()).hexdigest()',
+             "from hashlib import sha256\n")]),
+    ("the compensation's key alone is glued", "undoes_once", GLUED, [
+        keys("step_key(saga_id, name)", 'f"undo {saga_id}.{name}"')]),
+]  # fmt: skip
