@@ -103,6 +103,7 @@ class Sitting:
         self._cases, self._judges = {case.id: case for case in exercise.cases}, exercise.judges()
         self._stubs = {name: stub.source.strip() for name, stub in exercise.stubs.items()}
         self.program = rebuild(exercise, submission)
+        self._errors = self.program.errors()
         self._verdicts: dict[str, Verdict] = {}
 
     def verdict(self, case: Case) -> Verdict:
@@ -113,7 +114,7 @@ class Sitting:
 
     def _unready(self, case: Case) -> Verdict | None:
         """The verdict on a case that has nothing to run; None if it has."""
-        answers, errors = self._submission.answers, self.program.errors()
+        answers = self._submission.answers
         for name in case.answers:
             if name not in answers:
                 what = f"The cell `# answer: {name}` is missing: run it, or copy it back from exercises/."
@@ -121,7 +122,7 @@ class Sitting:
         if any(answers[name].strip() == self._stubs[name] for name in case.answers):
             return Verdict.of(case, Status.TODO)
         for name in case.answers:
-            if error := errors.get(answer_file(name)):
+            if error := self._errors.get(answer_file(name)):
                 return Verdict.of(case, Status.FAIL, f"{name}: {error}")
         needed = [self.verdict(self._cases[name]) for name in case.depends_on]
         if unmet := [verdict.case for verdict in needed if verdict.status is not Status.PASS]:
