@@ -7,7 +7,7 @@ files. A watch that cannot see ends what it watches.
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,21 +21,26 @@ INODE = 4096
 """Bytes that a file or folder counts for at least: an empty one takes memory or disk, too."""
 
 
-def watch(pid: Callable[[], int | None], folder: Path, stop: Callable[[str], None]) -> Callable[[], None]:
-    """From now on, call `stop` with a reason whenever a process and all it started, or `folder`, grow too large.
+def watch(
+    pids: Callable[[], Iterable[int | None]], folders: Sequence[Path], stop: Callable[[str], None]
+) -> Callable[[], None]:
+    """From now on, call `stop` with a reason whenever processes and all they started, or `folders`, grow too large.
 
-    Each process is also limited by itself; this counts them together. Returns what ends the watch.
+    Each process is also limited by itself; this counts each with its descendants, and each folder by what has come to
+    it. Returns what ends the watch.
     """
     ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(0.2):
-            try:
-                if memory_of(pid()) > MOST_MEMORY:
+        try:
+            before = [*map(size_of, folders)]
+            while not ended.wait(0.2):
+                if max(map(memory_of, pids())) > MOST_MEMORY:
                     stop(f"all its processes together took more than {MOST_MEMORY // 2**30} GB of memory")
-                if size_of(folder) > MOST_ON_DISK:
+                if any(size_of(each) - size > MOST_ON_DISK for each, size in zip(folders, before, strict=True)):
                     stop(f"it wrote more than {MOST_ON_DISK // 2**20} MB")
-            except Exception as error:  # noqa: BLE001 - whatever it is, nobody watches any more
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody watches any more
+            while not ended.wait(0.2):
                 stop(f"its memory and files could not be watched ({type(error).__name__})")
 
     threading.Thread(target=look, daemon=True).start()

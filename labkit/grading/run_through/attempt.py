@@ -129,7 +129,7 @@ def _watched(work: Work | subprocess.Popen[bytes], box: Path) -> str:
         reasons.append(reason)
         work.kill()
 
-    end = limits.watch(lambda: work.pid, box, stop)
+    end = limits.watch(lambda: [work.pid], [box], stop)
     try:
         work.wait(SECONDS)
     except subprocess.TimeoutExpired:

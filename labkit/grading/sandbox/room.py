@@ -26,6 +26,10 @@ class Loan:
     """What it is told of that, beside `guarantees.environment()`."""
     reach: tuple[str, ...] = ()
     """Files and folders where it finds that."""
+    server: int | None = None
+    """The process whose memory counts as the submission's."""
+    holds: tuple[Path, ...] = ()
+    """Folders of that process that count as the submission's."""
 
 
 @dataclass(frozen=True)

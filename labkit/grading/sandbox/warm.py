@@ -148,7 +148,7 @@ def _answer(out: Connection, lab: Connection, request: Request, room: Room, fold
     os.environ.update(room.loan.environment)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    limits.watch(lambda: CLIENT.pid, CLIENT.folder, CLIENT.end_for)
+    limits.watch(lambda: [CLIENT.pid, room.loan.server], [folder, *room.loan.holds], CLIENT.end_for)
     try:
         out.send_bytes(request.answer())
     finally:
