@@ -28,6 +28,7 @@ def on(monkeypatch, place):
     def on(kernel, *, namespaces, user, python_is_open=True):
         place.chmod(0o755 if python_is_open else 0o700)
         monkeypatch.setattr(guarantees, "supports", lambda: kernel)
+        monkeypatch.setattr(guarantees, "refuses", lambda: True)
         monkeypatch.setattr(guarantees, "allowed", lambda read: namespaces)
         monkeypatch.setattr(guarantees, "readable", lambda: (str(place / "python"),))
         monkeypatch.setattr(os, "geteuid", lambda: user)
