@@ -2,13 +2,18 @@
 
 import dataclasses
 import json
+import os
+import socket
+import struct
 from collections.abc import Callable
 from functools import cache
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+STALLED = 10
+"""Seconds for which a message may stop half-way."""
 HINTS = cache(get_type_hints)
 
 
@@ -23,6 +28,22 @@ def hear(channel: Connection, longest: int | None = None) -> Any:
         return json.loads(channel.recv_bytes(longest))
     except ConnectionResetError:
         raise EOFError from None
+
+
+def from_stranger(channel: Connection) -> Any:
+    """The same from a process that runs code under test, which may say anything: ValueError if that is no message."""
+    try:
+        return hear(channel)
+    except (OSError, RecursionError, MemoryError) as error:
+        raise ValueError(f"no message: {type(error).__name__}") from None
+
+
+def pipe_to_stranger() -> tuple[Connection, Connection]:
+    """Our end and theirs. On ours, by SO_RCVTIMEO, no message may stop half-way for longer than STALLED."""
+    ours, theirs = Pipe()
+    with socket.socket(fileno=os.dup(ours.fileno())) as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", STALLED, 0))
+    return ours, theirs
 
 
 def made(kind: type[T], data: Any) -> T:

@@ -78,7 +78,7 @@ def preload(modules: Iterable[str]) -> bool:
     """Import them here; whether any was new. What cannot be loaded here, the child will report."""
     new, before = [module for module in modules if module not in sys.modules], {*sys.modules}
     for module in new:
-        with suppress(Exception):
+        with suppress(Exception, SystemExit):  # some are programs
             importlib.import_module(module)
     if new:
         LOADED.update(

@@ -108,8 +108,12 @@ class Server(ABC):
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is connected to it; no error if there is none."""
+        database = sql.Identifier(name)
         with self.connect(**self.conninfo()) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            template = "SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate"
+            if connection.execute(template, [name]).fetchone():  # its owner may have made it one
+                connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(database))
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
 
     def _make_role(self, connection: psycopg.Connection, owner: dict[str, str]) -> None:
         """Make the owner of a database: a role that may do nothing else."""

@@ -1,13 +1,17 @@
 """What a child may reach when a stranger's code runs in it: some folders, its own processes, no network but the lab's.
 
-Landlock and rlimits, taken on by the child itself before it loads anything; code that runs in it cannot undo
-them. Where the kernel has no Landlock, the limits alone hold; who starts the lab has asked before (`supports`).
+Landlock, rlimits and seccomp (`calls`), taken on by the child itself before it loads anything; code that runs in it
+cannot undo them. Where the kernel has no Landlock, the others alone hold; who starts the lab has asked before
+(`supports`).
 """
 
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from labkit.isolation.calls import refuse, refuses
+from labkit.isolation.process import LIBC
 
 if sys.platform == "linux":
     import resource
@@ -33,6 +37,8 @@ class Confinement:
     """RLIMIT_NPROC: processes and threads of its user at once, the lab's own among them."""
     file: int = 32 * 2**20
     """Bytes of one file."""
+    files: int = 1024
+    """Files that one process has open."""
     network: bool = True
     """Whether it may use TCP: in a network namespace of its own there is nobody else."""
 
@@ -47,15 +53,17 @@ def supports() -> dict[str, bool]:
 
 
 def confine(to: Confinement, sandbox: Path | None) -> None:
-    """By rlimits and Landlock, give up everything else, in this process and all that it will start.
+    """By rlimits, seccomp and Landlock, give up everything else, in this process and all that it will start.
 
     `sandbox`: a folder that may be written, if any.
     """
     for what, most in (
         (resource.RLIMIT_AS, to.memory), (resource.RLIMIT_FSIZE, to.file),
-        (resource.RLIMIT_NPROC, to.processes), (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, to.processes), (resource.RLIMIT_NOFILE, to.files), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
         resource.setrlimit(what, (most, most))
+    if refuses():
+        refuse()
     if not supports()["files"]:
         return
     rules = Landlock(strict=False)
@@ -72,7 +80,5 @@ def confine(to: Confinement, sandbox: Path | None) -> None:
 
 def hide() -> None:
     """By prctl, let no process of the same user read the memory of this one, or of those it forks."""
-    if sys.platform == "linux":
-        from labkit.isolation.process import LIBC  # noqa: PLC0415 - a confined child is forked by that module
-
+    if LIBC:
         LIBC.prctl(PR_SET_DUMPABLE, 0)

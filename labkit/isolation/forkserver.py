@@ -74,18 +74,20 @@ class ForkServerClient:
         *arguments: Any,
         channels: tuple[int, ...] = (),
         folder: Path | None = None,
+        processors: frozenset[int] | None = None,
     ) -> Work:
         """Have `entry(*channels, *arguments)` run in a fork of the server, enclosed if there is a plan.
 
         `channels` are descriptors; the fork gets a Connection for each. If nobody lives any more who could remove
-        `folder` when the work has ended, it is removed.
+        `folder` when the work has ended, it is removed. `processors`: those of this process if none are given.
         """
+        processors = processors or frozenset(os.sched_getaffinity(0))
         ours, theirs = Pipe()
         with theirs:
             try:
                 socket.send_fds(self._requests, [b"\0"], [theirs.fileno(), *channels])
                 theirs.close()
-                ours.send(Order(plan, frozenset(os.sched_getaffinity(0)), folder, entry, arguments))
+                ours.send(Order(plan, processors, folder, entry, arguments))
             except OSError as error:
                 raise ForkServerError(f"it is gone: {error}") from None
         return Work(ours)

@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labkit.isolation.confine import DEVICES
@@ -14,13 +14,16 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 163
 MNT_DETACH = 2
 SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
 FRESH = ("/dev/shm", "/tmp")  # noqa: S108 - each a new tmpfs, which ends with the namespace
+MOST = "size=512m,nr_inodes=128k"
+"""Of a fresh folder: deleted files that somebody has open, too."""
 STAGE = Path("/tmp")  # noqa: S108 - a folder that every machine has; what is mounted there is seen by nobody else
 
 
-def move_in(read: Iterable[str], write: Iterable[str]) -> None:
+def move_in(read: Iterable[str], write: Iterable[str], fresh: Mapping[str, int]) -> None:
     """Make a root in memory that holds these files and folders, DEVICES and FRESH, and let go of the old root.
 
-    Only what is in `write` can be changed. What does not exist is left out. The namespace must be this process's own.
+    Only what is in `write` can be changed, and `fresh` folders, in memory, each of which belongs to this user. What
+    does not exist is left out. The namespace must be this process's own.
     """
     fixed = _with_goals(read)
     wanted = fixed | _with_goals([*DEVICES, *write])
@@ -33,6 +36,9 @@ def move_in(read: Iterable[str], write: Iterable[str]) -> None:
         _staged(path).mkdir(parents=True)
     for path in FRESH:
         _mount("tmpfs", str(_staged(path)), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=256m")
+    for path, user in fresh.items():
+        _staged(path).mkdir(parents=True)
+        _mount("tmpfs", str(_staged(path)), "tmpfs", MS_NOSUID | MS_NODEV, f"mode=700,uid={user},gid={user},{MOST}")
     for path, goal in links.items():
         _staged(path).parent.mkdir(parents=True, exist_ok=True)
         _staged(path).symlink_to(goal)

@@ -48,6 +48,8 @@ class Plan:
     """Files and folders, with all that is in them, beside SYSTEM."""
     write: tuple[str, ...] = ()
     """Folders that may be changed, as far as that user may."""
+    fresh: tuple[str, ...] = ()
+    """Folders that may be changed, of which nobody outside sees what is in them: that ends with the namespace."""
     apart: bool = True
     """In namespaces of its own. Else it is but another user, and that only if we are root."""
     reads_all: bool = False
@@ -83,7 +85,7 @@ def settle(plan: Plan) -> None:
     """In process 1 of the enclosure: change root and user, and drop every capability that this took."""
     if plan.apart:
         call("unshare", NEWNET | NEWNS | NEWIPC)
-        move_in([*SYSTEM, *plan.read], plan.write)
+        move_in([*SYSTEM, *plan.read], plan.write, dict.fromkeys(plan.fresh, plan.user))
         _raise_loopback()
     reads_all = plan.reads_all and os.geteuid() == 0
     if os.geteuid() == 0:

@@ -23,7 +23,7 @@ class Order:
     plan: Plan | None
     """The enclosure; None: there is none."""
     processors: frozenset[int]
-    """Those that the asker may use."""
+    """Those that it may use."""
     folder: Path | None
     """Removed by the keeper if the asker does not live any more when the work has ended."""
     entry: Entry

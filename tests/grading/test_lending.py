@@ -1,6 +1,7 @@
 """Databases for one submission: its own and no others, and gone afterwards, even if the grader was killed."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -24,9 +25,11 @@ def lender(monkeypatch):
 
 def names(lender):
     """All databases but PostgreSQL's own."""
-    with lender._cluster.connect(**lender._cluster.conninfo()) as connection:
-        found = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'")
-        return {name for (name,) in found}
+    found = set()
+    for cluster in lender._clusters.values():
+        with cluster.connect(**cluster.conninfo()) as connection:
+            found |= {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+    return found - {"postgres", "template0", "template1"}
 
 
 def test_a_borrower_finds_databases_and_reaches_no_others(lender):
@@ -48,10 +51,30 @@ def test_what_a_killed_grader_lent_is_taken_back(lender):
     """The next one on the same server begins by that."""
     with lender.lent():
         pass
-    lender._cluster.lend("submission_left")
+    lender._clusters[0].lend("submission_left")
     assert len(names(lender)) == 5
     lender.close()
     again = Lender()
     with again.lent():
         assert not [name for name in names(again) if name.startswith("submission_left")]
     again.close()
+
+
+EXHAUSTING = {
+    "every lock": "SELECT pg_advisory_lock(n) FROM generate_series(1, 1000000) n",
+    "its own as a template": "ALTER DATABASE CURRENT IS_TEMPLATE true",
+}
+
+
+@pytest.mark.parametrize("what", EXHAUSTING)
+def test_what_a_borrower_does_to_its_server_costs_no_other(lender, what):
+    """Two slots have two servers; and whatever it was, its databases are taken back."""
+    with lender.lent(0) as one, lender.lent(1) as other:
+        with psycopg.connect(one.environment[LENT], autocommit=True) as connection, suppress(psycopg.Error):
+            name = connection.info.dbname
+            connection.execute(EXHAUSTING[what].replace("CURRENT", name))
+        with psycopg.connect(other.environment[LENT], autocommit=True) as connection:
+            connection.execute("CREATE TABLE mine (n int)")
+            connection.execute("SELECT pg_advisory_lock(1)")
+        assert one.server != other.server
+    assert names(lender) == set()

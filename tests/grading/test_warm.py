@@ -7,6 +7,7 @@ import threading
 from contextlib import closing
 
 import pytest
+from answers.informed import AS_TEXT
 from own_class import RIGHT, WRONG, hand_in, make_criteria
 
 from labkit.grading.gradebook.book import Book
@@ -14,9 +15,16 @@ from labkit.grading.judge.judge import Result
 from labkit.grading.judge.request import Request
 from labkit.grading.notebook.submission import Submission
 from labkit.grading.sandbox.room import Room
-from labkit.grading.sandbox.warm import Servers
+from labkit.grading.sandbox.warm import MEMORY, SECONDS, Servers
 from labkit.repository import UsageError
 
+SAYS_HALF = """
+import ctypes, gc, multiprocessing.connection as connection
+for each in gc.get_objects():
+    if isinstance(each, connection.Connection) and not each.closed:
+        ctypes.CDLL(None).write(each.fileno(), b"\\0\\0\\x10\\0[{", 6)
+ctypes.CDLL(None).sleep(600)
+"""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a class is graded in a sandbox on Linux only")
 
 
@@ -45,6 +53,33 @@ def test_each_submission_is_judged_by_a_judge_that_has_judged_no_other(judge):
     spoiling = RIGHT.replace("\n", "\nimport math, random\nmath.pi = 3\nrandom.seed = None\n", 1)
     asking = RIGHT.replace("\n", "\nimport math, random\nassert math.pi > 3 and random.seed\n", 1)
     assert [judge(answer) for answer in (spoiling, asking, WRONG)] == [(0, 2), (0, 2), (0, 0)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("below", ["", RIGHT], ids=["alone", "below a function"])
+def test_a_text_of_which_the_compiler_makes_gigabytes_costs_its_answer(judge, below):
+    """Python compiles what stands in a `finally` twice: the judge that does so has a limit, and the next is judged."""
+    text = AS_TEXT["a text of which Python's compiler makes gigabytes"]
+    assert judge(f"{below or '# answer: double'}\n{text}") == (0, 0)
+    assert judge(RIGHT) == (0, 2)
+
+
+def test_a_judge_has_limits_of_its_own(judge, criteria):
+    """Of memory and processor time, which its crash lab does not inherit."""
+    path = criteria / "criteria" / "90_double.py"
+    here = (
+        "import resource; limits = [resource.getrlimit(what)[1] for what in (resource.RLIMIT_AS, resource.RLIMIT_CPU)]"
+    )
+    path.write_text(
+        f"{path.read_text()}\n\ndef doubles(program, rng):\n    {here}\n    assert limits == {[MEMORY, SECONDS]}\n"
+    )
+    assert judge(RIGHT) == (0, 2)
+
+
+def test_what_is_half_said_where_it_is_tried_out_makes_nobody_wait(judge):
+    """The lines below a function are run for a note alone; that too is a child's, which may say anything."""
+    assert judge(f"{RIGHT}{SAYS_HALF}") == (0, 0)
+    assert judge(RIGHT) == (0, 2)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["judge", "crash lab"])

@@ -12,7 +12,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
+from answers import informed
 from answers.hostile import ATTACKS
 from attacked import UNAPART, as_nobody, attackers, two_cases
 from corpora import CORPORA, submission
@@ -117,4 +119,49 @@ def test_a_grader_that_is_killed_at_thirty_moments_writes_the_same_book(tmp_path
                 os.killpg(process.pid, signal.SIGKILL)
     assert subprocess.run([*command, tmp_path / "killed"], check=False, **quiet).returncode == 0
     assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
-    assert json.loads((tmp_path / "whole/results/student 0.json").read_text())["total"] == {"got": 3, "of": 3}
+    assert json.loads((tmp_path / "whole/results/student 0.json").read_text())["total"]["got"] == 3
+
+
+@pytest.mark.timeout(3600)
+def test_whatever_of_a_grading_is_killed_the_book_is_the_same(tmp_path, monkeypatch):
+    """The grader, its fork servers, keepers, judges, readers, zygotes, a database server: thirty of them, at random."""
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o711)
+        monkeypatch.setenv("LABKIT_HOME", home)
+        toml = make_criteria(tmp_path / "criteria") / "criteria.toml"
+        toml.write_text(toml.read_text().replace('title = "Twice', 'database = true\ntitle = "Twice', 1))
+        for number, attack in enumerate(QUICK):
+            hand_in(tmp_path / "class", f"attack {number}", informed.answer(attack))
+        hand_in(tmp_path / "class", "right", RIGHT)
+        hand_in(tmp_path / "class", "wrong", WRONG)
+        command = [LABKIT, "grade", tmp_path / "class", "--marks-only", "--criteria", tmp_path / "criteria", "--out"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        assert subprocess.run([*command, tmp_path / "whole"], check=False, **quiet).returncode == 0
+        rng = random.Random(19)
+        for _ in range(30):
+            with subprocess.Popen([*command, tmp_path / "killed", "--again"], **quiet) as process:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(rng.uniform(1, 8))
+                with suppress(psutil.NoSuchProcess):
+                    rng.choice(_of_the_lab(process.pid, Path(home))).kill()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(2)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        assert subprocess.run([*command, tmp_path / "killed"], check=False, **quiet).returncode == 0
+        assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
+        assert json.loads((tmp_path / "whole/results/right.json").read_text())["total"]["got"] == 3
+
+
+QUICK = ["leaves a key", "JSON that nests deep", "has loaded programs", "traces its parent", "no number"]
+"""Attacks that do not last."""
+
+
+def _of_the_lab(grader, home):
+    """The processes of a grading that run nothing of a student."""
+    found = level = [psutil.Process(grader)]
+    for _ in ("fork servers", "keepers", "judges, readers and zygotes"):
+        level = [child for each in level for child in each.children()]
+        found = [*found, *level]
+    servers = [path.read_text().split()[0] for path in home.glob("grading-*/data/postmaster.pid")]
+    return [*found, *(psutil.Process(int(pid)) for pid in servers)]

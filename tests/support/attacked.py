@@ -1,9 +1,14 @@
 """A class of attackers, and graders that have less than root has."""
 
 import json
+import os
 import shutil
+import zipfile
+from pathlib import Path
 
+from answers import informed
 from answers.hostile import ATTACKS, answer
+from own_class import RIGHT, WRONG, hand_in
 
 from labkit.grading.sandbox import guarantees
 from labkit.isolation.namespaces import NOBODY, Plan
@@ -29,6 +34,62 @@ def attackers(where, port):
                 each["source"] = answer(attack, **places)
         (where / "class" / attack).mkdir(parents=True)
         (where / "class" / attack / "03_backoff.ipynb").write_text(json.dumps(solution))
+
+
+def informed_attackers(where, port):
+    """Hand in an answer to 90_double for each attack by who knows the design, odd files, one who is right, one who not.
+
+    Returns who may be right all the same, or could not be read.
+    """
+    handed = where / "class"
+    places = {"CANARY": str(where / "canary"), "LISTENER": f"labkit-test-{port}"}
+    for number, attack in enumerate(informed.ATTACKS):
+        hand_in(handed, f"attack {number}", informed.answer(attack, **places))
+    for number, make in enumerate((_deep, _nested_json, _many_files, _odd_names, _bomb, _endless_number, _pipe)):
+        folder = handed / f"files {number}"
+        folder.mkdir()
+        make(folder)
+    hand_in(handed, "honest right", RIGHT)
+    hand_in(handed, "honest wrong", WRONG)
+    right = [f"attack {informed.ATTACKS.index(attack)}" for attack in informed.MAY_PASS]
+    return {*right, *(f"files {number}" for number in range(7))}
+
+
+def _deep(folder):
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(2000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def _nested_json(folder):
+    (folder / "90_double.ipynb").write_text('{"cells": ' + "[" * 200_000 + "]" * 200_000 + "}")
+
+
+def _many_files(folder):
+    for number in range(5200):
+        (folder / f"{number}.ipynb").touch()
+
+
+def _odd_names(folder):
+    for name in (b"\xff\xfe.ipynb", b"a\nb.ipynb", b"=1+1.ipynb", b"<b>.ipynb", b"\x1b[2J.ipynb"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text("{}")
+
+
+def _bomb(folder):
+    with zipfile.ZipFile(folder / "work.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("90_double.ipynb", bytes(300 * 2**20))
+
+
+def _endless_number(folder):
+    (folder / "90_double.ipynb").write_text('{"cells": [], "nbformat": ' + "9" * 2_000_000 + "}")
+
+
+def _pipe(folder):
+    os.mkfifo(folder / "90_double.ipynb")
 
 
 def two_cases(folder):

@@ -4,7 +4,7 @@ It needs Linux with namespaces and Landlock, and fails without them: there nobod
 """
 
 import json
-import shutil
+import os
 import signal
 import socket
 import subprocess
@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from answers.hostile import answer
-from attacked import UNAPART, as_nobody, attackers, two_cases
+from attacked import UNAPART, as_nobody, attackers, informed_attackers, two_cases
 from own_class import RIGHT, cell, cells, everything, hand_in, make_criteria, notebook
 
 from labkit.grading.gradebook.book import Book
@@ -29,9 +29,11 @@ from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.isolation.process import processors
+from labkit.isolation.removal import remove
 from labkit.repository import root
 
 LABKIT = Path(sys.executable).with_name("labkit")
+SHARED = Path("/dev/shm")  # noqa: S108 - where crash labs have their folders
 HARMLESS_TO_RUN = ("leaves at once", "an honest wrong answer", "a detached child", "terminal codes and HTML")
 """Attacks whose notebooks are also run: the others take a minute each, and reach the same sandbox."""
 
@@ -46,7 +48,7 @@ def where():
     canary.chmod(0o777)
     (canary / "secret").write_text("SECRET")
     yield folder
-    shutil.rmtree(folder)
+    remove(folder)
 
 
 def passed(grade):
@@ -79,14 +81,48 @@ def test_who_attacks_gets_no_more_than_an_honest_wrong_answer_and_reaches_nothin
             assert passed(grade) <= honest
             assert len(grade.results[0].verdicts) == 2
     assert [path.name for path in (where / "canary").iterdir()] == ["secret"]
-    users = range(guarantees.FIRST_USER, guarantees.FIRST_USER + 100)
-    left = [process for process in psutil.process_iter(["uids", "status"]) if process.info["uids"].real in users]
-    assert [process for process in left if process.info["status"] != psutil.STATUS_ZOMBIE] == []
+    assert strangers() == []
     for name, data in everything(where / "out").items():
         assert b"SECRET" not in data, name
         assert b"all marks" not in data, name
         assert b"\x1b" not in data, name
         assert b"<script>" not in data or name.endswith((".json", ".csv")), name
+
+
+@pytest.mark.timeout(1800)
+def test_who_attacks_with_the_design_in_hand_gets_nothing_either(where, monkeypatch, subtests):
+    """A class of them: the honest have what is theirs; nothing was read, reached, left running or left behind."""
+    monkeypatch.setattr("labkit.grading.gradebook.student.SECONDS", 20.0)
+    book = Book(where / "out", make_criteria(where / "criteria"), run_notebooks=False)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0labkit-test-{os.getpid()}")
+        listener.listen()
+        listener.settimeout(0)
+        others = informed_attackers(where, os.getpid())
+        found = book.grade(book.students(where / "class"), jobs=processors())
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    write_all(where / "out", found, [], [])
+    grades = {grade.student: grade for grade in found}
+    assert grades["honest right"].total.got == 3
+    assert {grades[each].status for each in ("honest right", "honest wrong")} == {"graded"}
+    assert len(grades) == len(list((where / "class").iterdir()))
+    for name, grade in grades.items():
+        with subtests.test(name):
+            assert grade.total.got == 0 or name in {*others, "honest right"}
+    assert [path.name for path in (where / "canary").iterdir()] == ["secret"]
+    assert strangers() == []
+    assert [path for path in SHARED.glob("labkit-*") if path.stat().st_uid >= guarantees.FIRST_USER] == []
+    for name, data in everything(where / "out").items():
+        for word in (b"REACHED", b"SECRET", b"\x1b", "\u202e".encode()):
+            assert word not in data, name
+
+
+def strangers():
+    """Processes of students' users that still run."""
+    users = range(guarantees.FIRST_USER, guarantees.FIRST_USER + 100)
+    found = [process for process in psutil.process_iter(["uids", "status"]) if process.info["uids"].real in users]
+    return [process for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize("attack", HARMLESS_TO_RUN)
@@ -135,6 +171,10 @@ PRYING = {
     "memory": "hoard = bytearray(2**33)",
     "judge": "print(open('CRITERIA').read())",
     "rights": "import ctypes; assert ctypes.CDLL(None).unshare(0x00020000) == 0",
+    "keyrings": "import ctypes; assert ctypes.CDLL(None).syscall(248, b'user', b'mine', b'answer', 6, -3) > 0",
+    "IPC": "import ctypes; assert ctypes.CDLL(None).shmget(7, 4096, 0o1600) >= 0",
+    "processors": "import os; os.sched_setaffinity(0, range(os.cpu_count()))",
+    "limits": "import os, resource; resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
 }
 """Each fails where it is kept from what it tries, and so costs the answer its marks."""
 

@@ -1,5 +1,6 @@
 """How a child ended, as its parent saw it."""
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePath
@@ -9,7 +10,6 @@ from labkit.crash.asked import Failure
 from labkit.crash.jobs import Memory
 from labkit.crash.news import Asked, Done, Native, News, Raised, Returned, Waiting
 from labkit.crash.zygote.patience import Over
-from labkit.crash.zygote.trees import is_at, sqlite_files
 
 
 class How(StrEnum):
@@ -117,3 +117,13 @@ class Ending:
             case How.DIED:
                 return f"ended by itself, with exit status {self.status}"
         return self.how.value
+
+
+def sqlite_files(database: str) -> set[str]:
+    """The files that SQLite keeps for a database."""
+    return {f"{database}{end}" for end in ("", "-journal", "-wal", "-shm")}
+
+
+def is_at(path: str, place: str) -> bool:
+    """Whether a path is that place, or lies below it."""
+    return path == place or path.startswith(place + os.sep)

@@ -3,7 +3,6 @@
 import hashlib
 import marshal
 import os
-import shutil
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labkit.crash.metadata import TMP, Meta, metadata
+from labkit.crash.zygote.endings import NotExploredError, sqlite_files
+from labkit.isolation.removal import empty
 
 Content = bytes | str | None
 """A file's bytes, a symbolic link's target, None for a directory."""
@@ -42,12 +43,15 @@ def tree_of(found: Mapping[str, tuple[Content, Meta | None, int]]) -> Tree:
 
 
 def read_tree(sandbox: Path, tmp: Path) -> Tree:
-    """What lies in both folders."""
+    """What lies in both folders. NotExploredError if it is nested too deeply."""
     found = {}
-    for folder, prefix in ((sandbox, ""), (tmp, f"{TMP}/")):
-        for path, status in _below(folder):
-            name = f"{prefix}{path.relative_to(folder)}"
-            found[name] = _content(path, status.st_mode), metadata(path), status.st_ino
+    try:
+        for folder, prefix in ((sandbox, ""), (tmp, f"{TMP}/")):
+            for path, status in _below(folder):
+                name = f"{prefix}{path.relative_to(folder)}"
+                found[name] = _content(path, status.st_mode), metadata(path), status.st_ino
+    except (OSError, RecursionError) as error:
+        raise NotExploredError(f"what lies in its folder cannot be read ({type(error).__name__})") from None
     return tree_of(found)
 
 
@@ -87,25 +91,11 @@ def _let_in(path: Path, mode: int, needed: int) -> Iterator[None]:
 def _clear(folder: Path) -> None:
     """Empty it, but let the folder itself be: rules of Landlock stand for it, not for its name."""
     if folder.is_symlink() or not folder.is_dir():
-        _remove(folder)
+        folder.unlink(missing_ok=True)
         folder.mkdir(parents=True)
     if stat.S_IMODE(folder.stat().st_mode) != OPEN:
         folder.chmod(OPEN)
-    for each in os.scandir(folder):
-        _remove(Path(each))
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():
-            for where, names, _ in os.walk(path):
-                for name in names:
-                    os.chmod(os.path.join(where, name), stat.S_IRWXU)
-            path.chmod(stat.S_IRWXU)
-            shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    empty(folder)
 
 
 def write_tree(sandbox: Path, tmp: Path, tree: Tree) -> None:
@@ -167,13 +157,3 @@ def _text(content: bytes, longest: int | None) -> str:
         return content.decode(errors="replace")
     rest = content[longest:]  # its checksum tells two texts apart that differ behind what is shown
     return f"{content[:longest].decode(errors='replace')} … and {len(rest):,} bytes more ({zlib.crc32(rest):08x})"
-
-
-def sqlite_files(database: str) -> set[str]:
-    """The files that SQLite keeps for a database."""
-    return {f"{database}{end}" for end in ("", "-journal", "-wal", "-shm")}
-
-
-def is_at(path: str, place: str) -> bool:
-    """Whether a path is that place, or lies below it."""
-    return path == place or path.startswith(place + os.sep)

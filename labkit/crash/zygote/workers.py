@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from labkit.crash.channel import hear, tell
+from labkit.crash.channel import from_stranger, tell
 from labkit.crash.child import main
 from labkit.crash.jobs import WorkerEnd
 from labkit.crash.news import News, Raised, Refused, Returned, Waiting, parse
@@ -88,7 +88,7 @@ class Worker:
 
     def _hear(self) -> list[News]:
         try:
-            return parse(hear(self.channel))
+            return parse(from_stranger(self.channel))
         except (EOFError, ValueError):
             status = process.end(self.pid)
             self.pid = 0

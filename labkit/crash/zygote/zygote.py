@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.crash.asked import Explored
-from labkit.crash.channel import hear, made, tell
+from labkit.crash.channel import from_stranger, hear, made, pipe_to_stranger, tell
 from labkit.crash.child import main
 from labkit.crash.jobs import Job, Limits, Memory
 from labkit.crash.metadata import TMP
@@ -126,7 +126,7 @@ class Zygote:
         """Start a child that does a job as a `client` of the world: its process id, and where it tells its news."""
         self.processes += 1
         self.tmp.mkdir(parents=True, exist_ok=True)
-        channel, theirs = Pipe()
+        channel, theirs = pipe_to_stranger()
         writing = self._writing(job, sandbox, output)
         namesakes(job.path)
         channels, none = ([theirs, client, writing], ()) if writing else ([theirs, client], (None,))
@@ -162,11 +162,9 @@ class Zygote:
                 hangs, ending.over, patience = True, patience.over, Patience(pid, HURRY)
                 continue
             try:
-                told = hear(channel)
-            except (EOFError, ValueError):
+                news = parse(from_stranger(channel), job.expected[len(ending.news) :])
+            except EOFError:
                 break
-            try:
-                news = parse(told, job.expected[len(ending.news) :])
             except ValueError:
                 ending.how = How.GARBLED
                 break

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -71,8 +72,8 @@ class Grader:
 
     def _do(self, student: Student, slot: int, keys: Mapping[str, Key]) -> dict[str, Exception]:
         borrows = self.lender if student.needs_database else None
-        with borrows.lent() if borrows else nullcontext(Loan()) as loan:
-            sound = borrows.sound if borrows else lambda: True
+        with borrows.lent(slot) if borrows else nullcontext(Loan()) as loan:
+            sound = partial(borrows.sound, slot) if borrows else lambda: True
             desk = Desk(Room(slot, loan), self.book.criteria, self.servers, sound)
             steps = student.steps(desk, lambda: self._journal(student), keys)
             return do_steps(student.id, self.store, steps)

@@ -6,6 +6,7 @@ source      a cell of the judged program: its statements, and which of them only
 program     that program, which only a child runs
 rebuild     that program, made of given cells and answers
 judge       a verdict for each case
+patience    how long that may take
 survival    what a sweep of an answer found, in a learner's words
 cells_as_written  what is plainly wrong with a cell, where that explains a failure
 as_text     the verdict as a learner reads it

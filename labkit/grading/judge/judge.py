@@ -1,31 +1,32 @@
 """One judge for the notebook, the terminal and the grading of a class. The student's code runs in children only."""
 
 import re
-import signal
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from random import Random
-from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
 from labkit.crash import CrashLabError, trial
-from labkit.crash.client import CLIENT
 from labkit.crash.jobs import LabEndedError
 from labkit.crash.printable import printable
 from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.cells_as_written import explained
-from labkit.grading.judge.criteria import Case, Exercise, Judge, read_submission
+from labkit.grading.judge.criteria import Case, Exercise, read_submission
+from labkit.grading.judge.patience import impatient, within
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.rebuild import answer_file, rebuild
+from labkit.grading.judge.source import Skipped
 from labkit.grading.notebook.submission import Submission
 
-PATIENCE = 4.0
-"""Seconds of processor time that one process of an answer may take; where it waits for a database, the lab's own."""
 BY_HAND = "show this answer to your instructor"
 """Ends the text of a case that could not be judged."""
+
+
+NOTE = "in the answer {answer}: line {line}, which tries something out, raised {error}; it does not count"
+MOST_SKIPPED = 40
 
 
 class Status(StrEnum):
@@ -90,7 +91,7 @@ def judge(
     """
     sitting, wanted = Sitting(exercise, submission, seed, seconds), {case.id for case in cases}
     verdicts = [sitting.verdict(case) for case in exercise.cases if case.id in wanted]
-    notes = [*submission.notes, *_skipped(sitting.program)]
+    notes = [*submission.notes, *_skipped(sitting.program, seconds)]
     return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=verdicts, notes=notes)
 
 
@@ -103,6 +104,7 @@ class Sitting:
         self._cases, self._judges = {case.id: case for case in exercise.cases}, exercise.judges()
         self._stubs = {name: stub.source.strip() for name, stub in exercise.stubs.items()}
         self.program = rebuild(exercise, submission)
+        self._errors = self.program.errors()
         self._verdicts: dict[str, Verdict] = {}
 
     def verdict(self, case: Case) -> Verdict:
@@ -113,7 +115,7 @@ class Sitting:
 
     def _unready(self, case: Case) -> Verdict | None:
         """The verdict on a case that has nothing to run; None if it has."""
-        answers, errors = self._submission.answers, self.program.errors()
+        answers = self._submission.answers
         for name in case.answers:
             if name not in answers:
                 what = f"The cell `# answer: {name}` is missing: run it, or copy it back from exercises/."
@@ -121,7 +123,7 @@ class Sitting:
         if any(answers[name].strip() == self._stubs[name] for name in case.answers):
             return Verdict.of(case, Status.TODO)
         for name in case.answers:
-            if error := errors.get(answer_file(name)):
+            if error := self._errors.get(answer_file(name)):
                 return Verdict.of(case, Status.FAIL, f"{name}: {error}")
         needed = [self.verdict(self._cases[name]) for name in case.depends_on]
         if unmet := [verdict.case for verdict in needed if verdict.status is not Status.PASS]:
@@ -130,8 +132,8 @@ class Sitting:
 
     def _judged(self, case: Case) -> Verdict:
         try:
-            with nullcontext() if self._waits else _impatient():
-                _within(self._seconds, self._judges[case.id], self.program, Random(f"{self._seed} {case.id}"))
+            with nullcontext() if self._waits else impatient():
+                within(self._seconds, self._judges[case.id], self.program, Random(f"{self._seed} {case.id}"))
         except LabEndedError:
             return Verdict.of(case, Status.LOOK, f"the crash lab's own process ended: {BY_HAND}")
         except (AssertionError, CrashLabError) as error:
@@ -147,41 +149,23 @@ class Sitting:
         return Verdict.of(case, Status.PASS)
 
 
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Answers are small: one that works for long is endless. Only a database may keep a right one waiting."""
-    before = CLIENT.seconds
-    CLIENT.seconds = min(before, PATIENCE)
-    try:
-        yield
-    finally:
-        CLIENT.seconds = before
-
-
-def _skipped(program: Program) -> list[str]:
-    """Notes about the lines that tried something out and failed: a child runs the answers to find them."""
+def _skipped(program: Program, seconds: float | None) -> list[str]:
+    """Notes about the lines that tried something out and failed: a child runs the answers to find them, and may lie."""
     if not any(source.tries for source in program.sources):
         return []
-    seen = trial(program.skipped)
-    told = seen.value if isinstance(seen.value, list) else []
-    note = "in the answer {answer}: line {line}, which tries something out, raised {error}; it does not count"
-    return [printable(note.format(**each)) for each in told]
+    found: list[str] = []
 
+    def find(program: Program, _: Random) -> None:
+        told = trial(program.skipped).value
+        lines = [Skipped(**each) for each in (told if isinstance(told, list) else [])[:MOST_SKIPPED]]
+        found.extend(printable(NOTE.format(**vars(each))) for each in lines)
 
-def _within(seconds: float | None, judge_case: Judge, program: Program, rng: Random) -> None:
-    if seconds is None:
-        return judge_case(program, rng)
-
-    def give_up(*_: Any) -> NoReturn:
-        raise AssertionError(f"the answer had not ended after {seconds:g} seconds")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        return judge_case(program, rng)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        with impatient():
+            within(seconds, find, program, Random())
+    except Exception:  # noqa: BLE001 - whatever an answer made of it, it is but a note
+        return ["the lines of an answer that try something out could not be run"]
+    return found
 
 
 def _explain(what: str, submission: Submission, case: Case) -> str:

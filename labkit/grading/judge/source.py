@@ -88,7 +88,7 @@ class Source:
         except SyntaxError as error:
             return f"line {error.lineno} is not Python: {error.msg}"
         except (ValueError, RecursionError, MemoryError) as error:
-            return f"it is not Python: {error or 'it is nested too deeply'}"
+            return f"it is not Python: {str(error) or 'it is nested too deeply'}"
         return ""
 
     def promised(self) -> Iterator[str]:

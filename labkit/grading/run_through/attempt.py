@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +25,7 @@ from labkit.grading.sandbox.room import Room
 from labkit.grading.sandbox.warm import Servers
 from labkit.isolation import limits
 from labkit.isolation.mounts import FRESH
+from labkit.isolation.removal import remove
 from labkit.isolation.work import Work
 
 TIMEOUT = 60
@@ -105,7 +105,7 @@ def _box(room: Room) -> Iterator[Path]:
             os.chown(box, room.user, room.user)
         yield box
     finally:
-        shutil.rmtree(box, ignore_errors=True)
+        remove(box)
 
 
 def _known(box: Path, room: Room) -> dict[str, str]:
@@ -129,7 +129,7 @@ def _watched(work: Work | subprocess.Popen[bytes], box: Path) -> str:
         reasons.append(reason)
         work.kill()
 
-    end = limits.watch(lambda: work.pid, box, stop)
+    end = limits.watch(lambda: [work.pid], [box], stop)
     try:
         work.wait(SECONDS)
     except subprocess.TimeoutExpired:

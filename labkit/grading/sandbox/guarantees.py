@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from labkit.crash.preload import BUT
+from labkit.isolation.calls import refuses
 from labkit.isolation.confine import supports
 from labkit.isolation.namespaces import allowed
 
@@ -32,7 +33,9 @@ class Guarantee(BaseModel):
 def guarantees() -> tuple[Guarantee, ...]:
     """What this machine can keep a student's code from."""
     kernel, linux = supports(), sys.platform == "linux"
-    files = [*(["a mount namespace"] if apart() else []), *(["Landlock"] if kernel["files"] else [])]
+    landlock = "Landlock" if apart() else "Landlock; NOT what files there are, their modes and times"
+    files = [*(["a mount namespace"] if apart() else []), *([landlock] if kernel["files"] else [])]
+    calls = "seccomp" if refuses() else ""
     tcp = "Landlock, for TCP; NOT for other sockets" if kernel["tcp"] else ""
     ended = "a subreaper that ends what is left running; what others run can be SEEN" if linux else ""
     return (
@@ -41,13 +44,17 @@ def guarantees() -> tuple[Guarantee, ...]:
         Guarantee(what="processes", by="a process namespace" if apart() else ended),
         Guarantee(what="memory", by="limits per process, and a watch over all of them" if linux else ""),
         Guarantee(what="signals", by="Landlock" if kernel["signals"] else ""),
+        Guarantee(what="processors", by=f"{calls}, and a lower priority" if calls else ""),
+        Guarantee(what="keyrings and IPC", by=calls),
         Guarantee(what="user", by="a user of its own" if linux and os.geteuid() == 0 and (apart() or _open()) else ""),
     )
 
 
 def missing() -> list[str]:
     """Guarantees without which `labkit grade` refuses, and which nothing on this machine enforces."""
-    can_wait = {"signals"} if sys.platform == "linux" and os.geteuid() == 0 else {"signals", "user"}
+    can_wait = {"signals", "processors", "keyrings and IPC"}
+    if sys.platform != "linux" or os.geteuid() != 0:
+        can_wait.add("user")
     return [each.what for each in guarantees() if each.what not in can_wait and not each.by]
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,6 +26,10 @@ class Loan:
     """What it is told of that, beside `guarantees.environment()`."""
     reach: tuple[str, ...] = ()
     """Files and folders where it finds that."""
+    server: int | None = None
+    """The process whose memory counts as the submission's."""
+    holds: tuple[Path, ...] = ()
+    """Folders of that process that count as the submission's."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Room:
 
     def plan(self, folder: Path, readable: Callable[[], tuple[str, ...]] = guarantees.readable) -> Plan:
         """Namespaces, user and bind mounts: Python, labkit and the loan to read, `folder` to write."""
-        return Plan(self.user, (*readable(), *self.loan.reach), (str(folder),), self.apart)
+        return Plan(self.user, (*readable(), *self.loan.reach), (str(folder),), apart=self.apart)
 
     def confinement(self, *write: str) -> Confinement:
         """The Landlock rules and rlimits that a process there takes on. TCP only in a network namespace of its own."""
@@ -54,7 +58,7 @@ class Room:
     def to_read(self, *paths: str) -> tuple[Plan, Confinement]:
         """For a process that reads these paths, whoever owns them, and nothing else, and writes nothing."""
         read = (*guarantees.readable(), *paths)
-        plan = Plan(self.user, read, (), self.apart, reads_all=True)
+        plan = Plan(self.user, read, apart=self.apart, reads_all=True)
         return plan, Confinement((*read, *SYSTEM), file=0, network=False)
 
     def enclosure(self, server: ForkServerClient) -> Enclosure:
@@ -63,6 +67,7 @@ class Room:
 
     def _start(self, server: ForkServerClient, channel: int, log: int, folder: Path) -> Work:
         plan = self.plan(folder, guarantees.readable_to_answers)  # Landlock could not hide parts: imports list folders
+        plan = replace(plan, write=(), fresh=plan.write)
         return server.work(plan, _lab, folder, self.loan.environment, channels=(channel, log), folder=folder)
 
 

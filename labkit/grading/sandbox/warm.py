@@ -1,7 +1,7 @@
 """The fork servers of a grading: a judge and a crash lab for each exercise, one that reads, one that runs notebooks."""
 
 import os
-import shutil
+import resource
 import signal
 import socket
 import threading
@@ -21,8 +21,12 @@ from labkit.grading.sandbox.room import Room, load_lab
 from labkit.isolation import limits
 from labkit.isolation.forkserver import ForkServerClient
 from labkit.isolation.namespaces import Plan
+from labkit.isolation.removal import remove
 from labkit.isolation.work import Entry, ForkServerError, Work
 from labkit.repository import UsageError
+
+MEMORY, SECONDS = 2 * 2**30, 300
+"""Bytes of address space, and processor time, that a judge may take: Python's parser is at work in it, on any text."""
 
 
 class Servers:
@@ -45,9 +49,11 @@ class Servers:
             with ours:
                 with theirs:
                     channels = theirs.fileno(), lab.fileno()
-                    work = self._going_on(
-                        judge.work(None, _answer, request, room, folder, channels=channels, folder=folder)
-                    )
+                    work = judge.work(
+                        None, _answer, request, room, folder,
+                        channels=channels, folder=folder, processors=_one_processor(room.slot),
+                    )  # fmt: skip
+                    self._going_on(work)
                 try:
                     said = ours.recv_bytes()
                 except EOFError:
@@ -56,11 +62,12 @@ class Servers:
         except ForkServerError:  # it has ended: the next one has a new server
             return -signal.SIGKILL, b""
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
     def run(self, load: Callable[[], None], entry: Entry, errand: Any, room: Room, box: Path) -> Work:
         """`entry(errand)`, enclosed with `box`, in a fork of a server that has called `load`. Else ForkServerError."""
-        return self._going_on(self._other(load).work(room.plan(box), entry, errand, folder=box))
+        server, one = self._other(load), _one_processor(room.slot)
+        return self._going_on(server.work(room.plan(box), entry, errand, folder=box, processors=one))
 
     def ask(
         self, load: Callable[..., None], entry: Entry, arguments: tuple[Any, ...], plan: Plan, seconds: float, most: int
@@ -139,15 +146,16 @@ def _answer(out: Connection, lab: Connection, request: Request, room: Room, fold
     CLIENT.folder = folder
     CLIENT.enclosure = room.enclosure(ForkServerClient(socket.socket(fileno=os.dup(lab.fileno()))))
     os.environ.update(room.loan.environment)
-    _use_one_processor(room.slot)
-    limits.watch(lambda: CLIENT.pid, CLIENT.folder, CLIENT.end_for)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    limits.watch(lambda: [CLIENT.pid, room.loan.server], [folder, *room.loan.holds], CLIENT.end_for)
     try:
         out.send_bytes(request.answer())
     finally:
         CLIENT.close()
 
 
-def _use_one_processor(slot: int) -> None:
-    """By sched_setaffinity, bind this judge and its zygote to one processor: others grade beside them."""
+def _one_processor(slot: int) -> frozenset[int]:
+    """That of a slot, for all that runs there: others grade beside it."""
     ours = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {ours[slot % len(ours)]})
+    return frozenset({ours[slot % len(ours)]})
