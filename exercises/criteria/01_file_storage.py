@@ -183,7 +183,7 @@ def survives_power_cut(program: Program, rng: Random) -> None:
 
 
 def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
-    """Journals that are empty, half full in any order, and full; names much alike, texts of all kinds; a task again."""
+    """Journals that are empty, half full in any order, and full; names and texts of all kinds; two tasks alike."""
     name = rng.choice(TOOLS)
     plan = rng.sample([name, f"{name}_2", name.upper(), name[:-1]], 4)
     kept = iter(rng.sample(TEXTS[:8], 8))
