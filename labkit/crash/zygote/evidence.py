@@ -66,14 +66,8 @@ def replayed(tree: Tree, ending: Ending, *, ext4: bool = False) -> Disk:
                 disk.bind(news.handle, news.path)
             elif isinstance(news, Done):
                 disk.apply(news)
-    except (
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        MemoryError,
-    ):  # code under test has told it, not the shim
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError):
+        # Code under test has told it, not the shim.
         raise NotExploredError("the process told of effects that there cannot have been") from None
     return disk
 

@@ -23,8 +23,6 @@ from labkit.grading.notebook.submission import Submission
 
 BY_HAND = "show this answer to your instructor"
 """Ends the text of a case that could not be judged."""
-
-
 NOTE = "in the answer {answer}: line {line}, which tries something out, raised {error}; it does not count"
 MOST_SKIPPED = 40
 
