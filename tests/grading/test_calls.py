@@ -1,6 +1,8 @@
 """A call of an answer in a child: what it returned, or how it failed, at which line of the learner's."""
 
 import asyncio
+import resource
+import time
 
 import pytest
 
@@ -44,6 +46,18 @@ def test_a_loop_without_end_is_ended_and_named(body):
     got = call("while True:", f"    {body}")
     assert got["endless"]
     assert told(got).startswith("did not end after a second of work at answer, line ")
+
+
+def test_each_call_has_a_second_of_its_own():
+    """What came before in the same process counts for nothing, however long the world's clock says that it took."""
+
+    def work() -> float:
+        end = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) + 0.7
+        while sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) < end:
+            pass
+        return time.process_time()
+
+    assert trial(lambda: [called(work) for _ in range(3)]).value == [{"value": 0.0}] * 3
 
 
 def test_what_is_shown_of_a_coroutine_says_what_to_do():
