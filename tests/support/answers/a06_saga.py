@@ -1714,7 +1714,8 @@ RIGHT |= {
     "a generator of names": [LAZY],
     "a tuple of names, and the outcome is noted": [TUPLE, OUTCOME_NOTED],
     "tries three times": [TRIES_THREE_TIMES],
-    "keys by hand": [KEYS_WITH_SPACES],
+    "keys by hand": [KEYS_BY_HAND],
+    "keys with spaces": [KEYS_WITH_SPACES],
     "keys of lengths": [KEYS_OF_LENGTHS],
     "what is parked is tried again": [PARKED_ARE_TRIED_AGAIN],
     "a plan first": [PLAN_FIRST],
@@ -1793,11 +1794,10 @@ RIGHT |= {
 GLUED = r"^Two sagas called \w+ under one key, '.*': '.*' with its step '.*', and '.*' with '.*'$"
 
 WRONG += [
-    ("keys by hand", "undoes_once", GLUED, [KEYS_BY_HAND]),
     ("keys glued with nothing", "undoes_once", GLUED, [keys('f"{saga_id}{name}"', 'f"undo {saga_id}{name}"')]),
     ("keys glued with a dash", "undoes_once", GLUED, [keys('f"{saga_id}-{name}"', 'f"undo {saga_id}-{name}"')]),
     ("the step before the saga", "undoes_once", GLUED, [
-        keys('name + ":" + saga_id', '"undo " + name + ":" + saga_id')]),
+        keys('name + "_" + saga_id', '"undo " + name + "_" + saga_id')]),
     ("digests of glued keys", "undoes_once", GLUED, [
         keys('sha256("_".join([saga_id, name]).encode()).hexdigest()',
              'sha256("_".join(["undo ", saga_id, name]).encode()).hexdigest()',
