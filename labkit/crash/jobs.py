@@ -155,5 +155,5 @@ class Limits:
     """What one child may take."""
 
     seconds: float = 10.0
-    """Of real time, before it counts as hung."""
+    """Of processor time if it works, of real time if it waits, before it counts as hung: see `zygote.patience`."""
     effects: int = 2000

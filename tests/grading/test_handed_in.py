@@ -4,9 +4,12 @@ import os
 import zipfile
 
 import pytest
+from attacked import deep
 from own_class import RIGHT, WRONG, find_handed, hand_in, make_criteria
 
+from labkit.grading.gradebook.handed_in import MOST_LOOKED_AT, Reading
 from labkit.grading.judge.criteria import exercises
+from labkit.isolation.removal import remove
 from labkit.repository import UsageError
 
 
@@ -98,3 +101,23 @@ def test_the_archive_of_a_class_is_no_news(known, tmp_path):
     notes = {each.student: each.notes for each in find_handed(tmp_path / "class.zip", known)}
     assert notes["lovelaceada_4711"] == []
     assert "was taken out of an archive" in notes["boolebob_4712"][0]
+
+
+def test_a_lone_folder_without_end_is_looked_into_but_so_far(known, tmp_path):
+    """Whether it is a class's is asked of names alone: not of deep ones, of many, or of those behind a link."""
+    folder = tmp_path / "class" / "ada"
+    for name in "ab":
+        (folder / name).mkdir(parents=True)
+    reading = Reading(tmp_path / "class", known, None)
+    bundles = reading.bundles()
+    deep(folder / "a")
+    for number in range(MOST_LOOKED_AT + 10):
+        (folder / "b" / f"{number:05}.txt").touch()
+    (folder / "link").symlink_to("/")
+    assert reading.may_be_class(bundles) == ""
+    for name in "cd":
+        (folder / name).mkdir()
+        (folder / name / "90_double.ipynb").touch()
+    remove(folder / "b")
+    assert "if those folders are students" in reading.may_be_class(bundles)
+    remove(folder)

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from attacked import deep
 
 from labkit.isolation.removal import remove
 
@@ -19,13 +20,7 @@ def folder(tmp_path):
 
 def test_folders_that_are_deeper_than_any_path_are_removed(folder):
     """Nothing recurs, and no path is longer than the kernel takes."""
-    here = os.open(folder, os.O_RDONLY)
-    for _ in range(3000):
-        os.mkdir("d", dir_fd=here)
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(here)
+    deep(folder)
     remove(folder)
 
 

@@ -45,7 +45,7 @@ def informed_attackers(where, port):
     places = {"CANARY": str(where / "canary"), "LISTENER": f"labkit-test-{port}"}
     for number, attack in enumerate(informed.ATTACKS):
         hand_in(handed, f"attack {number}", informed.answer(attack, **places))
-    for number, make in enumerate((_deep, _nested_json, _many_files, _odd_names, _bomb, _endless_number, _pipe)):
+    for number, make in enumerate((deep, _nested_json, _many_files, _odd_names, _bomb, _endless_number, _pipe)):
         folder = handed / f"files {number}"
         folder.mkdir()
         make(folder)
@@ -55,7 +55,8 @@ def informed_attackers(where, port):
     return {*right, *(f"files {number}" for number in range(7))}
 
 
-def _deep(folder):
+def deep(folder):
+    """Folders in folders, deeper than any path can be."""
     here = os.open(folder, os.O_RDONLY)
     for _ in range(2000):
         os.mkdir("d", dir_fd=here)

@@ -1,7 +1,9 @@
 """Who is in a class's folder or archive, and what a reader tells of each. No file of a student is opened here."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,8 @@ from labkit.isolation.work import StoppedError
 from labkit.repository import UsageError
 
 BY_HAND = "look at the files yourself"
+DEEPEST, MOST_LOOKED_AT = 5, 10_000
+"""Folders in folders, and files and folders of all of them, where a lone student's folder may be that of a class."""
 
 
 @dataclass
@@ -85,9 +89,9 @@ class Reading:
         if len(bundles) != 1 or not self.folder.is_dir() or not bundles[0].paths[0].is_dir():
             return ""
         folder = bundles[0].paths[0]
-        below = {path: path.relative_to(folder).parts for path in folder.rglob("*.ipynb")}
-        names = Counter(name for name, _ in {(path.name, parts[0]) for path, parts in below.items() if len(parts) > 1})
-        if all(number < 2 for number in names.values()) or {parts[0] for parts in below.values()} & OURS:
+        below = [*_notebooks(folder)]
+        names = Counter(name for name, _ in {(parts[-1], parts[0]) for parts in below if len(parts) > 1})
+        if all(number < 2 for number in names.values()) or {parts[0] for parts in below} & OURS:
             return ""
         where = f"folders of {shown(folder.name)} hold notebooks of the same name"
         return f"{where}: if those folders are students, grade {shown(folder.name)} itself"
@@ -159,3 +163,18 @@ class Reading:
             return reader.said(bundle, reader.taken(bundle, self.exercises), self.exercises, listing=listing)
         except Exception as error:
             raise UnreadError(f"the reader failed ({type(error).__name__})") from error
+
+
+def _notebooks(folder: Path) -> Iterator[tuple[str, ...]]:
+    """By the names on the way to them. It is a stranger's folder, and looked into but so deep and so far."""
+    left, seen = [(str(folder), ())], 0
+    while left:
+        place, way = left.pop()
+        with suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                if (seen := seen + 1) > MOST_LOOKED_AT:
+                    return
+                if entry.is_dir(follow_symlinks=False):
+                    left += [(entry.path, (*way, entry.name))] * (len(way) < DEEPEST)
+                elif entry.name.endswith(".ipynb"):
+                    yield (*way, entry.name)
