@@ -1,11 +1,12 @@
 """Whatever is handed in, in whatever folder and under whatever name, is found, and what is left out is told."""
 
+import json
 import os
 import zipfile
 
 import pytest
 from attacked import deep
-from own_class import RIGHT, WRONG, find_handed, hand_in, make_criteria
+from own_class import RIGHT, WRONG, cell, find_handed, hand_in, make_criteria, notebook
 
 from labkit.grading.gradebook.handed_in import MOST_LOOKED_AT, Reading
 from labkit.grading.judge.criteria import exercises
@@ -121,3 +122,13 @@ def test_a_lone_folder_without_end_is_looked_into_but_so_far(known, tmp_path):
     remove(folder / "b")
     assert "if those folders are students" in reading.may_be_class(bundles)
     remove(folder)
+
+
+def test_a_chapter_that_shows_an_answer_is_no_copy_of_the_exercise(known, handed):
+    """Students hand in all of work/: a chapter that was saved last holds no answer of theirs."""
+    mine = hand_in(handed, "Ada", RIGHT)
+    chapter = mine.with_name("08_capstone.ipynb")
+    chapter.write_text(json.dumps(notebook(cell("x", f'NEW = """\n{WRONG}"""'))))
+    os.utime(mine, (1, 1))
+    (found,) = find_handed(handed, known)
+    assert found.submissions["90_double"].answers == {"double": RIGHT}

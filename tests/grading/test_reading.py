@@ -77,6 +77,16 @@ def test_a_misspelt_name_is_the_one_that_it_is_most_like(known, handed):
     assert found.notes == ["`# answer: duoble` was taken as `# answer: double`"]
 
 
+@pytest.mark.parametrize("mark", ["# answer: double", "# Answer - double"])
+@pytest.mark.parametrize("text", ['NEW = """{}"""', "NEW = f'''{}'''", 'def show():\n    """{}"""', '""" {}"""'])
+def test_a_first_line_within_a_text_begins_no_answer(known, handed, text, mark):
+    """A chapter shows an answer so, and a student may keep an old one: the cell beside it counts, whatever follows."""
+    old = text.format(f"\n{mark}\ndef double(x):\n    return 3 * x\n")
+    path = hand_in(handed, "Ada", RIGHT)
+    path.write_text(json.dumps(notebook(cell("double", RIGHT), cell("x", old))))
+    assert read(known, path).answers == {"double": RIGHT}
+
+
 def test_a_cell_with_another_name_is_found_by_its_id(known, handed):
     """And the report says what it says."""
     other = RIGHT.replace("answer: double", "answer: twice")

@@ -34,6 +34,16 @@ def is_python(source: str) -> bool:
     return True
 
 
+def lines_in_texts(source: str) -> set[int]:
+    """Numbers, from 0, of the lines that begin within a text; none if the source is no Python."""
+    try:
+        nodes = [*ast.walk(ast.parse(source))]
+    except NOT_PARSED:
+        return set()
+    texts = [each for each in nodes if isinstance(each, ast.JoinedStr | ast.Constant)]
+    return {line for each in texts for line in range(each.lineno, each.end_lineno or each.lineno)}
+
+
 def as_python(source: str) -> tuple[str, list[str]]:
     """The source as plain Python, if it can be, and what was changed."""
     notes: list[str] = []

@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from labkit.grading.notebook.language import lines_in_texts
+
 EXACT = re.compile(r"[ \t]*# answer: *(\w+) *$")
 ALMOST = re.compile(r"[\s\ufeff\u200b]*(?:#[\s#]*|//\s*)(\w+)\s*[:;.=\uff1a\u2013\u2014-]*\s*[^\w\s]*([\w-]+)(.*)$")
 """A word, a name, and a remark."""
@@ -44,6 +46,8 @@ def parts(source: str, names: Collection[str]) -> list[Part]:
     """The answers in a cell, in order. `names`: those that there can be; if there are none, any."""
     lines = source.split("\n")
     marks = [(number, mark) for number, line in enumerate(lines) if (mark := _mark(line, names))]
+    within = lines_in_texts(source) if any(number for number, _ in marks) else set()
+    marks = [(number, mark) for number, mark in marks if number not in within]
     found, start = [], 0
     for (number, (name, exact)), (end, _) in zip(marks, [*marks[1:], (len(lines), None)], strict=False):
         text = "\n".join(lines[start:end])

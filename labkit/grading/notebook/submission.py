@@ -85,8 +85,6 @@ def find_answers(cells: Sequence[Cell], stubs: Mapping[str, Cell]) -> tuple[list
 
 def _in_cell(cell: Cell, stubs: Mapping[str, Cell]) -> list[Found]:
     whole = parts(cell.source, stubs)
-    if len(whole) > 1 and is_python(cell.source) and not all(is_python(each.source) for each in whole):
-        whole = []  # a first line within a text of several lines is none
     found = []
     for part in whole:
         note = f"`{part.said}` was taken as `# answer: {part.name}`" if part.said else ""
