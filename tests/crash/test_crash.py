@@ -516,16 +516,21 @@ def test_fresh_interpreters_come_to_the_same_verdict():
     assert spawned == forked + note
 
 
-def test_nothing_is_left_when_the_process_is_killed():
-    """After SIGKILL of a process that swept, its helper processes and its folder go by themselves."""
+@pytest.mark.parametrize("then", ["import time; time.sleep(1000)", "sweep(often, list, lambda seen: None)"])
+def test_nothing_is_left_when_the_process_is_killed(then):
+    """After SIGKILL of a process that swept or is sweeping, its helper processes and its folder go by themselves."""
     program = (
         "from labkit.crash.client import CLIENT\nfrom labkit import sweep\n"
+        "def often():\n    for k in range(150):\n        open(f'{k}', 'w').close()\n"
         "sweep(lambda: None, lambda: None, lambda seen: None)\n"
-        "print(CLIENT.folder, CLIENT.pid, flush=True)\nimport time; time.sleep(1000)\n"
+        f"print(CLIENT.folder, CLIENT.pid, flush=True)\n{then}\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     folder, zygote = process.stdout.readline().split()
     assert Path(folder).exists()
+    if "often" in then:
+        while not any(Path(folder).rglob("149")):
+            time.sleep(0.01)
     process.kill()
     process.wait(60)
     process.stdout.close()
