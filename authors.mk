@@ -1,13 +1,13 @@
 # What only authors of the course need; students' copies of the lab are without it.
 #
 # make test    set up and run every test        make test ARGS="-k crash"
-# make system  what needs Chromium and strace, or takes minutes; make long: what takes many
+# make system  what needs Chromium and strace, or takes minutes; make long: what takes many; make examples: with many more
 # make bench   measure side by side
 # make lint, exercises, notebooks, docs, environment, lock: CONTRIBUTING.md says when
 
 WIDE := --numprocesses auto --dist worksteal
 
-.PHONY: test system long lint bench exercises notebooks docs environment lock
+.PHONY: test system long examples lint bench exercises notebooks docs environment lock
 
 test: lint
 	$(BIN)/python -m pytest $(WIDE) --durations 25 $(ARGS)
@@ -17,6 +17,9 @@ system: $(VENV)/test
 
 long: $(VENV)/test
 	$(BIN)/python -m pytest $(WIDE) tests/long $(ARGS)
+
+examples: $(VENV)/test
+	$(BIN)/python -m pytest $(WIDE) -m hypothesis --hypothesis-profile many --timeout 1200 $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""What every test shares: Hypothesis draws the same examples at every run."""
+"""What every test shares: Hypothesis draws the same examples at every run, and in `make examples` many more."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ from hypothesis import settings
 pytest.register_assert_rewrite("killed_server", "races", "store_conformance")
 pytest_plugins = ["watchdog"]
 
-settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=30)
+settings.register_profile("many", settings.get_profile("repeatable"), max_examples=500)
 settings.load_profile("repeatable")
 
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):

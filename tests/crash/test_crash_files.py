@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labkit.crash import client, sweep, trial
@@ -74,7 +74,6 @@ def perform(call: tuple) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
 @given(st.lists(CALLS, max_size=5))
 def test_the_model_is_what_the_directory_is(calls):
     """At every crash point of random programs, the recording explains exactly the files that the kill left."""
@@ -419,7 +418,6 @@ def _no_child():
     ACTIVE.clear()
 
 
-@settings(max_examples=500)
 @given(ASKED)
 @example({"file": "new", "mode": "rw"})
 @example({"file": "new", "mode": ""})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.crash.race.footprints import Step, conflict
@@ -184,14 +184,12 @@ def explores_each_order_once(parts: list[list[Step]], most: int, *, crash: bool)
     assert set(traces) == {machine.trace() for machine in every}
 
 
-@settings(max_examples=100)
 @given(st.lists(program, min_size=2, max_size=3))
 def test_the_reduced_exploration_finds_every_outcome_and_no_order_twice(parts):
     """Nothing that a full exploration sees is missed, and of equivalent orders one is executed to its end."""
     explores_each_order_once(parts, 8, crash=False)
 
 
-@settings(max_examples=60)
 @given(st.lists(program, min_size=2, max_size=3))
 def test_so_it_does_where_one_worker_is_killed(parts):
     """At each of its steps, in each order; what it held is free again."""

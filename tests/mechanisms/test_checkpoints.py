@@ -27,7 +27,7 @@ from labkit.task import IllegalTransitionError, Task, TaskState
 TASK = Task(id="a", user_input="deploy the shop").to(TaskState.RUNNING)
 DONE = TASK.to(TaskState.COMPLETED, result="deployed")
 HOUR = 3600.0
-EXAMPLES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+EXAMPLES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Shelf:

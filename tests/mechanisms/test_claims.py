@@ -410,7 +410,7 @@ OPERATIONS = st.one_of(
 
 
 @given(st.lists(OPERATIONS, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_a_task_has_one_owner_and_one_result(engine, operations):
     """Any workers, alive, dead or back from the dead: only the holder of the last token has a say."""
     with engine.begin() as connection:

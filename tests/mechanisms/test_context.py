@@ -6,7 +6,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.agent.run import AgentRun
@@ -51,7 +51,6 @@ STATE = st.builds(
     artifacts=st.lists(ARTIFACT, max_size=4).map(tuple),
     budget=st.builds(Limits, max_artifact_bytes_in_context=st.none() | st.integers(0, 60)),
 )
-MANY = settings(max_examples=300)
 COUNTS = [count_tokens, len, lambda text: len(text.encode(errors="replace")), lambda text: len(text.split())]
 """Tokens; characters, bytes and words stand for other tokenizers."""
 
@@ -77,7 +76,6 @@ def room_for(state, *keys, step="look", count=len):
     return count(replace(whole, left_out=f"{len(state.known_facts)} facts, 0 artifacts").render())
 
 
-@MANY
 @given(STATE, st.sampled_from([*STEPS, "not in the plan"]), st.integers(0, 300), st.sampled_from(COUNTS))
 def test_what_is_rendered_never_has_more_tokens_than_the_budget(state, step, budget, count):
     """For any state, in any script, as whatever tokenizer counts; and goal, step and questions are always in."""
@@ -95,7 +93,6 @@ def test_what_is_rendered_never_has_more_tokens_than_the_budget(state, step, bud
         assert all("- " + question.replace("\n", "\n  ") + "\n" in text for question in state.open_questions)
 
 
-@MANY
 @given(STATE, st.sampled_from(STEPS), st.integers(0, 300))
 def test_it_is_the_same_every_time(state, step, budget):
     """From an equal state, also one that has been stored and read."""
@@ -103,7 +100,6 @@ def test_it_is_the_same_every_time(state, step, budget):
     assert chosen_from(state, step, budget) == chosen_from(again, step, budget)
 
 
-@MANY
 @given(STATE, st.sampled_from(STEPS), st.integers(0, 300), st.integers(0, 100), st.sampled_from(COUNTS[1:3]))
 def test_what_more_budget_brings_is_what_matters_more(state, step, budget, more, count):
     """In order of priority, the first item that differs is only, or is longer, in the larger slice.
@@ -295,7 +291,6 @@ def test_tokens_are_neither_bytes_nor_characters():
     assert count_tokens("🙂") > 1
 
 
-@MANY
 @given(st.lists(FACT, max_size=6), TEXT)
 def test_lines_are_counted_independently(facts, goal):
     """What the linear time rests on: the tokens of the whole are those of its lines."""
@@ -324,7 +319,6 @@ def test_a_run_as_a_state_has_each_call_with_its_result():
     assert (made.goal, made.plan, made.open_questions) == ("the goal", ("turn 1", "turn 2"), ("May I?",))
 
 
-@MANY
 @given(st.lists(TEXT | TEXT.map(lambda text: text * 200), max_size=5), st.integers(150, 600))
 def test_a_call_and_its_result_are_never_split(results, tokens):
     """A call that is shown has its result with it: whole, or as an artifact with its size, its id and its beginning."""

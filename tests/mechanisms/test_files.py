@@ -416,7 +416,7 @@ def test_the_order_of_the_journal_is_covered_by_the_checksum(store, root):
 
 
 @given(st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_that_is_not_what_was_stored_is_never_taken_for_another_record(tmp_path, data):
     """Bytes replaced, put in or taken out, in a record with any text: it is reported, or what is read is as stored."""
     store = FileStateStore(tmp_path)

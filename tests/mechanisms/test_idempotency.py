@@ -104,7 +104,6 @@ def die(once, **options):
 
 @pytest.mark.parametrize("separator", SEPARATORS)
 @given(parts=st.lists(st.text(max_size=2), min_size=3, max_size=4), data=st.data())
-@settings(max_examples=30)
 def test_every_step_has_a_key_of_its_own(separator, parts, data):
     """Two steps share a key only if task and step are the same, wherever one text is cut into the two names."""
     cuts = st.integers(1, len(parts) - 1)
@@ -127,7 +126,6 @@ def test_a_key_is_the_same_in_every_process_and_every_version():
 
 
 @given(CONTENT, CONTENT)
-@settings(max_examples=500)
 def test_a_fingerprint_tells_requests_apart(one, other):
     """The same content has one fingerprint, any other content another."""
     assert (fingerprint(one) == fingerprint(other)) == (one == other)

@@ -22,7 +22,7 @@ from labkit.postgres import RECORDS, PostgresStateStore, connect, create_schema,
 from labkit.store import CorruptState, StoreError, UnsupportedSchemaError, VersionConflictError
 from labkit.task import LEGAL_TRANSITIONS, IllegalTransitionError, Task, TaskState
 
-ONE_DATABASE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+ONE_DATABASE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def with_options(url, **options):

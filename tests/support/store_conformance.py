@@ -23,7 +23,7 @@ ODD_IDS = [
 """Every one another: in case, in Unicode form, in what a file system, a shell or SQL would make of it."""
 IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=16)
 STORES_OF_THEIR_OWN = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors], max_examples=30
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
 )
 """Each example opens a store of its own, and each subclass a store of another kind."""
 
