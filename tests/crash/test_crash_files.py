@@ -181,6 +181,62 @@ def test_a_temporary_file_is_seen_under_its_name():
     assert seen == effects(use_tempfile)
 
 
+def use_named() -> None:
+    with tempfile.NamedTemporaryFile("w", dir=".") as file:
+        file.write("x")
+
+
+def use_spooled() -> None:
+    with tempfile.SpooledTemporaryFile(max_size=1, dir=".") as file:
+        file.write(b"xy")
+
+
+def use_folder() -> None:
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        Path(folder, "a").touch()
+
+
+def use_nameless() -> None:
+    with tempfile.TemporaryFile(dir=".") as file:
+        file.write(b"x")
+
+
+TEMPORARY = {
+    use_named: ["open", "write", "unlink"],
+    use_spooled: ["write"],
+    use_folder: ["mkdir", "open", "unlink", "rmdir"],
+    use_nameless: ["write"],
+}
+
+
+@pytest.mark.parametrize(("run", "expected"), TEMPORARY.items(), ids=[run.__name__ for run in TEMPORARY])
+def test_a_temporary_file_is_seen_to_its_end(run, expected):
+    """Also where tempfile has kept the function that removes it."""
+    report = sweep(run, lambda: None, lambda seen: None)
+    report.assert_survives()
+    assert [effect.op for effect in report.effects] == [*expected, "RETURN"]
+
+
+class Kept:
+    """Functions of C as attributes of a class, which binds none of them."""
+
+    open, fsync, replace, now, sleep = open, os.fsync, os.replace, time.time, time.sleep
+
+
+def test_functions_that_a_class_keeps_are_seen():
+    """And called with what they are called with, as those of C."""
+
+    def run() -> None:
+        kept = Kept()
+        before = kept.now()
+        with kept.open("a", "w") as file:
+            kept.fsync(file.fileno())
+        kept.sleep(1.5)
+        kept.replace("a", f"{kept.now() - before}")
+
+    assert effects(run) == ["open a", "fsync a", "replace a → 1.5"]
+
+
 def test_a_call_that_fails_has_no_effect():
     """An error leaves nothing, so it is no crash point."""
 

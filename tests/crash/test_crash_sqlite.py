@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from labkit import ack, sweep
-from labkit.crash.child.sqlite import label, statements
+from labkit import ack, sweep, trial
+from labkit.crash.child.sqlite_text import label, statements
 
 ACCOUNTS = "CREATE TABLE accounts (name TEXT PRIMARY KEY, amount INTEGER)"
 
@@ -74,6 +74,15 @@ def by_script():
     ack("moved")
 
 
+def by_script_in_one_transaction():
+    with contextlib.closing(sqlite3.connect("bank.db")) as connection:
+        connection.executescript(
+            "BEGIN; UPDATE accounts SET amount = 5 WHERE name = 'a'; "
+            "UPDATE accounts SET amount = 5 WHERE name = 'b'; END;"
+        )
+    ack("moved")
+
+
 def amounts():
     with contextlib.closing(sqlite3.connect("bank.db")) as connection:
         return [amount for (amount,) in connection.execute("SELECT amount FROM accounts ORDER BY name")]
@@ -94,6 +103,11 @@ def kept(o):
         (forgets_to_commit, [3, 4], ["UPDATE accounts", "UPDATE accounts", "ACK moved", "RETURN"]),
         (by_sqlalchemy, [], ["UPDATE accounts", "COMMIT bank.db", "ACK moved", "RETURN"]),
         (by_script, [1], ["UPDATE accounts", "UPDATE accounts", "ACK moved", "RETURN"]),
+        (
+            by_script_in_one_transaction,
+            [],
+            ["UPDATE accounts", "UPDATE accounts", "COMMIT bank.db", "ACK moved", "RETURN"],
+        ),
     ],
 )
 def test_a_crash_between_statements_leaves_what_sqlite_leaves(run, broken, effects, begin):
@@ -196,6 +210,33 @@ def test_connections_of_a_class_of_ones_own_are_seen_and_stay_of_that_class():
 def test_what_a_statement_changes_is_its_label(statement, named):
     """What only reads or begins has none."""
     assert label(statement) == named
+
+
+def after_script(script, level):
+    """What is in the table after a script with something pending before it, and whether a transaction is open."""
+    with contextlib.closing(sqlite3.connect("some.db", isolation_level=level)) as connection:
+        connection.execute("CREATE TABLE t (v)")
+        connection.execute("INSERT INTO t VALUES (0)")
+        connection.executescript(script)
+        rows = [v for (v,) in connection.execute("SELECT v FROM t")]
+        return [rows, connection.in_transaction, connection.isolation_level]
+
+
+@pytest.mark.parametrize("level", ["", "IMMEDIATE", None])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "BEGIN; INSERT INTO t VALUES (1); COMMIT;",
+        "BEGIN; INSERT INTO t VALUES (1); ROLLBACK;",
+        "BEGIN; INSERT INTO t VALUES (1);",
+        "SAVEPOINT a; INSERT INTO t VALUES (1); RELEASE a; SELECT v FROM t; -- the end",
+        "INSERT INTO t SELECT v + 1 FROM t; SELECT v FROM t; INSERT INTO t VALUES (2)",
+    ],
+)
+def test_a_script_does_what_it_does_outside(script, level, tmp_path, monkeypatch):
+    """Whatever transactions it begins and ends, and whatever the connection begins by itself elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    assert trial(functools.partial(after_script, script, level)).value == after_script(script, level)
 
 
 def test_a_script_falls_apart_where_sqlite_says_so():

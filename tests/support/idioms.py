@@ -250,6 +250,14 @@ def _(value: str) -> None:
     os.replace(file.name, "state")
 
 
+@idiom(FILES, "a NamedTemporaryFile, copied over the old file", text, BREAKS)
+def _(value: str) -> None:
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(value)
+        file.flush()
+        shutil.copyfile(file.name, "state")
+
+
 @idiom(FILES, "mkstemp in the folder, os.replace", text)
 def _(value: str) -> None:
     fd, name = tempfile.mkstemp(dir=".")

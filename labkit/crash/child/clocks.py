@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import Protocol
 
 from labkit.clock import FakeClock
 from labkit.crash.child import waits
-from labkit.crash.child.patch import replace, stand_in
+from labkit.crash.child.patch import StandIn, replace, stand_in
 from labkit.crash.child.remote_world import OnTime
 
 
@@ -56,12 +55,12 @@ class Clock:
         world.on_time = self._move
         wall = time.time
 
-        @wraps(wall)  # so it travels by name
-        def wall_clock() -> float:
+        def wall_clock(waiting: waits.Waits) -> float:
             waiting.read()
             return wall()
 
-        replace("time", wall_clock, time)  # time_machine has just patched the real one, and would not a stand-in
+        # time_machine has just patched the real one, and would not a stand-in.
+        replace("time", StandIn(wall, wall_clock, [waiting]), time)
         self._began, self._gettime, self._gettime_ns = elapsed, time.clock_gettime, time.clock_gettime_ns
         for name, told in (("clock_gettime", self.gettime), ("clock_gettime_ns", self.gettime_ns)):
             replace(name, told, time)

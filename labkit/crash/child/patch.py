@@ -7,7 +7,8 @@ the pages that it shares with its parent.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import update_wrapper, wraps
+from types import BuiltinFunctionType
 from typing import Any
 
 Real = Callable[..., Any]
@@ -15,6 +16,21 @@ ABLE = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_
 """What `os` says of its functions, and others ask before they use them."""
 STAND_INS: dict[Any, Real] = {}
 """By the real function, what stands in its place."""
+
+
+class StandIn:
+    """In the place of a function of C: as that, it is not bound where a class has it as an attribute."""
+
+    def __init__(self, real: Real, function: Real, active: Sequence[Any]) -> None:
+        update_wrapper(self, real, updated=())
+        self._real, self._function, self._active = real, function, active
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the one that stands in, or the real one."""
+        return self._function(self._active[0], *args, **kwargs) if self._active else self._real(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        return self.__name__
 
 
 def replace(name: str, new: Real, *places: Any) -> None:
@@ -30,8 +46,9 @@ def standing_in(real: Real, function: Real, active: Sequence[Any]) -> Real:
     def stand_in(*args: Any, **kwargs: Any) -> Any:
         return function(active[0], *args, **kwargs) if active else real(*args, **kwargs)
 
-    STAND_INS[real] = stand_in
-    return stand_in
+    of_c = isinstance(real, BuiltinFunctionType | StandIn)
+    STAND_INS[real] = StandIn(real, function, active) if of_c else stand_in
+    return STAND_INS[real]
 
 
 def stand_in(name: str, function: Real, active: Sequence[Any], *places: Any) -> None:

@@ -6,53 +6,34 @@ like any other. What only reads, and what only begins, is none.
 """
 
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial, wraps
+from functools import cache, partial
 from typing import Any
 
 from labkit.crash.child.denied import tell_denied
 from labkit.crash.child.files import ACTIVE, Files
-from labkit.crash.child.patch import replace
-from labkit.crash.child.statements import from_verb
+from labkit.crash.child.patch import stand_in
+from labkit.crash.child.sqlite_text import label, statements
 from labkit.crash.child.trace import Trace
 from labkit.crash.news import Native
 
-CHANGES = re.compile(
-    r"\s*(?:WITH\b.*?\b)?(INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|VACUUM|REINDEX|ANALYZE)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-COMMITS = re.compile(r"\s*(?:COMMIT|END|RELEASE)\b", re.IGNORECASE)
-PRAGMA = re.compile(r"\s*PRAGMA\s+(?:\w+\.)?(\w+)\s*(?:[=(]|;?\s*$)", re.IGNORECASE)
-CHANGING = {
-    *("journal_mode", "user_version", "application_id", "wal_checkpoint", "incremental_vacuum", "encoding"),
-    *("optimize", "schema_version"),
-}
-"""The pragmas that write to the file."""
-TABLE = re.compile(
-    r"\b(?:FROM|INTO|UPDATE(?:\s+OR\s+\w+)?|(?:TABLE|INDEX|VIEW|TRIGGER)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?)"
-    r"\s+[\"'`\[]?([\w.]+)",
-    re.IGNORECASE,
-)
-Label = tuple[str, str]
+LEGACY = -1
+"""sqlite3.LEGACY_TRANSACTION_CONTROL, which Python 3.12 has named."""
 
 
 def install() -> None:
     """Trace every connection that a child makes, of whatever class: once, in the zygote."""
     real = sqlite3.connect
 
-    @wraps(real)
-    def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+    def connect(_: Files, *args: Any, **kwargs: Any) -> sqlite3.Connection:
         """As `sqlite3.connect`; its sixth argument is the class of the connection."""
-        if not ACTIVE:
-            return real(*args, **kwargs)
         if len(args) > 5:
             return real(*args[:5], _connection(args[5]), *args[6:], **kwargs)
         return real(*args, **{**kwargs, "factory": _connection(kwargs.get("factory", sqlite3.Connection))})
 
-    replace("connect", connect, sqlite3, sqlite3.dbapi2)
+    stand_in("connect", connect, ACTIVE, sqlite3, sqlite3.dbapi2)
 
 
 @cache
@@ -125,13 +106,28 @@ def _cursor(kind: type[sqlite3.Cursor]) -> type[sqlite3.Cursor]:
             return self
 
         def executescript(self, script: str) -> sqlite3.Cursor:
-            self.connection.commit()
-            for statement in statements(script):
-                _perform(trace, self.connection, statement, partial(super().executescript, statement))
+            execute = super().execute
+            with _as_written(self.connection):
+                for statement in statements(script):
+                    _perform(trace, self.connection, statement, lambda: execute(statement).fetchall())  # noqa: B023
             return self
 
     Traced.__name__, Traced.__qualname__ = kind.__name__, kind.__qualname__
     return Traced
+
+
+@contextmanager
+def _as_written(connection: sqlite3.Connection) -> Iterator[None]:
+    """A script commits what is pending, and then does what it says: nothing begins a transaction in its place."""
+    level = connection.isolation_level
+    if level is not None and getattr(connection, "autocommit", LEGACY) == LEGACY:
+        connection.commit()
+        connection.isolation_level = None
+    try:
+        yield
+    finally:
+        if connection.isolation_level != level:
+            connection.isolation_level = level
 
 
 def _perform(trace: Trace, connection: Any, statement: str, perform: Callable[[], Any]) -> None:
@@ -174,27 +170,3 @@ def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
         elif path:
             files.outside(path)
     return inside
-
-
-def label(statement: str) -> Label | None:
-    """What a statement changes, as an effect; None if it changes nothing."""
-    statement = from_verb(statement)
-    if found := CHANGES.match(statement):
-        table = TABLE.search(statement, found.start(1))
-        return found[1].upper(), table[1] if table else ""
-    if COMMITS.match(statement):
-        return "COMMIT", ""
-    pragma = PRAGMA.match(statement)
-    return ("PRAGMA", pragma[1].lower()) if pragma and pragma[1].lower() in CHANGING else None
-
-
-def statements(script: str) -> Iterator[str]:
-    """The statements of a script, as SQLite itself tells them apart."""
-    begun = ""
-    for part in re.split(r"(;)", script):
-        begun += part
-        if part == ";" and sqlite3.complete_statement(begun):
-            yield begun
-            begun = ""
-    if begun.strip():
-        yield begun

@@ -41,7 +41,7 @@ def install() -> None:
     stand_in("fcntl", partial(os_shims.fcntl, fcntl.fcntl), ACTIVE, fcntl)
     for module in list(sys.modules.values()):
         if not getattr(module, "__name__", "").startswith("labkit.crash"):  # the lab's own need the real ones
-            _search(module)
+            _search(module, module.__name__)
 
 
 def activate(files: Files, tmp: Path) -> None:
@@ -58,13 +58,19 @@ def _ask(function: Real, name: str, real: Real, files: Files, *args: Any, **kwar
     return function(files, name, real, *args, **kwargs)
 
 
-def _search(module: Any) -> None:
-    """Replace the real functions in a module's names, and in the defaults of its functions."""
-    for name, value in list(vars(module).items()):
-        if isinstance(value, FunctionType) and value.__defaults__:
-            value.__defaults__ = tuple(_stand_in_for(each) for each in value.__defaults__)
+def _search(place: Any, module: str, prefix: str = "") -> None:
+    """Replace the real functions in the names of a module or of a class, and in the defaults of their functions."""
+    for name, value in list(vars(place).items()):
+        if isinstance(function := getattr(value, "__func__", value), FunctionType):
+            if defaults := function.__defaults__:
+                function.__defaults__ = tuple(map(_stand_in_for, defaults))
+            for key, default in (function.__kwdefaults__ or {}).items():
+                function.__kwdefaults__[key] = _stand_in_for(default)
+        elif isinstance(value, type):
+            if (value.__module__, value.__qualname__) == (module, prefix + name):
+                _search(value, module, f"{prefix}{name}.")
         elif (stand_in := _stand_in_for(value)) is not value:
-            setattr(module, name, stand_in)
+            setattr(place, name, stand_in)
 
 
 def _stand_in_for(value: Any) -> Any:
