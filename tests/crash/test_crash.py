@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -650,10 +651,11 @@ def test_numbers_of_objects_and_threads_are_the_same_in_a_life_and_others_in_the
 
 
 def test_names_by_chance_are_the_same_in_a_life_and_others_in_the_next():
-    """uuid1, the network card, and the functions of the module random make no run another."""
+    """uuid1, the network card, the functions of the module random and of the system make no run another."""
 
     def run() -> str:
         name = f"{uuid.uuid1()}-{uuid.getnode():x}-{random.getrandbits(30)}-{random.choice('abcdef')}"
+        name += f"-{os.urandom(3).hex()}-{getattr(os, 'getrandom', os.urandom)(3).hex()}-{secrets.token_hex(3)}"
         Path(name).touch()
         return name
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,18 @@ def test_every_clock_of_the_system_shows_virtual_time():
     before, after = trial(later).value
     assert before == [1000.0, 0.0, 0.0, 1000.0, 0.0, 0.0, 0.0, 1000.0]
     assert after == [each + 5 for each in before]
+
+
+def test_every_way_to_tell_the_time_tells_the_worlds():
+    """As numbers, as texts, and taken apart."""
+
+    def told():
+        time.sleep(60)
+        moments = time.localtime(), time.gmtime()
+        texts = time.ctime(), time.asctime(), time.strftime("%c"), f"{datetime.now(UTC):%c}", time.ctime(time.time())
+        return [f"{time.strftime('%c', moment)}" for moment in moments] + [*texts, time.ctime(0)]
+
+    assert trial(told).value == ["Thu Jan  1 09:01:00 2026"] * 7 + ["Thu Jan  1 00:00:00 1970"]
 
 
 def test_fresh_interpreters_keep_the_same_time():

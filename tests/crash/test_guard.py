@@ -13,6 +13,7 @@ import subprocess
 import syslog
 import tempfile
 import types
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -100,6 +101,7 @@ WAYS = {
     "execv": (START, lambda: os.execv("/bin/true", ["true"])),
     "fork": (START, lambda: os.fork()),
     "multiprocessing": (START, go_by_multiprocessing),
+    "a pool": ("make a lock of multiprocessing", lambda: ProcessPoolExecutor(1).submit(print)),
     "connect": ("connect to", connect),
     "send": ("connect to", send),
     "listen": ("listen at", listen),

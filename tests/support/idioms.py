@@ -518,9 +518,20 @@ def _(value: str) -> None:
         file[b"state"] = value.encode()
 
 
-@idiom(FORMATS, "numpy.save of a name", lambda: str(np.load("state.npy")), "something changed state.npy")
+@idiom(FORMATS, "numpy.save into the old file", lambda: str(np.load("state.npy")), BREAKS)
 def _(value: str) -> None:
     np.save("state.npy", np.array(value))
+
+
+@idiom(FORMATS, "numpy.save, os.replace", lambda: str(np.load("state.npy")))
+def _(value: str) -> None:
+    np.save("new.npy", np.array(value))
+    os.replace("new.npy", "state.npy")
+
+
+@idiom(FORMATS, "ndarray.tofile", lambda: str(np.fromfile("state.bin", "<U3")), "something changed state.bin")
+def _(value: str) -> None:
+    np.array(value).tofile("state.bin")
 
 
 SQL = "databases"

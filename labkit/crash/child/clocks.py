@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from labkit.clock import FakeClock
 from labkit.crash.child import waits
@@ -31,6 +31,7 @@ def _without(*modules: str) -> Iterator[None]:
 with _without("pytest", "dateutil"):  # time_machine loads them, and each fork would copy twice as many pages
     import time_machine
 
+CTIME, ASCTIME = time.ctime, time.asctime
 BOOT = 1000.0
 """What time.monotonic shows when the world begins."""
 WORK = {getattr(time, f"CLOCK_{name}_CPUTIME_ID", None) for name in ("PROCESS", "THREAD")}
@@ -96,6 +97,14 @@ class Clock:
         """The same in nanoseconds."""
         return int(self.gettime(clock) * 1e9) if clock in WORK | SINCE_BOOT else self._gettime_ns(clock)
 
+    def ctime(self, seconds: float | None = None) -> str:
+        """What time.ctime tells, which time_machine leaves alone."""
+        return CTIME(time.time() if seconds is None else seconds)
+
+    def asctime(self, moment: Any = None) -> str:
+        """The same of time.asctime."""
+        return ASCTIME(time.localtime() if moment is None else moment)
+
     def times(self) -> os.times_result:
         """What os.times tells."""
         return os.times_result((self.worked(), 0.0, 0.0, 0.0, self.monotonic()))
@@ -113,4 +122,6 @@ def install() -> None:
     for name in ("process_time", "thread_time"):
         stand_in(name, Clock.worked, ACTIVE, time)
         stand_in(f"{name}_ns", Clock.worked_ns, ACTIVE, time)
+    for name in ("ctime", "asctime"):
+        stand_in(name, getattr(Clock, name), ACTIVE, time)
     stand_in("times", Clock.times, ACTIVE, os)

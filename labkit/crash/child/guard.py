@@ -3,6 +3,7 @@
 The shims of `os` refuse the same by themselves; this is for what passes them by. What is only read stays allowed.
 """
 
+import _multiprocessing
 import _posixshmem
 import _posixsubprocess
 import fcntl
@@ -11,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from labkit import world
@@ -154,6 +155,16 @@ def _share(files: Files, name: str, *args: Any, **kwargs: Any) -> int:
     return SHM_OPEN(name, *args, **kwargs)
 
 
+class SemLock(_multiprocessing.SemLock):
+    """What multiprocessing's locks are made of: its queues and pools begin with one, and ask no hook."""
+
+    def __new__(cls, *arguments: Any) -> Self:
+        """Refused where no other process may be started."""
+        if ACTIVE and not ACTIVE[0].trace.lenient:
+            ACTIVE[0].trace.refuse("make a lock of multiprocessing", f"{ALONE}: use threading's")
+        return super().__new__(cls, *arguments)
+
+
 def install() -> None:
     """Guard every child, from its activation to its end: once, in the zygote, as there is no way back."""
     sys.addaudithook(_ask)
@@ -164,6 +175,7 @@ def install() -> None:
         return real(*arguments)
 
     replace("fork_exec", fork_exec, _posixsubprocess)
+    replace("SemLock", SemLock, _multiprocessing)
     stand_in("shm_open", _share, ACTIVE, _posixshmem)  # asks no hook either
 
 

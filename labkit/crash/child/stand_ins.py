@@ -47,6 +47,8 @@ def install() -> None:
 def activate(files: Files, tmp: Path) -> None:
     """From here on, this process's calls are traced. There is no way back: the process is about to die."""
     os.environ["TMPDIR"] = tempfile.tempdir = str(tmp)
+    if numpy_format := sys.modules.get("numpy.lib._format_impl"):
+        numpy_format.isfileobj = lambda _: False  # it would write to our FileIO by C code
     ACTIVE.append(files)
 
 

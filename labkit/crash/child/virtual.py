@@ -78,6 +78,7 @@ def install() -> None:
     stand_in("seed", _seed, CHANCE, random.Random)
     replace("seed", random._inst.seed, random)  # noqa: SLF001 - the module's functions are this object's methods
     stand_in("urandom", random.Random.randbytes, CHANCE, os, __import__(os.name))
+    stand_in("getrandom", lambda source, size, flags=0: source.randbytes(size), CHANCE, os, __import__(os.name))
     stand_in("id", Numbers.id, NUMBERS, builtins)
     stand_in("get_native_id", Numbers.get_native_id, NUMBERS, threading)
     stand_in("get_ident", Numbers.get_ident, NUMBERS, threading)
