@@ -39,7 +39,7 @@ ROWS = [
         "isolation",
         "crash",
     ),
-    *("repository", "grading", "course", "gauntlet", "copies", "doctor", "start", "release", "cli"),
+    *("repository", "learner", "grading", "course", "gauntlet", "copies", "doctor", "start", "release", "cli"),
 ]
 """The table of the design, and `repository`, which only those who work on the repository may import."""
 ONLY = {
@@ -47,7 +47,7 @@ ONLY = {
     "crash": {"clock", "world", "llm", "database", "isolation"},
 }  # the world's process serves the model and keeps the database
 """Who may import less than all rows above."""
-ONLY_FOR = {"repository": {"grading", "course", "gauntlet", "copies", "doctor", "start", "release", "cli"}}
+ONLY_FOR = {"repository": {"learner", "grading", "course", "gauntlet", "copies", "doctor", "start", "release", "cli"}}
 """Who may be imported by fewer than all rows below."""
 SLOW = {"IPython", "cloudpickle", "ipywidgets", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "sqlalchemy"}
 
