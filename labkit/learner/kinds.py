@@ -20,7 +20,7 @@ class Number:
 
     def asks(self) -> str:
         """What can be answered."""
-        return f"A number from {self.low} to {self.high}{f', in {self.unit}' if self.unit else ''}."
+        return f"From {self.low} to {self.high}{f' {self.unit}' if self.unit else ''}."
 
     def read(self, said: Any) -> Said:
         """A prediction as it is kept. UsageError if it cannot be one."""
@@ -40,7 +40,8 @@ class Number:
 
     def distance(self, said: Any, came: Any) -> str:
         """How far off a prediction was."""
-        return f" You were off by {self.words(abs(came - said))}."
+        unit = f" {self.unit}" if self.unit else ""
+        return f" You were off by {self.words(abs(came - said))}{unit}."
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Choice:
 
     def words(self, value: Any) -> str:
         """See Number.words."""
-        return str(value)
+        return f'"{value}"'
 
     outcome = words
 

@@ -90,7 +90,7 @@ class Prediction:
             if self._known.right is None:
                 self._known = self._keep(lambda known: known.seen(right=right))
         for each in shown:
-            print(each) if isinstance(each, str) else display(each)
+            display(each) if hasattr(each, "_ipython_display_") else print(each)
 
     def _sentence(self, came: Any, *, right: bool) -> str:
         outcome = self.kind.outcome(came)
