@@ -63,6 +63,7 @@ _NAMES = {
     "learner.prediction": "predict",
     "learner.tally": "predictions",
     "grading.session": "check hint",
+    "course.standing": "my_progress",
     "course.stories": "stories",
 }
 """Module → what learners use of it."""
