@@ -76,6 +76,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command.set_defaults(run=here.lab)
 
     command = commands.add_parser(
+        "update",
+        help="bring what has changed in the course into your copies, around what is yours",
+        epilog="For example: labkit update, after git pull",
+    )
+    command.set_defaults(run=here.update)
+
+    command = commands.add_parser(
         "doctor",
         help="say what works on this machine, and what to do about the rest",
         epilog="For example: labkit doctor, or labkit doctor | grep 'NOT OK'",

@@ -1,4 +1,4 @@
-"""`labkit lab`, `labkit doctor` and `labkit progress`: the lab on this machine, and its student."""
+"""`labkit lab`, `labkit update`, `labkit doctor` and `labkit progress`: the lab on this machine, and its student."""
 
 import argparse
 import sys
@@ -23,6 +23,18 @@ def lab(arguments: argparse.Namespace) -> int:
         if finding.todo:
             print(finding, file=sys.stderr, flush=True)
     start.open_lab(root, arguments.rest, arguments.port)
+    return 0
+
+
+def update(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - all commands take them
+    """Bring what has changed in the course into the student's copies, around what is theirs."""
+    from labkit.update import update as updating  # noqa: PLC0415 - as above
+
+    lines = 0
+    for line in updating(repository.root()):
+        lines += 1
+        print(line, flush=True)
+    print("In JupyterLab, reload what is open." if lines else "Nothing has changed in the course.")
     return 0
 
 
