@@ -30,6 +30,7 @@ The course
     course          labkit's own answers, the student's, the two stories
     gauntlet        the agent made of a student's answers, and its last examination
     learner                     predictions, and what is kept of a student
+    copies, update              chapters and exercises in work/
     repository, start, cli      where the lab lies, `labkit lab`, the command
 
 What learners use can be imported from here; each name is loaded when it is first used. In a notebook, `import labkit`

@@ -16,6 +16,8 @@ from labkit.learner.kinds import Kind, kind_of
 from labkit.learner.state import Predicted, State, UnkeptError
 from labkit.repository import UsageError
 
+SHOWS = ("_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_png_")
+"""What shows itself in a notebook has one of these. All else is printed."""
 _here: dict[str, Predicted] = {}
 """What this kernel knows by itself, where nothing can be kept."""
 _complaints: set[str] = set()
@@ -90,7 +92,7 @@ class Prediction:
             if self._known.right is None:
                 self._known = self._keep(lambda known: known.seen(right=right))
         for each in shown:
-            display(each) if hasattr(each, "_ipython_display_") else print(each)
+            display(each) if any(hasattr(each, way) for way in SHOWS) else print(each)
 
     def _sentence(self, came: Any, *, right: bool) -> str:
         outcome = self.kind.outcome(came)

@@ -98,6 +98,7 @@ def test_a_prediction_is_asked_kept_and_compared(page):
     ran = run_all(page)
     assert "it is 1 of 5" not in texts(ran)
     assert page.get_by_text("Predict first: what came out appears here.").count() == 2
+    page.get_by_label("notify").scroll_into_view_if_needed()
     keep(page, "asked")
     by_keyboard(page, "From 0 to 5.", "0")
     page.get_by_text("You predicted 0; it is 1 of 5. You were off by 1.").wait_for()
@@ -112,6 +113,9 @@ def test_a_prediction_is_asked_kept_and_compared(page):
     assert "Your prediction: 0." in texts(ran)
     assert "You predicted 0; it is 1 of 5. You were off by 1." in texts(ran)
     assert page.get_by_text("Predict first: what came out appears here.").count() == 1
+    assert "1 of 2, 0 right" in texts(ran), "the map knows"
+    page.get_by_text("what it promises").scroll_into_view_if_needed()
+    keep(page, "map")
 
 
 def test_an_unsolved_exercise_says_what_is_to_do(page):
