@@ -29,6 +29,8 @@ The lab
 The course
     course          labkit's own answers, the student's, the two stories
     gauntlet        the agent made of a student's answers, and its last examination
+    learner                     predictions, and what is kept of a student
+    copies, update              chapters and exercises in work/
     repository, start, cli      where the lab lies, `labkit lab`, the command
 
 What learners use can be imported from here; each name is loaded when it is first used. In a notebook, `import labkit`
@@ -59,7 +61,10 @@ _NAMES = {
     "crash": "service sweep trial",
     "crash.race.api": "after race",
     "crash.magic": "scratch",
+    "learner.prediction": "predict",
+    "learner.tally": "predictions",
     "grading.session": "check hint",
+    "course.standing": "my_progress",
     "course.stories": "stories",
 }
 """Module → what learners use of it."""

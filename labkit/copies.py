@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 COPIED = ("notebooks/*.ipynb", "notebooks/glossary.md", "exercises/*.ipynb")
 MADE = ".copies.json"
 """In work/: the copies by name, and the SHA-256 of what was written. A copy that is otherwise by now was touched."""
+GIVEN = ".given"
+"""In work/: what was written, for `labkit update`: it tells what a student has changed from what the course has."""
 
 
 class Copies(NamedTuple):
@@ -38,19 +41,26 @@ def prepare_work(root: Path) -> Copies:
     work, copies = repository.work(), Copies([], [])
     before = _made(work / MADE)
     made = dict(before)
-    for source in sorted(source for pattern in COPIED for source in root.glob(pattern)):
-        name, ours = source.relative_to(root).as_posix(), source.read_bytes()
-        copy, fresh = work / name, without_outputs(ours) if source.suffix == ".ipynb" else ours
-        there = _there(copy)
+    for name, ours in of_course(root):
+        copy, fresh = work / name, without_outputs(ours) if name.endswith(".ipynb") else ours
+        there = found_at(copy)
         if there not in {None, fresh, ours} and _digest(there) != made.get(name):
             continue
         if there != fresh:
             (copies.new if there is None else copies.renewed).append(copy)
-            _write(copy, fresh)
+            write(copy, fresh)
+        if found_at(work / GIVEN / name) != fresh:
+            write(work / GIVEN / name, fresh)
         made[name] = _digest(fresh)
     if made != before:
-        _write(work / MADE, json.dumps(made, indent=1).encode())
+        write(work / MADE, json.dumps(made, indent=1).encode())
     return copies
+
+
+def of_course(root: Path) -> Iterator[tuple[str, bytes]]:
+    """What students get copies of: names, and what is in them."""
+    for source in sorted(source for pattern in COPIED for source in root.glob(pattern)):
+        yield source.relative_to(root).as_posix(), source.read_bytes()
 
 
 def without_outputs(notebook: bytes) -> bytes:
@@ -74,7 +84,7 @@ def _made(path: Path) -> dict[str, str]:
     return made if isinstance(made, dict) else {}
 
 
-def _there(copy: Path) -> bytes | None:
+def found_at(copy: Path) -> bytes | None:
     """What is in a copy's place; None if nothing is. What cannot be read, or lies elsewhere, is the student's."""
     if not os.path.lexists(copy):
         return None
@@ -88,7 +98,8 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
+    """Write a file of work/, whole. UsageError if that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from importlib import metadata
 from pathlib import Path
 
@@ -18,6 +19,8 @@ OLDEST = (3, 11)
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - sandboxes lie there, see crash.client
 MEGABYTES = {"copies": 50, "PostgreSQL": 300, "crash lab": 30}
 """Free room that is needed, in 10⁶ bytes: beside the student's copies, for the database, for sandboxes."""
+PATIENCE = 2.0
+"""Seconds for which a lab that is open may take to answer."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,23 @@ def port() -> Finding:
     return Finding("port", "localhost can be listened at")
 
 
+def open_labs() -> Finding:
+    """Whether labs that were opened here, and are still open, answer."""
+    from jupyter_server.serverapp import list_running_servers  # noqa: PLC0415 - as slow as Jupyter
+
+    shown = {repository.root(), repository.work().parent}
+    ours = [server for server in list_running_servers() if Path(server["root_dir"]) in shown]
+    for server in ours:
+        try:
+            connection = HTTPConnection("localhost", server["port"], timeout=PATIENCE)
+            connection.request("GET", f"{server['base_url']}api")
+            connection.getresponse()
+        except (OSError, HTTPException):
+            said = f"the lab at port {server['port']} does not answer"
+            return Finding("open labs", said, f"close its page, and end its process: `kill -9 {server['pid']}`")
+    return Finding("open labs", f"at port {', '.join(str(server['port']) for server in ours)}" if ours else "none")
+
+
 def crash_lab() -> Finding:
     """Whether a process can be started and killed, and how fast that is."""
     from labkit.crash import CrashLabError, trial  # noqa: PLC0415 - what is broken is to be told, not raised here
@@ -153,7 +173,7 @@ def isolation() -> Iterator[Finding]:
         yield Finding(f"  {each.what}", str(each).partition(": ")[2], todo)
 
 
-QUICK: tuple[Callable[[], Finding], ...] = (python, packages, copies, port)
+QUICK: tuple[Callable[[], Finding], ...] = (python, packages, copies, port, open_labs)
 """What `labkit lab` looks at first."""
 SLOW: tuple[Callable[[], Finding], ...] = (kernel, crash_lab, postgres)
 

@@ -31,7 +31,7 @@ make lab      sets everything up and opens JupyterLab on the start page
 You need Python 3.11 or newer, and make. On Windows, use WSL. The first time takes about a minute.
 
 The lab copies chapters and exercises into `work/`. They are yours: what you have touched, nothing overwrites.
-What you have not is renewed when the course changes.
+What you have not is renewed when the course changes; `.venv/bin/labkit update` renews the rest around your answers.
 In an exercise, `check("01_file_storage")` says what your answers survive; so does `.venv/bin/labkit check 01`.
 Hand in the notebooks in `work/exercises/`.
 """

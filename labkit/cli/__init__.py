@@ -12,65 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from labkit import repository
-from labkit.cli import db, here
+from labkit.cli import db, here, judged
 from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
-
-AS_YOU = "runs as you, and may read and write what you may; `labkit grade` encloses what others wrote"
-"""Said of a notebook that lies neither in work/ nor in the course."""
-
-
-def check(arguments: argparse.Namespace) -> int:
-    """Judge one exercise and print a verdict per case; 1 unless all are met."""
-    from labkit.grading.judge import as_text, criteria, judge  # noqa: PLC0415 - `labkit --help` must not wait for it
-
-    exercise, cases = criteria.find(arguments.exercise)
-    copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
-    if arguments.file is None and not copy.exists():
-        raise UsageError(f"there is no {copy.name} in work/exercises: run `make lab` once, or name a file")
-    if arguments.file and not any(arguments.file.resolve().is_relative_to(ours) for ours in _ours()):
-        print(f"labkit: {arguments.file} {AS_YOU}", file=sys.stderr, flush=True)
-    result = judge.judge_notebook(exercise, arguments.file or copy, cases)
-    print(as_text.as_text(result))
-    return int(result.met < len(result.verdicts))
-
-
-def _ours() -> list[Path]:
-    return [folder.resolve() for folder in (repository.work(), repository.root())]
-
-
-def grade(arguments: argparse.Namespace) -> int:
-    """Grade a class and write its book."""
-    from labkit.grading.gradebook import command  # noqa: PLC0415 - `labkit --help` must not wait for the judge
-
-    command.main(arguments)
-    return 0
-
-
-def release(arguments: argparse.Namespace) -> int:
-    """Write what students get into a folder."""
-    from labkit import release as releasing  # noqa: PLC0415 - `labkit --help` must not wait for it
-
-    names = releasing.release(repository.root(), arguments.folder)
-    print(f"{len(names)} files for students are in {arguments.folder}: `make lab` there opens the lab")
-    return 0
-
-
-def criteria_check(arguments: argparse.Namespace) -> int:
-    """Say what is wrong with exercises and cases of one's own; 1 if anything is."""
-    from labkit.grading.judge import criteria, faults  # noqa: PLC0415 - `labkit --help` must not wait for the judge
-
-    found = False
-    for fault in faults.faults(arguments.folder):
-        found = True
-        print(fault, flush=True)
-    if not found:
-        known = criteria.exercises(arguments.folder)
-        cases = sum(len(each.cases) for each in known.values())
-        print(f"Nothing is wrong: exercises {', '.join(each.number for each in known.values())}, {cases} cases")
-    return int(found)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,41 +68,73 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command = commands.add_parser(
         "lab",
         help="open JupyterLab on the start page",
-        epilog="Everything else goes to Jupyter, for example --no-browser.",
+        epilog="Everything else goes to Jupyter. For example: labkit lab --port 8888 --no-browser",
         allow_abbrev=False,
     )
     command.add_argument("--port", type=port, metavar="N", help="this port and no other; the default is any free one")
     command.add_argument("--copy", action="store_true", help="only bring your copies in work/ up to date")
     command.set_defaults(run=here.lab)
 
-    command = commands.add_parser("doctor", help="say what works on this machine, and what to do about the rest")
+    command = commands.add_parser(
+        "update",
+        help="bring what has changed in the course into your copies, around what is yours",
+        epilog="For example: labkit update, after git pull",
+    )
+    command.set_defaults(run=here.update)
+
+    command = commands.add_parser(
+        "doctor",
+        help="say what works on this machine, and what to do about the rest",
+        epilog="For example: labkit doctor, or labkit doctor | grep 'NOT OK'",
+    )
     command.set_defaults(run=here.doctor)
 
-    command = commands.add_parser("check", help="judge one exercise, with a verdict per case")
+    command = commands.add_parser(
+        "progress",
+        help="show where you stand: chapters, predictions, exercises, criteria",
+        epilog="For example: labkit progress, or labkit progress | grep persists",
+    )
+    command.set_defaults(run=here.progress)
+
+    command = commands.add_parser(
+        "check", help="judge one exercise, with a verdict per case", epilog="For example: labkit check 01.saves_whole"
+    )
     command.add_argument("exercise", metavar="EXERCISE", help="01, 01_file_storage, or one case: 01.saves_whole")
     command.add_argument(
         "file", metavar="FILE", nargs="?", type=Path, help="a notebook; the default is your copy in work/"
     )
-    command.set_defaults(run=check)
+    command.set_defaults(run=judged.check)
 
-    command = commands.add_parser("grade", help="grade a class, or a part of it, and write its book")
+    command = commands.add_parser(
+        "grade",
+        help="grade a class, or a part of it, and write its book",
+        epilog="For example: labkit grade submissions --out graded --only 03",
+    )
     options.add_to(command)
-    command.set_defaults(run=grade)
+    command.set_defaults(run=judged.grade)
 
-    command = commands.add_parser("release", help="write what students get: no solutions, tests or tools")
+    command = commands.add_parser(
+        "release",
+        help="write what students get: no solutions, tests or tools",
+        epilog="For example: labkit release ../for-students",
+    )
     command.add_argument("folder", metavar="DIR", type=Path, help="an empty folder, or an earlier release")
-    command.set_defaults(run=release)
+    command.set_defaults(run=judged.release)
 
     command = commands.add_parser("criteria", help="exercises and cases of your own")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
-    action = actions.add_parser("check", help="say what is wrong with them, before anybody is graded")
+    action = actions.add_parser(
+        "check",
+        help="say what is wrong with them, before anybody is graded",
+        epilog="For example: labkit criteria check my-exercises",
+    )
     action.add_argument("folder", metavar="FOLDER", type=Path, help="a folder like exercises/, with a criteria.toml")
-    action.set_defaults(run=criteria_check)
+    action.set_defaults(run=judged.criteria_check)
 
     command = commands.add_parser("db", help="the embedded PostgreSQL, or the server in LABKIT_DSN")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
     for run in (db.start, db.stop, db.status, db.url, db.reset):
-        action = actions.add_parser(run.__name__, help=run.__doc__)
+        action = actions.add_parser(run.__name__, help=run.__doc__, epilog=f"For example: labkit db {run.__name__}")
         action.set_defaults(run=run)
     action.add_argument("--yes", action="store_true", help="do not ask")
 

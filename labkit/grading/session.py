@@ -10,6 +10,7 @@ from labkit.grading.judge.criteria import find, submission_of
 from labkit.grading.judge.judge import BY_HAND, Result, Status
 from labkit.grading.judge.request import Request
 from labkit.grading.notebook.cells import Cell
+from labkit.learner.state import note_cases
 from labkit.repository import UsageError
 
 _cells: dict[str, Cell] = {}
@@ -51,6 +52,7 @@ def check(name: str) -> None:
         result = BESIDE.judge(Request(name=name, submission=submission))
     except JudgeFailedError as error:
         raise BadRequest(f"The judge itself failed, which says nothing about your answer: {error}") from None
+    note_cases({f"{exercise.number}.{verdict.case}": verdict.status.value for verdict in result.verdicts})
     print(as_text(result))
     if result.met < len(result.verdicts):
         raise CriteriaNotMet(summary(result))

@@ -111,6 +111,17 @@ def test_the_main_path_fits_in_45_minutes(path):
 
 
 @pytest.mark.parametrize("path", **named(CHAPTERS))
+def test_predictions_are_asked(path):
+    """Not typed into a cell; each is revealed, and a chapter ends with how many were right."""
+    code = ["".join(cell["source"]) for cell in cells(path, "code")]
+    assert [source for source in code if re.search(r"^prediction\b", source, re.MULTILINE)] == []
+    asked, revealed = (sum(source.count(name) for source in code) for name in ("= predict(", "guess.reveal("))
+    assert asked == revealed > 0
+    ends = "my_progress()" if path.stem == "00_start_here" else "predictions()"
+    assert [source for source in code if source.endswith(ends)] != []
+
+
+@pytest.mark.parametrize("path", **named(CHAPTERS))
 def test_what_is_deeper_comes_after_the_main_path(path):
     """Cells tagged `deeper` are exactly those behind the line that ends the main path."""
     rest = cells(path)[len(main_path(path)) :]

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from labkit import cli, repository
+from labkit.cli import judged
 from labkit.repository import UsageError
 
 
@@ -53,6 +54,19 @@ def test_control_c_is_quiet(monkeypatch, capsys):
 
     assert cli.main(["lab"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["lab", "update", "doctor", "progress", "check", "grade", "release", "criteria check"]
+    + [f"db {action}" for action in ("start", "stop", "status", "url", "reset")],
+)
+def test_the_help_of_each_command_has_an_example(command, capsys):
+    """One that can be typed as it stands."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    assert f"example: labkit {command}" in capsys.readouterr().out
 
 
 def test_help_does_not_wait_for_jupyter():
@@ -106,7 +120,12 @@ def test_a_closed_pipe_ends_a_command_quietly(tmp_path, argv, stderr):
 
 def test_a_long_text_into_a_closed_pipe_is_quiet_too(tmp_path):
     """What does not fit into the buffer fails while it is printed."""
-    lines = "def check(_): print('x' * 100_000)", "from labkit import cli", "cli.check = check", "exit(cli.main())"
+    lines = (
+        "def check(_): print('x' * 100_000)",
+        "from labkit import cli; from labkit.cli import judged",
+        "judged.check = check",
+        "exit(cli.main())",
+    )
     ended = into_a_closed_pipe(tmp_path, "\n".join(lines), "check", "01")
     assert (ended.returncode, ended.stderr) == (141, b"")
 
@@ -129,6 +148,6 @@ def test_somebody_elses_notebook_is_said_to_run_unenclosed(tmp_path, capsys):
     theirs.write_bytes(SOLUTION.read_bytes())
 
     assert cli.main(["check", "01.saves_whole", str(theirs)]) == 0
-    assert capsys.readouterr().err == f"labkit: {theirs} {cli.AS_YOU}\n"
+    assert capsys.readouterr().err == f"labkit: {theirs} {judged.AS_YOU}\n"
     assert cli.main(["check", "01.saves_whole", str(SOLUTION)]) == 0
     assert capsys.readouterr().err == ""

@@ -1,17 +1,22 @@
 """`labkit doctor` on a machine with one part broken names that part, and the next step."""
 
 import shutil
+import socket
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
+from jupyter_server import serverapp
 
-from labkit import cli, crash, database, doctor
+from labkit import cli, crash, database, doctor, repository
 from labkit.crash import CrashLabError
 from labkit.database import DatabaseError
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.guarantees import Guarantee
+from labkit.isolation import process
 
 
 def fails(error):
@@ -64,6 +69,15 @@ def no_port(patch, _):
     patch.setattr(doctor, "bind_sockets", fails(OSError(99, "Cannot assign requested address")))
 
 
+def silent_lab(patch, _):
+    """A lab that was opened here does not answer any more."""
+    silent = socket.create_server(("localhost", 0))
+    patch.setattr(doctor, "PATIENCE", 0.1)
+    here = {"root_dir": str(repository.root()), "base_url": "/", "pid": 12345, "kept": silent}
+    servers = [{**here, "port": silent.getsockname()[1]}, {**here, "root_dir": "/elsewhere", "port": 1}]
+    patch.setattr(serverapp, "list_running_servers", lambda: iter(servers))
+
+
 def no_process(patch, _):
     """The crash lab's own process dies."""
     patch.setattr(crash, "trial", fails(CrashLabError("the crash lab's own process ended: killed")))
@@ -93,6 +107,7 @@ BROKEN = {
     no_right: ("copies", "cannot be written", "set LABKIT_WORK"),
     no_room("copies"): ("copies", "MB are free", "LABKIT_WORK"),
     no_port: ("port", "Cannot assign", "/etc/hosts"),
+    silent_lab: ("open labs", "does not answer", "`kill -9 12345`"),
     no_room("crash lab"): ("crash lab", "MB are free", "make room there"),
     no_process: ("crash lab", "ended: killed", "more processes and memory"),
     dead_process: ("crash lab", "ended by itself", "restart"),
@@ -124,10 +139,37 @@ def test_where_all_works_each_part_is_told(capsys):
     """Status 0; the parts of the machine come first, then what a grading is kept from."""
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
-    parts = ["Python", "packages", "copies", "port", "kernel", "crash lab", "PostgreSQL", *["files", "network"]]
+    parts = [
+        "Python",
+        "packages",
+        "copies",
+        "port",
+        "open labs",
+        "kernel",
+        "crash lab",
+        "PostgreSQL",
+        *["files", "network"],
+    ]
     places = [out.index(f" {part} ") for part in parts]
     assert places == sorted(places)
     assert "NOT OK" not in out
+
+
+def test_a_lab_that_answers_is_named(monkeypatch):
+    """Whoever opens a second one knows of the first."""
+    with HTTPServer(("localhost", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.handle_request).start()
+        mine = {"root_dir": str(repository.root()), "base_url": "/", "pid": 1, "port": server.server_port}
+        monkeypatch.setattr(serverapp, "list_running_servers", lambda: iter([mine]))
+        assert doctor.open_labs() == doctor.Finding("open labs", f"at port {server.server_port}")
+
+
+@pytest.mark.parametrize(("spawn", "how"), [(False, "by fork"), (True, "by fresh interpreters")])
+def test_it_says_how_processes_start(monkeypatch, spawn, how):
+    """A sweep that is slow has its reason told."""
+    monkeypatch.setattr(crash, "trial", lambda _: SimpleNamespace(how="returned"))
+    monkeypatch.setattr(process, "SPAWN", spawn)
+    assert f"starts processes {how}" in doctor.crash_lab().said
 
 
 def test_room_is_looked_for_where_the_folder_will_be(tmp_path, monkeypatch):

@@ -39,7 +39,8 @@ ROWS = [
         "isolation",
         "crash",
     ),
-    *("repository", "grading", "course", "gauntlet", "copies", "doctor", "start", "release", "cli"),
+    *("repository", "learner", "grading", "course", "gauntlet"),
+    *("copies", "merging", "update", "doctor", "start", "release", "cli"),
 ]
 """The table of the design, and `repository`, which only those who work on the repository may import."""
 ONLY = {
@@ -47,7 +48,8 @@ ONLY = {
     "crash": {"clock", "world", "llm", "database", "isolation"},
 }  # the world's process serves the model and keeps the database
 """Who may import less than all rows above."""
-ONLY_FOR = {"repository": {"grading", "course", "gauntlet", "copies", "doctor", "start", "release", "cli"}}
+LAST = {"copies", "merging", "update", "doctor", "start", "release", "cli"}
+ONLY_FOR = {"repository": {"learner", "grading", "course", "gauntlet", *LAST}}
 """Who may be imported by fewer than all rows below."""
 SLOW = {"IPython", "cloudpickle", "ipywidgets", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "sqlalchemy"}
 

@@ -1,6 +1,7 @@
 """What a student sees, in a real browser: `make system` runs it, and needs Chromium.
 
-The start page runs from top to bottom and shows its pictures; an exercise says in one line what is still to do.
+The start page runs from top to bottom and shows its pictures. It asks for predictions, and what came out waits.
+An exercise says in one line what is still to do.
 """
 
 import json
@@ -37,9 +38,19 @@ def page(lab):  # noqa: F811
         page.address = address
         page.goto(address.geturl())
         yield page
-        if folder := os.environ.get("LABKIT_SCREENSHOTS"):
-            page.screenshot(path=f"{folder}/{page.title().replace('/', '-')}.png")
+        keep(page, page.title().replace("/", "-"))
         browser.close()
+
+
+def keep(page, name: str) -> None:
+    """Screenshots, for whoever wants to look: in both themes, on a wide and on a narrow screen."""
+    if folder := os.environ.get("LABKIT_SCREENSHOTS"):
+        for theme in ("Dark", "Light"):
+            page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
+            for width in (800, 1280):
+                page.set_viewport_size({"width": width, "height": 800})
+                page.wait_for_timeout(1000)
+                page.screenshot(path=f"{folder}/{name}-{theme}-{width}.png")
 
 
 def run_all(page) -> list[dict]:
@@ -51,13 +62,28 @@ def run_all(page) -> list[dict]:
     return page.evaluate(OUTPUTS)
 
 
+def texts(cells: list[dict]) -> str:
+    """All that the cells' own outputs say."""
+    return json.dumps([cell["outputs"] for cell in cells])
+
+
+def by_keyboard(page, label: str, value: str) -> None:
+    """Type a number into the field of this label, go on to the button, and press it."""
+    field = page.get_by_label(label, exact=True)
+    field.scroll_into_view_if_needed()
+    field.focus()
+    for key in ("Control+A", *value, "Tab"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.textContent") == "Predict"
+    page.keyboard.press("Enter")
+
+
 def test_the_start_page_runs_and_shows_its_pictures(page):
     """Every cell ends without an error, and a sweep is seen as a picture that fits on a laptop's screen."""
     ran = run_all(page)
     page.get_by_role("heading", name="Start here").wait_for(state="attached")
     failed = [cell["source"] for cell in ran for output in cell["outputs"] if output["output_type"] == "error"]
     assert failed == []
-    assert any("You predicted 0; it is 1 of 5." in json.dumps(cell["outputs"]) for cell in ran)
     page.evaluate(
         "(notebook => notebook.scrollToItem(notebook.widgets.length - 2))(jupyterapp.shell.currentWidget.content)"
     )
@@ -65,6 +91,31 @@ def test_the_start_page_runs_and_shows_its_pictures(page):
     picture.wait_for()
     assert 300 < picture.bounding_box()["width"] <= 1280
     assert page.get_by_text("Would you like to get notified").count() == 0
+
+
+def test_a_prediction_is_asked_kept_and_compared(page):
+    """By keyboard alone; no answer stands before it, and a restart of the kernel forgets nothing."""
+    ran = run_all(page)
+    assert "it is 1 of 5" not in texts(ran)
+    assert page.get_by_text("Predict first: what came out appears here.").count() == 2
+    page.get_by_label("notify").scroll_into_view_if_needed()
+    keep(page, "asked")
+    by_keyboard(page, "From 0 to 5.", "0")
+    page.get_by_text("You predicted 0; it is 1 of 5. You were off by 1.").wait_for()
+    page.get_by_text("You predicted 0.", exact=True).wait_for()
+    picture = page.locator(".jp-RenderedImage img").first
+    picture.wait_for()
+    page.get_by_text("You predicted 0.", exact=True).scroll_into_view_if_needed()
+    keep(page, "predicted")
+
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    ran = run_all(page)
+    assert "Your prediction: 0." in texts(ran)
+    assert "You predicted 0; it is 1 of 5. You were off by 1." in texts(ran)
+    assert page.get_by_text("Predict first: what came out appears here.").count() == 1
+    assert "1 of 2, 0 right" in texts(ran), "the map knows"
+    page.get_by_text("what it promises").scroll_into_view_if_needed()
+    keep(page, "map")
 
 
 def test_an_unsolved_exercise_says_what_is_to_do(page):

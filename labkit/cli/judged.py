@@ -1,0 +1,62 @@
+"""`labkit check`, `labkit grade`, `labkit criteria check` and `labkit release`: the judge, and what instructors do."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from labkit import repository
+from labkit.repository import UsageError
+
+AS_YOU = "runs as you, and may read and write what you may; `labkit grade` encloses what others wrote"
+"""Said of a notebook that lies neither in work/ nor in the course."""
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Judge one exercise and print a verdict per case; 1 unless all are met."""
+    from labkit.grading.judge import as_text, criteria, judge  # noqa: PLC0415 - `labkit --help` must not wait for it
+
+    exercise, cases = criteria.find(arguments.exercise)
+    copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
+    if arguments.file is None and not copy.exists():
+        raise UsageError(f"there is no {copy.name} in work/exercises: run `make lab` once, or name a file")
+    if arguments.file and not any(arguments.file.resolve().is_relative_to(ours) for ours in _ours()):
+        print(f"labkit: {arguments.file} {AS_YOU}", file=sys.stderr, flush=True)
+    result = judge.judge_notebook(exercise, arguments.file or copy, cases)
+    print(as_text.as_text(result))
+    return int(result.met < len(result.verdicts))
+
+
+def _ours() -> list[Path]:
+    return [folder.resolve() for folder in (repository.work(), repository.root())]
+
+
+def grade(arguments: argparse.Namespace) -> int:
+    """Grade a class and write its book."""
+    from labkit.grading.gradebook import command  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+
+    command.main(arguments)
+    return 0
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """Write what students get into a folder."""
+    from labkit import release as releasing  # noqa: PLC0415 - `labkit --help` must not wait for it
+
+    names = releasing.release(repository.root(), arguments.folder)
+    print(f"{len(names)} files for students are in {arguments.folder}: `make lab` there opens the lab")
+    return 0
+
+
+def criteria_check(arguments: argparse.Namespace) -> int:
+    """Say what is wrong with exercises and cases of one's own; 1 if anything is."""
+    from labkit.grading.judge import criteria, faults  # noqa: PLC0415 - `labkit --help` must not wait for the judge
+
+    found = False
+    for fault in faults.faults(arguments.folder):
+        found = True
+        print(fault, flush=True)
+    if not found:
+        known = criteria.exercises(arguments.folder)
+        cases = sum(len(each.cases) for each in known.values())
+        print(f"Nothing is wrong: exercises {', '.join(each.number for each in known.values())}, {cases} cases")
+    return int(found)
