@@ -93,6 +93,19 @@ def by_async_httpx(key):
     asyncio.run(order())
 
 
+def side_by_side():
+    """Two orders at once, by a client each."""
+
+    async def order():
+        async with httpx.AsyncClient() as client:
+            return (await client.post(f"{URL}/orders", json={"item": 3})).status_code
+
+    async def orders():
+        return await asyncio.gather(order(), order())
+
+    return asyncio.run(orders())
+
+
 def by_asyncio(key):
     """As aiohttp does it: a transport of asyncio's own."""
 
@@ -147,6 +160,12 @@ def test_a_request_has_a_crash_point_before_it_after_it_and_after_the_reply(by):
     wrong = sweep(*ordering(by, ""), ordered_once, open_shop)
     assert [point.k for point in wrong.broken] == [1, 2]
     assert "had done POST /orders, before reply 201: it is not ordered once" in str(wrong)
+
+
+def test_requests_side_by_side_are_answered_although_one_connection_is_closed():
+    """Of clients that wait in one loop, whoever has its answer may close its connection first."""
+    assert trial(side_by_side, open_shop).value == [201, 201]
+    assert sweep(side_by_side, list, lambda seen: None, open_shop).problem is None
 
 
 @pytest.mark.slow

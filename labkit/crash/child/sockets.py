@@ -40,13 +40,17 @@ class Sockets:
 
     def soonest(self, waiting: Mapping[int, Any]) -> tuple[float, Any] | None:
         """Of the connections whose descriptors are waited for: after how many seconds, and to which, a piece comes."""
-        due = [(each.due, each) for client, each in self.connected.items() if client.fileno() in waiting]
+        due = [(each.due, each) for each in self._waited_for(waiting)]
         coming = min((pair for pair in due if pair[0] is not None), key=lambda pair: pair[0], default=None)
         return coming and (max(0.0, round(coming[0] - self._place.elapsed(), 9)), coming[1])
 
     def count(self, waiting: Mapping[int, Any]) -> int:
         """How many of these descriptors are such connections."""
-        return sum(client.fileno() in waiting for client in self.connected)
+        return len(self._waited_for(waiting))
+
+    def _waited_for(self, waiting: Mapping[int, Any]) -> list[Any]:
+        """One that was closed has no descriptor: selectors raise a ValueError for it."""
+        return [each for client, each in self.connected.items() if client.fileno() >= 0 and client.fileno() in waiting]
 
 
 ACTIVE: list[Sockets] = []

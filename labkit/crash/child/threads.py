@@ -44,7 +44,8 @@ class Order:
         for other, count in self._effects.items():
             if known.get(other, 0) < count:
                 two = f"{self._names[other]} and {self._names[me]}"
-                self.trace.refuse(f"change things in two threads in no order ({two})", "let one wait for the other")
+                how = "let one wait for the other by join, an Event or a queue"
+                self.trace.refuse(f"change things in two threads in no order ({two})", how)
         self._effects[me] = known[me] = known.get(me, 0) + 1
 
     def learn(self, known: Known) -> None:
