@@ -1,4 +1,4 @@
-"""Many crash points at a glance: folded by step; of many steps, those that are alike are joined. Few stand one by one."""
+"""Many crash points at a glance: folded by step; many steps that are alike are joined. Few stand one by one."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass

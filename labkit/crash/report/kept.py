@@ -17,9 +17,9 @@ def points(left: Sequence[PointLeft]) -> list[Point]:
     room, kept = ALL, {}
     outcomes = [(point, each) for point in left for each in point.outcomes]
     for point, each in sorted(outcomes, key=lambda item: item[1].failure is None):
-        if room > 0:
+        if room >= ROOM:
             calls, output = [Call(**call) for call in each.ledger], point.output + each.output
-            kept[point.k, id(each)] = scene(each.before, each.after, calls, output, min(room, ROOM))
+            kept[point.k, id(each)] = scene(each.before, each.after, calls, output)
             room -= kept[point.k, id(each)].size
 
     def with_scene(k: int, each: Left) -> Outcome:

@@ -52,7 +52,7 @@ def _render(template: str, **values: Any) -> str:
 
 def _fit(value: Any) -> Any:
     """A text without what is not seen; NUL, of which a lost block is full, has a sign of its own."""
-    if not isinstance(value, str) or isinstance(value, Markup) or is_printable(value):
+    if isinstance(value, Markup) or is_printable(str(value)):
         return value
-    text = ESCAPES.sub("", value.replace("\0", "␀"))
+    text = ESCAPES.sub("", str(value).replace("\0", "␀"))
     return "".join(char if is_printable(char) else "�" for char in text)

@@ -49,14 +49,17 @@ class Scene:
 
 
 def scene(
-    before: Mapping[str, str | None], after: Mapping[str, str | None], ledger: Sequence[Call], output: str,
-    room: int = ROOM,
-) -> Scene:  # fmt: skip
-    """The scene, of `room` characters at most: files that differ come first."""
+    before: Mapping[str, str | None],
+    after: Mapping[str, str | None],
+    ledger: Sequence[Call],
+    output: str,
+) -> Scene:
+    """The scene, of ROOM characters at most: files that differ come first."""
     found = sorted((_file(name, before, after) for name in {**before, **after}), key=lambda f: (f.state == "same",))
     calls = [_clip(str(call), 0) for call in ledger]
     files, told = [], []
-    room -= len(output := _clip(output, 0))
+    output = _clip(output, 0)
+    room = ROOM - len(output)
     for file in found:
         room -= len(file.name) + len(file.before or "") + len(file.after or "")
         if room >= 0:
@@ -65,8 +68,8 @@ def scene(
         room -= len(call)
         if room >= 0:
             told.append(call)
-    more = {"files": len(found) - len(files), "calls": len(calls) - len(told)}
-    cut = " and ".join(f"{count:,} {what}" for what, count in more.items() if count)
+    more = {"file": len(found) - len(files), "call": len(calls) - len(told)}
+    cut = " and ".join(f"{count:,} {what}{'s' * (count > 1)}" for what, count in more.items() if count)
     return Scene(tuple(files), tuple(told), output, cut)
 
 
