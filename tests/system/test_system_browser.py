@@ -162,8 +162,8 @@ def test_a_report_is_explored_by_keyboard_and_by_a_screen_reader(page, swept):
     """Tab goes from crash point to crash point, Enter and Space unfold; each row is named by what breaks there."""
     explore(page, swept, "report")
     tree = swept.aria_snapshot()
-    assert tree.startswith('- group "a short agent process killed:')
-    assert "1 process killed: ✕ breaks; power cut: ✕ breaks;" in tree
+    assert 'group "a short agent process killed: 3 of 11 crash points break it' in tree
+    assert "1 process killed: ✕ breaks; power cut: ○ survives;" in tree
     assert "0 process killed: ○ survives;" in tree
     assert "table" in tree
     page.get_by_text("The program, with X").click()
@@ -199,6 +199,51 @@ def test_a_report_in_a_notebook_from_elsewhere_is_explored_without_trust_and_ker
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     report = page.locator(".labkit-report")
     report.wait_for()
+    assert not report.get_by_text("point", exact=True).is_visible()
     assert report.locator("style").count() == report.locator("svg").count() == 0
-    assert "1 process killed: ✕ breaks; power cut: ✕ breaks;" in " ".join(report.inner_text().split())
+    assert "1 process killed: ✕ breaks; power cut: ○ survives;" in " ".join(report.inner_text().split())
     explore(page, report, "report untrusted")
+
+
+LOAD = """# answer: load_task
+def load_task(path):
+    try:
+        with open(path, "rb") as file:
+            return Task.model_validate_json(file.read())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise CorruptState(f"{path} does not hold a task") from None"""
+IN_PLACE = """# answer: save_task
+def save_task(task, path):
+    with open(path, "w") as file:
+        file.write(task.model_dump_json())"""
+
+
+def test_a_wrong_answer_shows_what_broke_it_and_hints_one_by_one(page, clone):  # noqa: F811
+    """The case, its line, its picture; each hint unfolds the next, by keyboard; the error stays one line."""
+    path = clone / WORK / "exercises" / "01_file_storage.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        if "".join(cell["source"]).startswith("# answer: save_task"):
+            cell["source"] = IN_PLACE
+        elif "".join(cell["source"]).startswith("# answer: load_task"):
+            cell["source"] = LOAD
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    opened(page, f"{WORK}/exercises/01_file_storage.ipynb")
+    run_all(page)
+    page.get_by_text("CriteriaNotMet: 0 of 1 cases met; failed: saves_whole").wait_for()
+    verdict = page.get_by_role("group", name="verdict on exercise 01")
+    assert verdict.get_by_text("✕ failed").is_visible()
+    assert 'with open(path, "w") as file' in verdict.locator("mark").first.inner_text()
+    assert verdict.get_by_text("save_task: 1 of 5 crash points breaks it").is_visible()
+    hint, following = (verdict.locator("summary", has_text=f"Hint {number} of 3") for number in (1, 2))
+    assert not following.is_visible()
+    hint.focus()
+    page.keyboard.press("Enter")
+    following.wait_for()
+    for name in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=name)
+        assert verdict.evaluate(CONTRAST) >= 4.5
+        keep(page, f"verdict {name}")

@@ -93,6 +93,8 @@ class DidNotSurviveError(AssertionError):
     def __init__(self, what: str, where: str = "", score: str = "", timeline: Timeline = ()) -> None:
         super().__init__("\n".join(filter(None, [score, what, where])))
         self.what, self.where, self.score, self.timeline = what, where, score, timeline
+        self.found: Findings | None = None
+        """All that the sweep found, for who shows it."""
 
 
 @dataclass(frozen=True)

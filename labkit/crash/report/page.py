@@ -20,14 +20,18 @@ from labkit.crash.report.scene import Scene
 FOLDER = Path(__file__).parent / "templates"
 
 
-def report(found: Findings) -> str:
-    """The report: a row for each crash point, which unfolds to what a crash there left."""
+def report(found: Findings, *, replayed: bool = False) -> str:
+    """The report: a row for each crash point, which unfolds to what a crash there left.
+
+    `replayed` unfolds the first that breaks the program.
+    """
     following = [*map(str, found.effects), "(the end)"]
     lines = [found.effects[point.k - 1].line if point.k else None for point in found.points]
     source = [(row, row[2:3] == margin.BREAKS) for row in margin.source(found).split("\n")] if found.points else []
+    rows, broken = folded(found), [*found.broken, None]
     return _render(
-        "report.html", found=found, rows=folded(found), following=following, lines=lines, source=source,
-        many=any(isinstance(row, Fold) for row in folded(found)),
+        "report.html", found=found, rows=rows, following=following, lines=lines, source=source,
+        opened=broken[0] if replayed else None, many=any(isinstance(row, Fold) for row in rows),
     )  # fmt: skip
 
 
@@ -37,17 +41,18 @@ def replay(title: str, scene: Scene, verdict: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment(folder: Path) -> Environment:
+    """For templates in this folder, which may use those of a report."""
     options = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    made = Environment(loader=FileSystemLoader(FOLDER), finalize=_fit, **options)  # noqa: S701 - it escapes
+    made = Environment(loader=FileSystemLoader([folder, FOLDER]), finalize=_fit, **options)  # noqa: S701 - it escapes
     made.globals |= {"numbers": numbers, "spans": spans, "points_of": points_of}
+    made.globals["style"] = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     made.tests["fold"] = lambda row: isinstance(row, Fold)
     return made
 
 
 def _render(template: str, **values: Any) -> str:
-    style = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    return _environment().get_template(template).render(style=style, **values)
+    return environment(FOLDER).get_template(template).render(**values)
 
 
 def _fit(value: Any) -> Any:
