@@ -88,6 +88,8 @@ def hint(name: str) -> None:
 
 
 def _find(name: str) -> Any:
+    if not isinstance(name, str):
+        raise BadRequest(f'name an exercise or a case in quotes, as in check("01"): {name!r} is no text')
     try:
         return find(name)
     except UsageError as error:
