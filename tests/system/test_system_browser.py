@@ -128,14 +128,26 @@ CONTRAST = """report => {
     return Math.min(...found); }"""
 
 
+def run_cell(page, folder, source: str) -> None:
+    """Open a notebook of this one cell, and run it."""
+    cell = {
+        "cell_type": "code",
+        "id": "sweep",
+        "source": source,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    notebook = {"cells": [cell], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "swept.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    opened(page, "swept.ipynb")
+    run_all(page)
+
+
 @pytest.fixture
 def swept(page, clone):  # noqa: F811
     """A notebook that has swept a short agent, and its report."""
-    cell = {"cell_type": "code", "id": "sweep", "source": SWEEP, "metadata": {}, "outputs": [], "execution_count": None}
-    notebook = {"cells": [cell], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
-    (clone / "swept.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    opened(page, "swept.ipynb")
-    run_all(page)
+    run_cell(page, clone, SWEEP)
     page.locator(".labkit-report").wait_for()
     return page.locator(".labkit-report")
 
@@ -202,6 +214,15 @@ def test_a_report_in_a_notebook_from_elsewhere_is_explored_without_trust_and_ker
     assert report.locator("style").count() == report.locator("svg").count() == 0
     assert "1 process killed: ✕ breaks; power cut: ○ survives;" in " ".join(report.inner_text().split())
     explore(page, report, "report untrusted")
+
+
+def test_the_player_runs_a_crash_point_again_and_shows_the_same_view(page, clone):  # noqa: F811
+    """It begins at the first that breaks the program."""
+    run_cell(page, clone, f"{SWEEP}.play()")
+    view = page.locator(".jp-OutputArea-output .labkit-report")
+    view.get_by_text("breaks: deploy_container was called twice").wait_for()
+    assert view.get_by_role("columnheader", name="after the restart").is_visible()
+    keep(page, "player")
 
 
 LOAD = """# answer: load_task
