@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from labkit.crash.report.walltimes import WallTimes
 from labkit.world import Call
 
 ROOM = 6_000
@@ -55,10 +56,12 @@ def scene(
     output: str,
 ) -> Scene:
     """The scene, of ROOM characters at most: files that differ come first."""
+    times = WallTimes()
+    before, after = ({name: text and times.put(text) for name, text in tree.items()} for tree in (before, after))
     found = sorted((_file(name, before, after) for name in {**before, **after}), key=lambda f: (f.state == "same",))
-    calls = [_clip(str(call), 0) for call in ledger]
+    calls = [_clip(times.put(str(call)), 0) for call in ledger]
     files, told = [], []
-    output = _clip(output, 0)
+    output = _clip(times.put(output), 0)
     room = ROOM - len(output)
     for file in found:
         room -= len(file.name) + len(file.before or "") + len(file.after or "")
