@@ -52,7 +52,7 @@ def environment(folder: Path) -> Environment:
 
 
 def _render(template: str, **values: Any) -> str:
-    return environment(FOLDER).get_template(template).render(**values)
+    return environment(FOLDER).get_template(template).render(**values).strip()
 
 
 def _fit(value: Any) -> Any:
