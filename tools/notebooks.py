@@ -55,6 +55,7 @@ def joined(outputs: list) -> list:
 
 def main() -> None:
     """Run the notebooks named on the command line, or all."""
+    os.environ["LABKIT_PROGRESS"] = "off"  # as under nbval: verdicts as text
     os.environ["LABKIT_WORK"] = str(ROOT / "tests")  # answers of the author's own would show in the capstone
     named = [Path(name).resolve() for name in sys.argv[1:]]
     everything = [path for folder in ("notebooks", "solutions") for path in sorted((ROOT / folder).glob("*.ipynb"))]

@@ -13,7 +13,10 @@ AS_YOU = "runs as you, and may read and write what you may; `labkit grade` enclo
 
 def check(arguments: argparse.Namespace) -> int:
     """Judge one exercise and print a verdict per case; 1 unless all are met."""
-    from labkit.grading.judge import as_text, criteria, judge  # noqa: PLC0415 - `labkit --help` must not wait for it
+    from rich.console import Console  # noqa: PLC0415 - `labkit --help` must not wait for it
+
+    from labkit.grading import on_terminal  # noqa: PLC0415
+    from labkit.grading.judge import criteria, judge  # noqa: PLC0415
 
     exercise, cases = criteria.find(arguments.exercise)
     copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
@@ -21,8 +24,9 @@ def check(arguments: argparse.Namespace) -> int:
         raise UsageError(f"there is no {copy.name} in work/exercises: run `make lab` once, or name a file")
     if arguments.file and not any(arguments.file.resolve().is_relative_to(ours) for ours in _ours()):
         print(f"labkit: {arguments.file} {AS_YOU}", file=sys.stderr, flush=True)
-    result = judge.judge_notebook(exercise, arguments.file or copy, cases)
-    print(as_text.as_text(result))
+    path = arguments.file or copy
+    judged = on_terminal.judged
+    result = judged(Console(), len(cases), lambda tell: judge.judge_notebook(exercise, path, cases, tell=tell))
     return int(result.met < len(result.verdicts))
 
 

@@ -33,7 +33,8 @@ from labkit.crash.client import CLIENT
 from labkit.crash.jobs import CrashLabError, Job, Limits, Memory, Observation, Programs, Stop
 from labkit.crash.lines import Line
 from labkit.crash.pickling import pickled, unwrapped
-from labkit.crash.report.findings import KILLED, POWER_CUT, DidNotSurviveError, Effect, Outcome, Point, outcome
+from labkit.crash.report import kept
+from labkit.crash.report.findings import KILLED, POWER_CUT, DidNotSurviveError, Effect, Outcome, Point
 from labkit.crash.report.replay import Replay
 from labkit.crash.report.report import Report
 from labkit.crash.services import service
@@ -93,7 +94,7 @@ def sweep(  # noqa: PLR0913 - each is named by whoever calls it
     return Report(
         name or unwrapped(run).__name__,
         [Effect(op, target, Line.first(lines)) for op, target, lines in swept.effects],
-        [Point(point.k, tuple(map(outcome, point.outcomes))) for point in swept.points],
+        kept.points(swept.points),
         power,
         swept.problem,
         Line.first(swept.lines),

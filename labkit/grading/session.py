@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from labkit.grading.judge.as_text import as_text
@@ -10,12 +11,15 @@ from labkit.grading.judge.criteria import find, submission_of
 from labkit.grading.judge.judge import BY_HAND, Result, Status
 from labkit.grading.judge.request import Request
 from labkit.grading.notebook.cells import Cell
+from labkit.grading.verdict_view import Shown, live
 from labkit.learner.state import note_cases
 from labkit.repository import UsageError
 
 _cells: dict[str, Cell] = {}
 """The cells that were run, the last one last: by id, else by answer, else by source."""
 _hints_given: Counter[str] = Counter()
+_failed: Counter[str] = Counter()
+"""How many checks in a row each case has failed."""
 
 
 class CriteriaNotMet(AssertionError):  # noqa: N818 - the name that notebooks and graders see
@@ -46,14 +50,19 @@ def check(name: str) -> None:
 
     `name` is an exercise or one of its cases: check("01"), check("01_file_storage"), check("01.saves_whole").
     """
-    exercise, _ = _find(name)
+    exercise, cases = _find(name)
     submission = submission_of(exercise, list(_cells.values()))
+    request = Request(name=name, submission=submission)
     try:
-        result = BESIDE.judge(Request(name=name, submission=submission))
+        if live():
+            shown = Shown(exercise, cases, submission, _failed)
+            result = shown.judged(partial(BESIDE.judge, request.model_copy(update=shown.wanted)))
+        else:
+            result = BESIDE.judge(request)
+            print(as_text(result))
     except JudgeFailedError as error:
         raise BadRequest(f"The judge itself failed, which says nothing about your answer: {error}") from None
     note_cases({f"{exercise.number}.{verdict.case}": verdict.status.value for verdict in result.verdicts})
-    print(as_text(result))
     if result.met < len(result.verdicts):
         raise CriteriaNotMet(summary(result))
 
@@ -81,6 +90,8 @@ def hint(name: str) -> None:
 
 
 def _find(name: str) -> Any:
+    if not isinstance(name, str):
+        raise BadRequest(f'name an exercise or a case in quotes, as in check("01"): {name!r} is no text')
     try:
         return find(name)
     except UsageError as error:

@@ -86,6 +86,22 @@ def test_the_player_shows_the_crash_point_that_its_slider_names(capsys):
     assert "At crash point 0 everything is durable: a power cut loses nothing." in capsys.readouterr().out
 
 
+def test_a_report_and_a_replay_are_a_page_a_picture_and_text(capsys, monkeypatch):
+    """A notebook chooses what it can show; nbval compares page and text, which say the same each time."""
+    shown = []
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda *data: shown.append(data))
+    REPORT._ipython_display_()
+    REPORT._ipython_display_()
+    (data, metadata), again = shown
+    assert data == again[0]
+    assert {*data} == {"text/html", "image/png", "text/plain"}
+    assert metadata == {"image/png": {"alt": REPORT.verdict}}
+    assert data["text/plain"] == f"{REPORT.verdict}\n{REPORT.table()}"
+    assert "what the crash left" in data["text/html"]
+    assert capsys.readouterr().out == f"{REPORT.explanation()}\n" * 2
+    assert "what the crash left" in REPORT.replay(1)._repr_html_()
+
+
 def test_a_report_is_plain_data_on_request():
     """It goes through JSON and back unchanged."""
     data = REPORT.to_json()

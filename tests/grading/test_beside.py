@@ -8,7 +8,7 @@ import pytest
 from corpora import CORPORA, submission
 
 from labkit.grading.judge.beside import JudgeBeside, JudgeFailedError
-from labkit.grading.judge.request import Request
+from labkit.grading.judge.request import News, Request
 
 CASE = "02.key_survives_restart"
 _, _, _, WRONG = next(row for row in CORPORA["02"].WRONG if row[1] == "key_survives_restart")
@@ -36,6 +36,20 @@ def test_one_process_judges_all_checks_and_forgets_each(beside):
     assert [each.verdicts[0].status for each in (first, wrong)] == ["PASS", "FAIL"]
     assert beside.judge(asked()) == first
     assert beside.pid == pid
+
+
+def test_each_verdict_is_told_as_it_is_found(beside):
+    """Before the result, in its order; with a picture of what broke it only where one is asked for."""
+    in_place = next(answers for _, case, _, answers in CORPORA["01"].WRONG if case == "saves_whole")
+    request, told = Request(name="01.saves_whole", submission=submission("01", [*in_place])), []
+    result = beside.judge(request, told.append)
+    assert told == [News(verdict=result.verdicts[0])]
+    for replayed in (set(), {"saves_whole"}):
+        asked_for = request.model_copy(update={"pictures": True, "replayed": replayed})
+        assert beside.judge(asked_for, told.append) == result
+        assert told[-1].verdict == result.verdicts[0]
+        assert "✕ breaks" in told[-1].page
+        assert told[-1].page.count("<details open>") == len(replayed)
 
 
 def test_a_judge_that_is_gone_says_nothing_of_the_answer_and_is_started_anew(beside):

@@ -265,6 +265,13 @@ def test_hints_come_one_by_one():
     ]
 
 
+def test_what_is_no_name_at_all_is_one_line():
+    """A number is what `check(01)` would be for who forgets the quotes."""
+    assert in_ipython("from labkit import check", "check(1)").splitlines()[-1] == (
+        'name an exercise or a case in quotes, as in check("01"): 1 is no text'
+    )
+
+
 def test_a_judged_process_loads_the_program_and_no_judge():
     """Each process of a sweep would wait for what it loads; what all need is loaded before they are forked."""
     program = rebuild(EXERCISE, submission_from(read_notebook(SOLUTION), {}))

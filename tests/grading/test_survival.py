@@ -4,7 +4,7 @@ import pytest
 
 from labkit.crash import KILLED, POWER_CUT, DidNotSurviveError, Effect, Line, Outcome, Point, Report
 from labkit.crash.under_test import text_of
-from labkit.grading.judge.survival import assert_survives
+from labkit.grading.judge.survival import as_theirs, assert_survives
 
 THEIRS, OURS = Line("<answer resume>", "resume", 4), Line("/somewhere/labkit/files.py", "_get", 92)
 EFFECTS = [Effect("tool", "charge", THEIRS), Effect("tool", "notify", OURS), Effect("RETURN", "", None)]
@@ -112,3 +112,15 @@ def test_of_an_error_about_sql_the_first_line_is_told(module, said):
     """What follows is the statement, and where to read more. Other errors say on other lines what is wrong."""
     kind = type("Error", (AboutSqlError,), {"__module__": module})
     assert text_of(kind("no such column\n[SQL: …]")) == said
+
+
+def test_what_is_shown_of_a_sweep_speaks_of_the_learner_s_function_and_lines():
+    """Neither our lines nor the names of a sweep's parts; the verdict carries it."""
+    swept = report(1, said="on restart, recovery raised KeyError: 'a'", line=OURS)
+    with pytest.raises(DidNotSurviveError) as raised:
+        assert_survives(swept)
+    found = raised.value.found
+    assert found == as_theirs(swept, "resume")
+    assert found.points[1].outcomes[0].reason == "after the restart, resume raised KeyError: 'a'"
+    assert found.points[1].outcomes[0].line is None
+    assert [effect.line for effect in found.effects] == [THEIRS, None, None]

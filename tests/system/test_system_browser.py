@@ -1,7 +1,8 @@
 """What a student sees, in a real browser: `make system` runs it, and needs Chromium.
 
 The start page runs from top to bottom and shows its pictures. It asks for predictions, and what came out waits.
-An exercise says in one line what is still to do.
+An exercise says in one line what is still to do. A report is explored by keyboard, by a screen reader, in both themes,
+on a narrow screen, in a notebook from elsewhere. LABKIT_SCREENSHOTS=folder keeps what was seen.
 """
 
 import json
@@ -14,6 +15,7 @@ from running_lab import address_of, clone, lab  # noqa: F401 - fixtures
 
 from labkit.repository import WORK
 
+KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 IDLE = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status == 'idle'"
 READY = """async () => {
@@ -51,6 +53,12 @@ def keep(page, name: str) -> None:
                 page.set_viewport_size({"width": width, "height": 800})
                 page.wait_for_timeout(1000)
                 page.screenshot(path=f"{folder}/{name}-{theme}-{width}.png")
+
+
+def opened(page, path: str) -> None:
+    """Open a notebook of the lab, alone."""
+    page.goto(page.address._replace(path=f"/lab/tree/{path}", query=f"{page.address.query}&reset").geturl())
+    page.wait_for_function("window.jupyterapp && jupyterapp.shell.currentWidget?.sessionContext")
 
 
 def run_all(page) -> list[dict]:
@@ -120,11 +128,187 @@ def test_a_prediction_is_asked_kept_and_compared(page):
 
 def test_an_unsolved_exercise_says_what_is_to_do(page):
     """The first check stops the run with its verdict and one line, no traceback."""
-    address = page.address._replace(
-        path=f"/lab/tree/{WORK}/exercises/01_file_storage.ipynb", query=f"{page.address.query}&reset"
-    )
-    page.goto(address.geturl())
+    opened(page, f"{WORK}/exercises/01_file_storage.ipynb")
     said = json.dumps(run_all(page))
     assert "TODO  saves_whole" in said
     page.get_by_text("CriteriaNotMet: 0 of 1 cases met; to do: saves_whole").wait_for()
     assert page.get_by_text("Traceback").count() == 0
+
+
+SWEEP = """import os
+from pathlib import Path
+from labkit.crash import sweep
+from labkit.world import ack, tool
+
+def run():
+    for step in ("deploy_container", "configure_monitoring", "notify"):
+        if not os.path.exists(step):
+            tool(step, service="shop")
+            Path(step).write_text("done")
+
+def once(seen):
+    names = [call.tool for call in seen.ledger]
+    assert len({*names}) == len(names), f"{names[0]} was called twice"
+
+report = sweep(run, run, once, power=True, name="a short agent")
+report"""
+CONTRAST = """report => {
+    const parts = text => text.match(/[\\d.]+/g).map(Number);
+    const light = rgb => { const [r, g, b] = rgb.map(v => v / 255).map(
+        v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+    const behind = element => { const layers = [];
+        for (; element; element = element.parentElement) {
+            const [r, g, b, a = 1] = parts(getComputedStyle(element).backgroundColor);
+            layers.push([r, g, b, a]); if (a == 1) break; }
+        return layers.reduceRight((under, [r, g, b, a]) => [r, g, b].map((v, i) => v * a + under[i] * (1 - a)),
+                                  [255, 255, 255]); };
+    const found = [];
+    const walker = document.createTreeWalker(report, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        if (!walker.currentNode.data.trim() || element.tagName == 'STYLE') continue;
+        const under = behind(element), [r, g, b, a = 1] = parts(getComputedStyle(element).color);
+        const [one, other] = [light([r, g, b].map((v, i) => v * a + under[i] * (1 - a))), light(under)];
+        found.push((Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)); }
+    return Math.min(...found); }"""
+
+
+def run_cell(page, folder, source: str) -> None:
+    """Open a notebook of this one cell, and run it."""
+    cell = {
+        "cell_type": "code",
+        "id": "sweep",
+        "source": source,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    notebook = {"cells": [cell], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "swept.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    opened(page, "swept.ipynb")
+    run_all(page)
+
+
+@pytest.fixture
+def swept(page, clone):  # noqa: F811
+    """A notebook that has swept a short agent, and its report."""
+    run_cell(page, clone, SWEEP)
+    page.locator(".labkit-report").wait_for()
+    return page.locator(".labkit-report")
+
+
+def explore(page, report, name: str) -> None:
+    """Open the first crash point that breaks the program, by keyboard alone."""
+    first, second = (report.locator(":scope > details").nth(number) for number in (0, 1))
+    left = second.get_by_text("what the crash left").first
+    first.locator("> summary").focus()
+    page.keyboard.press("Tab")
+    assert second.locator("> summary").evaluate("row => row === document.activeElement")
+    assert not left.is_visible()
+    page.keyboard.press("Enter")
+    left.wait_for()
+    assert second.get_by_text("deploy_container was called twice").first.is_visible()
+    keep(page, name)
+    page.keyboard.press("Space")
+    left.wait_for(state="hidden")
+    page.keyboard.press("Enter")
+    left.wait_for()
+
+
+def test_a_report_is_explored_by_keyboard_and_by_a_screen_reader(page, swept):
+    """Tab goes from crash point to crash point, Enter and Space unfold; each row is named by what breaks there."""
+    explore(page, swept, "report")
+    tree = swept.aria_snapshot()
+    assert 'group "a short agent process killed: 3 of 11 crash points break it' in tree
+    assert "1 process killed: ✕ breaks; power cut: ○ survives;" in tree
+    assert "0 process killed: ○ survives;" in tree
+    assert "table" in tree
+    page.get_by_text("The program, with X").click()
+    assert "tool(step, service" in swept.locator("mark").first.inner_text()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_a_report_is_readable_in_every_theme_and_on_a_narrow_screen(page, swept, theme):
+    """Text stands out at least 4.5 to 1, and nothing is wider than its column, at 1280 and at 800 pixels."""
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=theme)
+    for row in swept.locator("details").all():
+        row.evaluate("details => { details.open = true; }")
+    for width in (1280, 800):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(200)
+        assert swept.evaluate("report => report.scrollWidth <= report.clientWidth")
+        assert swept.evaluate("report => report.clientWidth") > 300
+        keep(page, f"report {theme} {width}")
+    assert swept.evaluate(CONTRAST) >= 4.5
+
+
+@pytest.mark.usefixtures("swept")
+def test_a_report_in_a_notebook_from_elsewhere_is_explored_without_trust_and_kernel(page, clone):  # noqa: F811
+    """JupyterLab takes style and SVG away: the crash points still unfold, and their words say what the marks said."""
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = json.loads((clone / "swept.ipynb").read_text("utf-8"))
+    saved["metadata"]["title"] = "sent by somebody"
+    (clone / "sent.ipynb").write_text(json.dumps(saved), encoding="utf-8")
+    opened(page, "sent.ipynb")
+    page.evaluate(READY)
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    report = page.locator(".labkit-report")
+    report.wait_for()
+    assert report.locator("style").count() == report.locator("svg").count() == 0
+    assert "1 process killed: ✕ breaks; power cut: ○ survives;" in " ".join(report.inner_text().split())
+    explore(page, report, "report untrusted")
+
+
+def test_the_player_runs_a_crash_point_again_and_shows_the_same_view(page, clone):  # noqa: F811
+    """It begins at the first that breaks the program."""
+    run_cell(page, clone, f"{SWEEP}.play()")
+    view = page.locator(".jp-OutputArea-output .labkit-report")
+    view.get_by_text("breaks: deploy_container was called twice").wait_for()
+    assert view.get_by_role("columnheader", name="after the restart").is_visible()
+    keep(page, "player")
+
+
+LOAD = """# answer: load_task
+def load_task(path):
+    try:
+        with open(path, "rb") as file:
+            return Task.model_validate_json(file.read())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise CorruptState(f"{path} does not hold a task") from None"""
+IN_PLACE = """# answer: save_task
+def save_task(task, path):
+    with open(path, "w") as file:
+        file.write(task.model_dump_json())"""
+
+
+def test_a_wrong_answer_shows_what_broke_it_and_hints_one_by_one(page, clone):  # noqa: F811
+    """The case, its line, its picture; each hint unfolds the next, by keyboard; the error stays one line."""
+    path = clone / WORK / "exercises" / "01_file_storage.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        if "".join(cell["source"]).startswith("# answer: save_task"):
+            cell["source"] = IN_PLACE
+        elif "".join(cell["source"]).startswith("# answer: load_task"):
+            cell["source"] = LOAD
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    opened(page, f"{WORK}/exercises/01_file_storage.ipynb")
+    run_all(page)
+    page.get_by_text("CriteriaNotMet: 0 of 1 cases met; failed: saves_whole").wait_for()
+    verdict = page.get_by_role("group", name="verdict on exercise 01")
+    assert verdict.get_by_text("✕ failed").is_visible()
+    assert 'with open(path, "w") as file' in verdict.locator("mark").first.inner_text()
+    assert verdict.get_by_text("save_task: 1 of 5 crash points breaks it").is_visible()
+    hint, following = (verdict.locator("summary", has_text=f"Hint {number} of 3") for number in (1, 2))
+    assert not following.is_visible()
+    hint.focus()
+    page.keyboard.press("Enter")
+    following.wait_for()
+    for name in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=name)
+        assert verdict.evaluate(CONTRAST) >= 4.5
+        keep(page, f"verdict {name}")

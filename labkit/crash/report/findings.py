@@ -2,10 +2,11 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labkit.crash.asked import Left
 from labkit.crash.lines import Line
+from labkit.crash.report.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Outcome:
     """The process id of an earlier life, where another process has it now (modelled); 0 if nobody has."""
     line: Line | None = None
     """Where the recovery failed."""
+    scene: Scene | None = field(default=None, repr=False, compare=False)
+    """What the crash left; None if there was no room for it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class DidNotSurviveError(AssertionError):
     def __init__(self, what: str, where: str = "", score: str = "", timeline: Timeline = ()) -> None:
         super().__init__("\n".join(filter(None, [score, what, where])))
         self.what, self.where, self.score, self.timeline = what, where, score, timeline
+        self.found: Findings | None = None
+        """All that the sweep found, for who shows it."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def player(report: Findings, replay: Callable[[int, str], Replay]) -> ipywidgets
         view.clear_output(wait=True)
         with view:
             try:
-                print(cached(point.value, model.value))
+                display(cached(point.value, model.value))
             except ValueError:
                 print(f"At crash point {point.value} everything is durable: a {model.value} loses nothing.")
 

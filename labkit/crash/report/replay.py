@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labkit.crash.report.scene import scene
 from labkit.world import Call
 
 WIDTH = 70
@@ -32,6 +33,11 @@ class Replay:
         return "\n".join([*parts, "", self.verdict])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from labkit.crash.report import page  # noqa: PLC0415 - templates are for notebooks
+
+        return page.replay(self.title, scene(self.before, self.after, self.ledger, self.output), self.verdict)
 
 
 def listing(files: Mapping[str, str | None]) -> list[str]:

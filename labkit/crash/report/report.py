@@ -90,9 +90,12 @@ class Report(Findings):
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data  # noqa: PLC0415 - only IPython calls this
 
+        from labkit.crash.report import page  # noqa: PLC0415 - templates are for notebooks
+
         text = f"{self.verdict}\n{self.table()}"
         publish_display_data(
-            {"image/png": picture.timeline(self), "text/plain": text}, {"image/png": {"alt": self.verdict}}
+            {"text/html": page.report(self), "image/png": picture.timeline(self), "text/plain": text},
+            {"image/png": {"alt": self.verdict}},
         )
         for text in filter(None, [self.explanation(), self.unexplored()]):
             print(text)
@@ -103,7 +106,12 @@ class Report(Findings):
             "name": self.name,
             "effects": [str(effect) for effect in self.effects],
             "points": [
-                {"k": p.k, "survives": p.survives, "outcomes": [asdict(o) for o in p.outcomes]} for p in self.points
+                {"k": point.k, "survives": point.survives, "outcomes": [_plain(outcome) for outcome in point.outcomes]}
+                for point in self.points
             ],
             "problem": self.problem,
         }
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    return {name: value for name, value in asdict(replace(outcome, scene=None)).items() if name != "scene"}

@@ -9,11 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import IO
 
 from labkit.grading.judge.judge import Result
-from labkit.grading.judge.request import Request
+from labkit.grading.judge.request import News, Request
+
+LAST = b"{}"
+"""Comes between the news of verdicts and the result."""
 
 
 class JudgeFailedError(RuntimeError):
@@ -32,11 +36,16 @@ class JudgeBeside:
         """Its process id, once it was started."""
         return self._process.pid if self._process else None
 
-    def judge(self, request: Request) -> Result:
-        """What it answers. JudgeFailedError if it does not; whatever interrupts the wait ends the judge."""
+    def judge(self, request: Request, tell: Callable[[News], None] = lambda _: None) -> Result:
+        """What it answers; each verdict is told as it comes.
+
+        JudgeFailedError if it does not answer; whatever interrupts the wait ends the judge.
+        """
         self._start()
         try:
             self._channel.send_bytes(request.model_dump_json().encode())
+            while (said := self._channel.recv_bytes()) != LAST:
+                tell(News.model_validate_json(said))
             return Result.model_validate_json(self._channel.recv_bytes())
         except (EOFError, OSError):
             self._process.wait()
@@ -88,7 +97,9 @@ def main() -> None:
             request = channel.recv_bytes()
         except (EOFError, ConnectionResetError):
             return
-        channel.send_bytes(Request.model_validate_json(request).answer())
+        result = Request.model_validate_json(request).answer(lambda n: channel.send_bytes(n.model_dump_json().encode()))
+        channel.send_bytes(LAST)
+        channel.send_bytes(result)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One judge for the notebook, the terminal and the grading of a class. The student's code runs in children only."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from labkit.crash import CrashLabError, trial
 from labkit.crash.jobs import LabEndedError
 from labkit.crash.printable import printable
+from labkit.crash.report.findings import Findings
 from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.cells_as_written import explained
 from labkit.grading.judge.criteria import Case, Exercise, read_submission
@@ -75,20 +76,31 @@ class Result(BaseModel):
         return sum(verdict.status is Status.PASS for verdict in self.verdicts)
 
 
-def judge_notebook(exercise: Exercise, path: Path, cases: Iterable[Case], seed: int = 0) -> Result:
+Tell = Callable[[Verdict, Findings | None], None]
+"""Is called with each verdict, and with what a sweep found that failed it."""
+
+
+def judge_notebook(
+    exercise: Exercise, path: Path, cases: Iterable[Case], seed: int = 0, tell: Tell = lambda *_: None
+) -> Result:
     """Judge the notebook at `path`. UsageError if it cannot be read."""
-    return judge(exercise, read_submission(exercise, path), cases, seed)
+    return judge(exercise, read_submission(exercise, path), cases, seed, tell=tell)
 
 
 def judge(
-    exercise: Exercise, submission: Submission, cases: Iterable[Case], seed: int = 0, seconds: float | None = None
-) -> Result:
+    exercise: Exercise, submission: Submission, cases: Iterable[Case], seed: int = 0, seconds: float | None = None,
+    tell: Tell = lambda *_: None,
+) -> Result:  # fmt: skip
     """Judge `cases`, in the order of the exercise. The seed draws their inputs.
 
     A case that takes more than `seconds` of real time fails; then this must be the main thread of a process.
     """
     sitting, wanted = Sitting(exercise, submission, seed, seconds), {case.id for case in cases}
-    verdicts = [sitting.verdict(case) for case in exercise.cases if case.id in wanted]
+    verdicts = []
+    for case in exercise.cases:
+        if case.id in wanted:
+            verdicts.append(sitting.verdict(case))
+            tell(verdicts[-1], sitting.found.get(case.id))
     notes = [*submission.notes, *_skipped(sitting.program, seconds)]
     return Result(stem=exercise.stem, title=exercise.title, seed=seed, verdicts=verdicts, notes=notes)
 
@@ -104,6 +116,8 @@ class Sitting:
         self.program = rebuild(exercise, submission)
         self._errors = self.program.errors()
         self._verdicts: dict[str, Verdict] = {}
+        self.found: dict[str, Findings] = {}
+        """Case → what the sweep found that failed it."""
 
     def verdict(self, case: Case) -> Verdict:
         """The verdict on a case. What the case depends on is judged first."""
@@ -141,6 +155,8 @@ class Sitting:
             verdict.score = printable(str(getattr(error, "score", "")))
             verdict.timeline = [(printable(effect), survives) for effect, survives in getattr(error, "timeline", ())]
             verdict.next = case.next
+            if found := getattr(error, "found", None):
+                self.found[case.id] = found
             return verdict
         except Exception as error:  # noqa: BLE001 - whatever an answer made the judge do, it costs this case alone
             return Verdict.of(case, Status.LOOK, f"the judge itself failed ({type(error).__name__}): {BY_HAND}")

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from labkit.crash import KILLED, DidNotSurviveError, Line, Outcome, Report, Trial
+from labkit.crash import KILLED, DidNotSurviveError, Line, Outcome, Point, Report, Trial
+from labkit.crash.report.findings import Findings
 
 ANSWER = "<answer"
 """How the file names of answers begin."""
@@ -80,11 +81,24 @@ def assert_survives(report: Report, effects: int = 1, *, prepared: str = "", mom
     if told := counterexample(report, report.name, prepared, moment):
         score, timeline = ("", ()) if report.problem else (report.score(), report.timeline())
         what = f"{'Even without a kill: ' * told.harmless}{told.what}"
-        raise DidNotSurviveError(what, str(told.line or ""), score, timeline)
+        error = DidNotSurviveError(what, str(told.line or ""), score, timeline)
+        error.found = None if report.problem else as_theirs(report, report.name, prepared)
+        raise error
     done = [str(effect) for effect in report.effects if effect.op not in {"ACK", "RETURN"}]
     if len(done) < effects:
         did = f"did only this: {', '.join(done)}" if done else "did nothing that lasts"
         raise DidNotSurviveError(f"{report.name} {did}. What does nothing survives any crash")
+
+
+def as_theirs(report: Report, who: str, prepared: str = "") -> Findings:
+    """What a sweep found, to be shown to a learner: in these words, and of lines only those of answers."""
+
+    def outcome(seen: Outcome) -> Outcome:
+        return replace(seen, reason=in_words(seen.reason, who, prepared), line=theirs(seen.line))
+
+    effects = [replace(effect, line=theirs(effect.line)) for effect in report.effects]
+    points = [Point(point.k, tuple(map(outcome, point.outcomes))) for point in report.points]
+    return replace(report, effects=effects, points=points)
 
 
 def _is_whole(outcome: Outcome) -> bool:
