@@ -17,6 +17,8 @@ from labkit.learner.tally import chapters, sentence
 
 NOT_BEGUN = "not begun"
 MET = "PASS"
+LEFT = 'style="text-align: left"'
+"""In place of Jupyter's own: texts are read from the left."""
 
 
 class Map(NamedTuple):
@@ -85,8 +87,11 @@ def _met(kept: State, cases: Collection[str]) -> str:
 def _table(rows: list[tuple[str, ...]]) -> str:
     """In HTML, for a narrow screen and for a screen reader."""
     head, *body = [[escape(text) for text in row] for row in rows]
-    heads = "".join(f'<th scope="col">{text}</th>' for text in head)
-    lines = [f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{text}</td>" for text in row[1:])}</tr>' for row in body]
+    heads = "".join(f'<th scope="col" {LEFT}>{text}</th>' for text in head)
+    lines = []
+    for name, *texts in body:
+        rest = "".join(f"<td {LEFT}>{text}</td>" for text in texts)
+        lines.append(f'<tr><th scope="row" {LEFT}>{name}</th>{rest}</tr>')
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 

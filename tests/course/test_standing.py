@@ -1,6 +1,7 @@
 """The map says where a student stands, in words, in a notebook and in a terminal alike."""
 
 import io
+import re
 
 import pytest
 import rich.console
@@ -87,7 +88,7 @@ def test_who_looks_sees_tables_with_the_same_words():
     kept.last.append("a < b")
     shown = kept._repr_mimebundle_()
     assert shown["text/plain"] == str(kept)
-    assert '<th scope="row">1. File storage</th><td>not begun</td><td>not begun</td>' in shown["text/html"]
+    assert re.search('<th scope="row" [^>]*>1. File storage</th><td [^>]*>not begun</td>', shown["text/html"])
     for row in (*kept.chapters, *kept.criteria):
         assert all(text in shown["text/html"] for text in row)
     assert "<p>a &lt; b</p>" in shown["text/html"]
