@@ -4,7 +4,10 @@ The same in a notebook, in a terminal, and where nobody has begun. All that it s
 """
 
 from collections.abc import Collection
+from html import escape
 from typing import NamedTuple
+
+from IPython.display import display
 
 from labkit import repository
 from labkit.grading.judge.criteria import criteria, exercises
@@ -14,6 +17,8 @@ from labkit.learner.tally import chapters, sentence
 
 NOT_BEGUN = "not begun"
 MET = "PASS"
+LEFT = 'style="text-align: left"'
+"""In place of Jupyter's own: texts are read from the left."""
 
 
 class Map(NamedTuple):
@@ -28,11 +33,19 @@ class Map(NamedTuple):
         blocks = [_aligned(self.chapters), _aligned(self.criteria), self.last]
         return "\n\n".join("\n".join(block) for block in blocks)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        tables = [_table(self.chapters), _table(self.criteria)]
+        lines = [f"<p>{escape(line)}</p>" for line in self.last]
+        return {"text/html": "\n".join([*tables, *lines]), "text/plain": str(self)}
+
 
 def my_progress() -> None:
     """Show where you stand: chapters, predictions, exercises, and the criteria of the course."""
     try:
-        print(map_of(state.read() if state.is_watched() else State()))
+        if state.is_watched():
+            display(map_of(state.read()))
+        else:
+            print(map_of(State()))
     except UnkeptError as error:
         print(error)
 
@@ -69,6 +82,17 @@ def _met(kept: State, cases: Collection[str]) -> str:
     if not any(case in kept.cases for case in cases):
         return NOT_BEGUN
     return f"{met} of {len(cases)} met{', done' if met == len(cases) else ''}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """In HTML, for a narrow screen and for a screen reader."""
+    head, *body = [[escape(text) for text in row] for row in rows]
+    heads = "".join(f'<th scope="col" {LEFT}>{text}</th>' for text in head)
+    lines = []
+    for name, *texts in body:
+        rest = "".join(f"<td {LEFT}>{text}</td>" for text in texts)
+        lines.append(f'<tr><th scope="row" {LEFT}>{name}</th>{rest}</tr>')
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

@@ -22,7 +22,7 @@ def ask(prediction: "Prediction") -> ipywidgets.Widget:
     fields, value = _fields(prediction.kind)
     for field in fields:
         field.tooltip = prediction.question
-    button = ipywidgets.Button(description="Predict", button_style="primary")
+    button = ipywidgets.Button(description="Predict")
     look = ipywidgets.Button(description="Look without predicting", layout=FITTING)
     told = ipywidgets.HTML()
 

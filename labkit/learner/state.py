@@ -113,7 +113,8 @@ def note_cases(statuses: Mapping[str, str]) -> None:
             said = change(lambda state: state.cases.update(statuses))
         except UnkeptError as error:
             said = str(error)
-        print(*filter(None, [said]), end="\n" if said else "")
+        if said:
+            print(said)
 
 
 def _place() -> Path:

@@ -1,11 +1,13 @@
 """The map says where a student stands, in words, in a notebook and in a terminal alike."""
 
 import io
+import re
 
 import pytest
 import rich.console
 
 from labkit import cli, my_progress
+from labkit.course import standing
 from labkit.course.standing import map_of
 from labkit.grading.judge.criteria import exercises
 from labkit.learner import state
@@ -71,11 +73,25 @@ def test_in_a_notebook_it_is_plain_where_nobody_looks(work, monkeypatch, capsys)
     my_progress()
     assert capsys.readouterr().out == f"{map_of(State())}\n"
     monkeypatch.setattr(state, "is_watched", lambda: True)
+    shown = []
+    monkeypatch.setattr(standing, "display", shown.append)
     my_progress()
-    assert capsys.readouterr().out == f"{map_of(all_met())}\n"
+    assert shown == [map_of(all_met())]
     (work / state.NAME).write_text("{")
     my_progress()
     assert "cannot be read" in capsys.readouterr().out
+
+
+def test_who_looks_sees_tables_with_the_same_words():
+    """They fit a narrow screen; each row has its head, and < is no markup."""
+    kept = map_of(State())
+    kept.last.append("a < b")
+    shown = kept._repr_mimebundle_()
+    assert shown["text/plain"] == str(kept)
+    assert re.search('<th scope="row" [^>]*>1. File storage</th><td [^>]*>not begun</td>', shown["text/html"])
+    for row in (*kept.chapters, *kept.criteria):
+        assert all(text in shown["text/html"] for text in row)
+    assert "<p>a &lt; b</p>" in shown["text/html"]
 
 
 def test_the_command_says_the_same(work, capsys):

@@ -80,19 +80,19 @@ def test_what_it_does_not_know_it_keeps(work):
     assert kept["predictions"]["q"]["why"] == "x"
 
 
+@pytest.mark.usefixtures("work")
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_after_a_failed_write_the_old_state_is_there(work, monkeypatch, failing):
+def test_after_a_failed_write_the_old_state_is_there(monkeypatch, failing):
     """And one line says why nothing is kept."""
     state.change(met("01.a"))
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, failing, full)
-    with pytest.raises(UnkeptError, match=r"cannot be written: No space left on device; your progress is not kept$"):
-        state.change(met("01.b"))
-    monkeypatch.undo()
-    os.environ["LABKIT_WORK"] = str(work)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, full)
+        with pytest.raises(UnkeptError, match=r"written: No space left on device; your progress is not kept$"):
+            state.change(met("01.b"))
     assert state.read().cases == {"01.a": "PASS"}
 
 

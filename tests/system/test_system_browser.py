@@ -51,7 +51,7 @@ def keep(page, name: str) -> None:
             page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
             for width in (800, 1280):
                 page.set_viewport_size({"width": width, "height": 800})
-                page.wait_for_timeout(1000)
+                page.wait_for_timeout(500)
                 page.screenshot(path=f"{folder}/{name}-{theme}-{width}.png")
 
 
@@ -101,6 +101,7 @@ def test_the_start_page_runs_and_shows_its_pictures(page):
     assert page.get_by_text("Would you like to get notified").count() == 0
 
 
+@pytest.mark.timeout(300)
 def test_a_prediction_is_asked_kept_and_compared(page):
     """By keyboard alone; no answer stands before it, and a restart of the kernel forgets nothing."""
     ran = run_all(page)
