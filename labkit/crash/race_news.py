@@ -19,6 +19,8 @@ class Wants:
     """Whether it has looked at the clock since its last step."""
     backend: int | None = None
     """The server's process that the step will keep busy."""
+    begins: bool = False
+    """Whether its result hangs on when it begins, should it have to wait: a statement has its snapshot from then."""
 
 
 @dataclass(kw_only=True)

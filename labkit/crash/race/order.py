@@ -82,6 +82,8 @@ class Orders:
 
     def must(self, worker: str, pending: Pending) -> bool:
         """`worker` was blocked, and has taken its step by now. False if that was explored before."""
+        if self.depth < len(self.path):
+            return True
         node = Node(dict(pending), self._asleep(), worker, {worker})
         self.path.append(node)
         return worker not in node.sleep

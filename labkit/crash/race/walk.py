@@ -23,6 +23,9 @@ class Machine(Protocol):
     def take(self, worker: str) -> bool:
         """Let a worker take its step. False if another one stands in its way: it waits, in the middle of it."""
 
+    def has_begun(self, worker: str) -> bool:
+        """Whether the wait of one who stands in the middle of a step is a step of its own: what it has seen is old."""
+
     def let_through(self) -> list[str]:
         """Who was in the middle of a step, and has taken it by now."""
 
@@ -55,7 +58,10 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
         if worker is None:
             return _end(orders, machine, Walked.REDUNDANT)
         if not machine.take(worker):
-            orders.is_blocked(worker)
+            if machine.has_begun(worker):
+                orders.performed()
+            else:
+                orders.is_blocked(worker)
             continue
         orders.performed()
         through = machine.let_through()

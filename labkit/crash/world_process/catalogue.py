@@ -15,7 +15,9 @@ TABLES = """
             AND a.atttypid::regtype::text IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid')),
         (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)),
         NOT EXISTS (SELECT 1 FROM pg_attrdef d WHERE d.adrelid = c.oid AND pg_get_expr(adbin, adrelid) ~ 'nextval')
-            AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity <> '')
+            AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity <> ''),
+        ARRAY(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid
+            AND a.attnum = ANY(i.indkey) WHERE i.indrelid = c.oid AND i.indisprimary)
     FROM pg_class c
     WHERE c.relkind = 'r' AND c.oid >= 16384 AND c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
         AND NOT c.relhasrules AND NOT c.relispartition
@@ -38,8 +40,9 @@ def catalogue(connection: psycopg.Connection) -> dict[str, dict[str, Any]]:
             "object": ["sql", "+".join(_together(name, ties))],
             "key": key if unique == 1 and name not in tied else None,
             "insert": insert,
+            "keys": keys,
         }
-        for name, key, unique, insert in tables
+        for name, key, unique, insert, keys in tables
     }
 
 

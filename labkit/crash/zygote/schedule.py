@@ -5,7 +5,7 @@ the virtual time with its turn. Time itself can be a participant, and so can who
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labkit.crash.asked import Race
 from labkit.crash.jobs import Among, Memory, Stop
@@ -113,12 +113,18 @@ class Schedule:
                 worker.let(self.elapsed)
                 worker.listen(self._is_blocked)
             if worker.inside or worker.lock:
+                if self.has_begun(name):
+                    self._note(name, replace(step, op=f"{step.op} (waits)"))
                 return False
             if step.op == "CLOSE":
                 self.zygote.world.ask("gone", [backend])
                 worker.backends.discard(backend)
         self._note(name, step)
         return True
+
+    def has_begun(self, name: str) -> bool:
+        """Whether the wait of a worker is a step of its own: see `walk.Machine`."""
+        return self.workers[name].inside and self.workers[name].begins
 
     def _note(self, name: str, step: Step) -> None:
         """A step was taken: who may go on because of it."""

@@ -51,6 +51,8 @@ class Worker:
     """The file lock for which it waits; it has tried, and done nothing."""
     backend: int | None = None
     """The server's process that the step keeps busy."""
+    begins: bool = False
+    """Whether the beginning of that step matters, should it wait: see `race_news.Wants`."""
     backends: set[int] = field(default_factory=set)
     held: list[Any] = field(default_factory=list)
     saw: str = ""
@@ -115,6 +117,7 @@ class Worker:
 
     def _wants(self, news: Wants) -> None:
         self.elapsed, self.looked, self.backend, self.inside = news.elapsed, news.looked, news.backend, False
+        self.begins = news.begins
         if self.backend is not None:
             self.backends.add(self.backend)
         self.step = Step(news.op, news.target, touches(news.touches), tuple(map(tuple, news.lines)))
