@@ -37,6 +37,8 @@ class Node:
     todo: set[str] = field(default_factory=set)
     done: dict[str, Step] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
+    forced: bool = False
+    """Nothing could be chosen: what was waited for is there, and who waited goes on at once."""
 
     def open(self) -> list[str]:
         """Who is still to be chosen here."""
@@ -84,7 +86,7 @@ class Orders:
         """`worker` was blocked, and has taken its step by now. False if that was explored before."""
         if self.depth < len(self.path):
             return True
-        node = Node(dict(pending), self._asleep(), worker, {worker})
+        node = Node(dict(pending), self._asleep(), worker, {worker}, forced=True)
         self.path.append(node)
         return worker not in node.sleep
 
@@ -154,6 +156,10 @@ class Orders:
         worker, step = events[late]
         for early, (other, before) in enumerate(events[:late]):
             if other != worker and conflict(before.touches, step.touches):
+                while self.path[early].forced:
+                    early -= 1  # noqa: PLW2901 - before that which let it go on
+                if events[early][0] == worker:
+                    continue
                 node = self.path[early]
                 able = _first(events, known, early, late) & {*node.pending} - node.blocked
                 if not able:
