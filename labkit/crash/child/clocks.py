@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import Protocol
 
 from labkit.clock import FakeClock
@@ -54,17 +53,14 @@ class Clock:
         self._start, self._elapsed, self._waiting = FakeClock().now().timestamp(), elapsed, waiting
         self._traveller = time_machine.travel(self._start + elapsed, tick=False).start()
         world.on_time = self._move
-        wall = time.time
-
-        @wraps(wall)  # so it travels by name
-        def wall_clock() -> float:
-            waiting.read()
-            return wall()
-
-        replace("time", wall_clock, time)  # time_machine has just patched the real one, and would not a stand-in
+        self._traveller.time_ns = self._wall_ns  # all that tells what the time is called asks for it
         self._began, self._gettime, self._gettime_ns = elapsed, time.clock_gettime, time.clock_gettime_ns
         for name, told in (("clock_gettime", self.gettime), ("clock_gettime_ns", self.gettime_ns)):
             replace(name, told, time)
+
+    def _wall_ns(self) -> int:
+        self._waiting.read()
+        return round((self._start + self._elapsed) * 1_000_000) * 1000
 
     def _move(self, now: float) -> None:
         self._elapsed = now

@@ -74,6 +74,8 @@ class RaceExplorer:
                 raced.orders.append(left)
             if left and self.race.only is not None:
                 return True
+            if left and left.how == Walked.ENDLESS:
+                return False
         return True
 
     def _orders(self) -> Orders:

@@ -32,6 +32,7 @@ class Schedule:
     workers: dict[str, Worker] = field(default_factory=dict)
     passing: dict[str, float] = field(default_factory=dict)
     """Time that is still to pass, by participant."""
+    files: dict[str, str] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     killed: str = ""
 
@@ -43,7 +44,8 @@ class Schedule:
             if isinstance(code, float):
                 self.passing[name] = code
                 continue
-            worker = Worker(name, number, self.zygote.limits.seconds, output=self.zygote.folder / f"output{number}")
+            output = self.zygote.folder / f"output{number}"
+            worker = Worker(name, number, self.zygote.limits.seconds, output=output, files=self.files)
             client = client or self.zygote.world.join()
             job = self.race.job("worker", code, stop=Stop(), life=number, among=self.among)
             worker.pid, worker.channel = self.zygote.start(job, client, folder, self.elapsed, worker.output)
@@ -124,29 +126,33 @@ class Schedule:
 
     def has_begun(self, name: str) -> bool:
         """Whether the wait of a worker is a step of its own: see `walk.Machine`."""
-        return self.workers[name].inside and self.workers[name].begins
+        worker = self.workers[name]
+        return worker.begins and (worker.inside or worker.lock is not None)
 
     def _note(self, name: str, step: Step) -> None:
         """A step was taken: who may go on because of it."""
         worker = self.workers.get(name)
-        self.taken.append(Taken(name, step, worker.saw if worker else ""))
-        changed = {thing for thing, written in step.touches if written}
+        writes = step.writes and not (worker and worker.in_vain)
+        self.taken.append(Taken(name, step, worker.saw if worker else "", writes))
+        changed = {thing for thing, written in step.touches if written and writes}
         for other in self.workers.values():
             if other.lock in changed:
                 other.lock = None
             if other is not worker and changed - {CLOCK}:
                 other.idle = False
+            if other.step and step.op == "rename":
+                other.step = _followed(other.step, *step.target.split(" → "))
         if worker:
             self.elapsed = max(self.elapsed, worker.elapsed)
             worker.idle = step.op in POLLING and self._polls(name)
 
     def _polls(self, name: str) -> bool:
         """Whether a worker that has just slept has done nothing since it slept before."""
-        mine = [taken.step for taken in self.taken if taken.worker == name]
-        if mine[-1].op == "wait":
+        mine = [taken for taken in self.taken if taken.worker == name]
+        if mine[-1].step.op == "wait":
             return True
-        before = [index for index, step in enumerate(mine[:-1]) if step.op in POLLING]
-        return bool(before) and not any(step.writes for step in mine[before[-1] + 1 : -1])
+        before = [index for index, taken in enumerate(mine[:-1]) if taken.step.op in POLLING]
+        return bool(before) and not any(taken.writes for taken in mine[before[-1] + 1 : -1])
 
     def let_through(self) -> list[str]:
         """Whose statements have ended: see `walk.Machine`."""
@@ -182,3 +188,9 @@ class Schedule:
             worker.stop()
         process.end_children(but=self.zygote.beside)
         return "".join(w.output.read_text(errors="replace") for w in self.workers.values() if w.output.exists())
+
+
+def _followed(pending: Step, old: str, new: str) -> Step:
+    """A step that is to come, after a file that it has open got another name."""
+    was, now = ("data", *old.split("/")), ("data", *new.split("/"))
+    return replace(pending, touches=pending.touches | {(now, written) for thing, written in pending.touches if thing == was})
