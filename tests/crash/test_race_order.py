@@ -75,6 +75,14 @@ class Abstract:
         self.do(worker, done)
         return True
 
+    def polling(self) -> set[str]:
+        """Nobody."""
+        return set()
+
+    def in_vain(self) -> bool:
+        """Nobody polls."""
+        return False
+
     def has_begun(self, worker: str) -> bool:
         """A look has seen what there is."""
         return self.pending()[worker].op == "look"

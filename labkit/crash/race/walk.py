@@ -20,6 +20,12 @@ class Machine(Protocol):
     def waiting(self) -> Collection[str]:
         """Who cannot take a step now."""
 
+    def polling(self) -> Collection[str]:
+        """Who polls, while others can do something. Whoever is let on is alone until it gives up."""
+
+    def in_vain(self) -> bool:
+        """Whether who was let on polls and polls: it does not give up."""
+
     def take(self, worker: str) -> bool:
         """Let a worker take its step. False if another one stands in its way: it waits, in the middle of it."""
 
@@ -52,9 +58,11 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
         waiting = {*machine.waiting()}
         if not {*pending} - waiting - {*orders.last}:
             return _end(orders, machine, Walked.DEADLOCK, pending)
+        if machine.in_vain():
+            return _end(orders, machine, Walked.REDUNDANT)
         if orders.depth >= most:
             return _end(orders, machine, Walked.ENDLESS, pending)
-        worker = orders.choose(pending, waiting)
+        worker = orders.choose(pending, waiting, machine.polling())
         if worker is None:
             return _end(orders, machine, Walked.REDUNDANT)
         if not machine.take(worker):

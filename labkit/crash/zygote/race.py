@@ -36,6 +36,7 @@ class RaceExplorer:
         self.memory = Memory()
         self.judged: dict[tuple[bytes, str], Judged] = {}
         self.among = Among(len(race.workers), timed=any(isinstance(code, float) for code in race.workers.values()))
+        self.stubborn: set[str] = set()
         self.hashes = self.looked = self.moved = False
 
     def explore(self) -> Raced:
@@ -85,7 +86,7 @@ class RaceExplorer:
     def _run(self, orders: Orders) -> OrderLeft | None:
         """One order; None if it was explored before."""
         write_tree(self.sandbox, self.tmp, self.tree)
-        schedule = Schedule(self.race, self.zygote, self.among, self.memory.elapsed)
+        schedule = Schedule(self.race, self.zygote, self.among, self.memory.elapsed, stubborn=self.stubborn)
         waits: dict[str, list[str]] = {}
         try:
             schedule.begin(self.memory)

@@ -19,6 +19,8 @@ KILL = "kill "
 """How a participant is called that kills the worker named behind it."""
 CLOCK = ("clock",)
 POLLING = {"sleep", "wait"}
+GIVES_UP = 100
+"""Steps in which a worker that polls must give up, or it counts as one that never does."""
 
 
 @dataclass
@@ -35,6 +37,11 @@ class Schedule:
     files: dict[str, str] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     killed: str = ""
+    stubborn: set[str] = field(default_factory=set)
+    """Who polls, and is known not to give up; of all orders."""
+    alone: str = ""
+    """Who polls until it gives up, and the number of steps before that."""
+    since: int = 0
 
     def begin(self, memory: Memory) -> None:
         """Start every worker, and wait until each stands before its first step."""
@@ -86,7 +93,19 @@ class Schedule:
         return [f"{KILL}{name}" for name in self.workers]
 
     def waiting(self) -> set[str]:
-        """Who waits for a lock; and who polls, while others can do something."""
+        """Who waits for a lock; and who polls for ever, while others can do something."""
+        if self.alone:
+            return {*self.pending()} - {self.alone}
+        waiting, idle = self._waiting()
+        inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
+        return waiting | inside | (idle & self.stubborn)
+
+    def polling(self) -> set[str]:
+        """Who polls, while others can do something: see `walk.Machine`."""
+        return set() if self.alone else self._waiting()[1] - self.stubborn
+
+    def _waiting(self) -> tuple[set[str], set[str]]:
+        """Who waits for a lock; who polls, unless nobody else can do anything."""
         waiting = {
             w.name
             for w in self.workers.values()
@@ -94,12 +113,20 @@ class Schedule:
         }
         idle = {w.name for w in self.workers.values() if w.step and w.idle} - waiting
         others = {*self.passing, *(w.name for w in self.workers.values() if w.step)} - waiting - idle
-        inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
-        return waiting | inside | (idle if others else set())
+        return waiting, idle if others else set()
+
+    def in_vain(self) -> bool:
+        """Whether who was let on polls and polls: see `walk.Machine`."""
+        if not self.alone or len(self.taken) - self.since < GIVES_UP:
+            return False
+        self.stubborn.add(self.alone)
+        return True
 
     def take(self, name: str) -> bool:
         """Let somebody take a step: see `walk.Machine`."""
         step = self.pending()[name]
+        if name in self.polling():
+            self.alone, self.since = name, len(self.taken)
         if name in self.passing:
             self.elapsed = self.zygote.world.ask("pass", self.passing.pop(name))
         elif name.startswith(KILL) and name not in self.workers:
@@ -145,6 +172,8 @@ class Schedule:
         if worker:
             self.elapsed = max(self.elapsed, worker.elapsed)
             worker.idle = step.op in POLLING and self._polls(name)
+            if name == self.alone and (not worker.step or (writes and step.op not in POLLING)):
+                self.alone = ""
 
     def _polls(self, name: str) -> bool:
         """Whether a worker that has just slept has done nothing since it slept before."""
