@@ -88,6 +88,8 @@ def install(trace: Turns, ours: Callable[[], str | None]) -> None:
     for kind, names in sql.HOOKS.items():
         for name in names:
             setattr(kind, name, _traced(transactions, getattr(kind, name), ours))
+    for kind in (psycopg.Connection, psycopg.AsyncConnection):
+        kind.notifies = lambda *_, **__: trace.refuse("wait for notifications in a race", "look into a table instead")
     real = psycopg.Connection.close
     psycopg.Connection.close = wraps(real)(lambda self: transactions.close(self, partial(real, self)))
 

@@ -101,11 +101,7 @@ class Statement:
     def _row(self, table: Mapping[str, Any]) -> list[str] | None:
         """The one row that it touches, if it names it."""
         key = table.get("key")
-        if (
-            not key
-            or len(SELECTS.findall(self.text)) > 1
-            or ORS.search(self.text)
-        ):
+        if not key or len(SELECTS.findall(self.text)) > 1 or ORS.search(self.text):
             return None
         if re.match(r"\s*INSERT\b", self.text, re.IGNORECASE):
             return self._inserted(table, key)

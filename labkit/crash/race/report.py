@@ -63,11 +63,11 @@ class RaceReport:
         always = [n for n in self._functions if self.orders and all(_raised(order, n) for order in self.orders)]
         if not self.complete:
             return f"there are more than {len(self.orders)} orders, and these alone were run: raise the limit"
-        if idle:
-            return f"{idle[0]} did nothing that another could notice: it can lose no race"
         if always:
             error = self.orders[0].ends[always[0]].raised
             return f"{always[0]} raised {error} in every order: let it come to its end first"
+        if idle:
+            return f"{idle[0]} did nothing that another could notice: it can lose no race"
         if len(self.orders) == 1:
             return "there is one order only: the workers share nothing"
         return ""

@@ -58,11 +58,9 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
         waiting = {*machine.waiting()}
         if not {*pending} - waiting - {*orders.last}:
             return _end(orders, machine, Walked.DEADLOCK, pending)
-        if machine.in_vain():
-            return _end(orders, machine, Walked.REDUNDANT)
         if orders.depth >= most:
             return _end(orders, machine, Walked.ENDLESS, pending)
-        worker = orders.choose(pending, waiting, machine.polling())
+        worker = None if machine.in_vain() else orders.choose(pending, waiting, machine.polling())
         if worker is None:
             return _end(orders, machine, Walked.REDUNDANT)
         if not machine.take(worker):
@@ -72,17 +70,24 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
                 orders.is_blocked(worker)
             continue
         orders.performed()
-        through = machine.let_through()
-        if len(through) > 1:
-            orders.repeat()
-            return Walked.AGAIN
-        for other in through:
-            here = {w: pending[w] if w == other else step for w, step in {**pending, **machine.pending()}.items()}
-            here = {w: step for w, step in here.items() if w == other or w in machine.pending()}
-            if not orders.must(other, here):
-                return _end(orders, machine, Walked.REDUNDANT)
-            orders.performed()
+        if stopped := _let_through(orders, machine, pending):
+            return stopped
     return _end(orders, machine, Walked.COMPLETE)
+
+
+def _let_through(orders: Orders, machine: Machine, pending: Pending) -> Walked | None:
+    """Who goes on because of a step; what ends this order, if that does."""
+    through = machine.let_through()
+    if len(through) > 1:
+        orders.repeat()
+        return Walked.AGAIN
+    for other in through:
+        here = {w: pending[w] if w == other else step for w, step in {**pending, **machine.pending()}.items()}
+        here = {w: step for w, step in here.items() if w == other or w in machine.pending()}
+        if not orders.must(other, here):
+            return _end(orders, machine, Walked.REDUNDANT)
+        orders.performed()
+    return None
 
 
 def _end(orders: Orders, machine: Machine, how: Walked, stuck: Pending = NOBODY) -> Walked:

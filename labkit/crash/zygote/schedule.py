@@ -222,4 +222,5 @@ class Schedule:
 def _followed(pending: Step, old: str, new: str) -> Step:
     """A step that is to come, after a file that it has open got another name."""
     was, now = ("data", *old.split("/")), ("data", *new.split("/"))
-    return replace(pending, touches=pending.touches | {(now, written) for thing, written in pending.touches if thing == was})
+    more = {(now, written) for thing, written in pending.touches if thing == was}
+    return replace(pending, touches=pending.touches | more)
