@@ -109,7 +109,8 @@ class RaceReport:
     def replay(self, names: Sequence[str] | int) -> "Order":
         """Run one order once more: the names of who takes each step, or the number of an order in `orders`."""
         wanted = self.orders[names].names if isinstance(names, int) else tuple(names)
-        raced = CLIENT.ask(replace(self.asked, only=wanted), Raced, self.limits)
+        timed = any(step.op == "look" for order in self.orders for step in order.steps)
+        raced = CLIENT.ask(replace(self.asked, only=wanted, timed=timed), Raced, self.limits)
         if raced.problem or not raced.orders:
             raise ValueError(raced.problem or "this order cannot be run")
         return order(raced.orders[0])

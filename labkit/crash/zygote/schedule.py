@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from labkit.crash.asked import Race
 from labkit.crash.jobs import Among, Memory, Stop
-from labkit.crash.race.footprints import Step, touches
+from labkit.crash.race.footprints import Step, followed, touches
 from labkit.crash.zygote.blocking import blockers, holders
+from labkit.crash.zygote.polling import Alone, polls
 from labkit.crash.zygote.workers import Taken, Worker
 from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process
@@ -18,9 +19,6 @@ from labkit.isolation import process
 KILL = "kill "
 """How a participant is called that kills the worker named behind it."""
 CLOCK = ("clock",)
-POLLING = {"sleep", "wait"}
-GIVES_UP = 100
-"""Steps in which a worker that polls must give up, or it counts as one that never does."""
 
 
 @dataclass
@@ -37,11 +35,7 @@ class Schedule:
     files: dict[str, str] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     killed: str = ""
-    stubborn: set[str] = field(default_factory=set)
-    """Who polls, and is known not to give up; of all orders."""
-    alone: str = ""
-    """Who polls until it gives up, and the number of steps before that."""
-    since: int = 0
+    alone: Alone = field(default_factory=Alone)
 
     def begin(self, memory: Memory) -> None:
         """Start every worker, and wait until each stands before its first step."""
@@ -94,15 +88,15 @@ class Schedule:
 
     def waiting(self) -> set[str]:
         """Who waits for a lock; and who polls for ever, while others can do something."""
-        if self.alone:
-            return {*self.pending()} - {self.alone}
+        if self.alone.name:
+            return {*self.pending()} - {self.alone.name}
         waiting, idle = self._waiting()
         inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
-        return waiting | inside | (idle & self.stubborn)
+        return waiting | inside | (idle & self.alone.stubborn)
 
     def polling(self) -> set[str]:
         """Who polls, while others can do something: see `walk.Machine`."""
-        return set() if self.alone else self._waiting()[1] - self.stubborn
+        return set() if self.alone.name else self._waiting()[1] - self.alone.stubborn
 
     def _waiting(self) -> tuple[set[str], set[str]]:
         """Who waits for a lock; who polls, unless nobody else can do anything."""
@@ -117,16 +111,13 @@ class Schedule:
 
     def in_vain(self) -> bool:
         """Whether who was let on polls and polls: see `walk.Machine`."""
-        if not self.alone or len(self.taken) - self.since < GIVES_UP:
-            return False
-        self.stubborn.add(self.alone)
-        return True
+        return self.alone.in_vain()
 
     def take(self, name: str) -> bool:
         """Let somebody take a step: see `walk.Machine`."""
         step = self.pending()[name]
         if name in self.polling():
-            self.alone, self.since = name, len(self.taken)
+            self.alone.begin(name)
         if name in self.passing:
             self.elapsed = self.zygote.world.ask("pass", self.passing.pop(name))
         elif name.startswith(KILL) and name not in self.workers:
@@ -168,20 +159,11 @@ class Schedule:
             if other is not worker and changed - {CLOCK}:
                 other.idle = False
             if other.step and step.op == "rename":
-                other.step = _followed(other.step, *step.target.split(" → "))
+                other.step = followed(other.step, *step.target.split(" → "))
         if worker:
             self.elapsed = max(self.elapsed, worker.elapsed)
-            worker.idle = step.op in POLLING and self._polls(name)
-            if name == self.alone and (not worker.step or (writes and step.op not in POLLING)):
-                self.alone = ""
-
-    def _polls(self, name: str) -> bool:
-        """Whether a worker that has just slept has done nothing since it slept before."""
-        mine = [taken for taken in self.taken if taken.worker == name]
-        if mine[-1].step.op == "wait":
-            return True
-        before = [index for index, taken in enumerate(mine[:-1]) if taken.step.op in POLLING]
-        return bool(before) and not any(taken.writes for taken in mine[before[-1] + 1 : -1])
+            worker.idle = polls([taken for taken in self.taken if taken.worker == name])
+            self.alone.taken(self.taken[-1], at_its_end=not worker.step)
 
     def let_through(self) -> list[str]:
         """Whose statements have ended: see `walk.Machine`."""
@@ -217,10 +199,3 @@ class Schedule:
             worker.stop()
         process.end_children(but=self.zygote.beside)
         return "".join(w.output.read_text(errors="replace") for w in self.workers.values() if w.output.exists())
-
-
-def _followed(pending: Step, old: str, new: str) -> Step:
-    """A step that is to come, after a file that it has open got another name."""
-    was, now = ("data", *old.split("/")), ("data", *new.split("/"))
-    more = {(now, written) for thing, written in pending.touches if thing == was}
-    return replace(pending, touches=pending.touches | more)
