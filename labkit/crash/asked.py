@@ -61,6 +61,8 @@ class Race:
     """Orders."""
     only: tuple[str, ...] | None = None
     """One order: who takes each step."""
+    timed: bool = False
+    """Whether a look at the clock is a step from the start: it was one in the order that is to be run once more."""
 
     def job(self, role: str, code: bytes | None = None, **options: Any) -> Job:
         """What a child in this role is to do."""

@@ -19,6 +19,8 @@ class Wants:
     """Whether it has looked at the clock since its last step."""
     backend: int | None = None
     """The server's process that the step will keep busy."""
+    begins: bool = False
+    """Whether its result hangs on when it begins, should it have to wait: a statement has its snapshot from then."""
 
 
 @dataclass(kw_only=True)
@@ -27,6 +29,8 @@ class Blocked:
 
     on: list[Any]
     """The lock, as an object."""
+    gave: bool = False
+    """Whether it has let go of what it had of it, and so done something."""
 
 
 @dataclass(kw_only=True)
@@ -37,10 +41,15 @@ class Saw:
 
 
 @dataclass(kw_only=True)
+class InVain:
+    """The last step of a worker has failed, and changed nothing."""
+
+
+@dataclass(kw_only=True)
 class Holds:
     """What a worker has locked from now on: its end frees it."""
 
     touches: list[Any]
 
 
-OfRaces = Wants | Blocked | Saw | Holds
+OfRaces = Wants | Blocked | Saw | InVain | Holds

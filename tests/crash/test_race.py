@@ -292,6 +292,11 @@ def test_what_cannot_be_explored_is_refused_by_name(worker, problem, monkeypatch
         ([fail, fail], "fail 1 raised KeyError in every order: let it come to its end first"),
         ([count, lambda: None], "<lambda> did nothing that another could notice: it can lose no race"),
         ([deploy, lambda: os.mkdir("own")], "there is one order only: the workers share nothing"),
+        (
+            [lambda: Path("x").read_bytes(), count],
+            "<lambda> raised FileNotFoundError in every order: let it come to its",
+        ),
+        ([input, count], "input raised EOFError in every order: let it come to its end first"),
         ([no_plain_data, count], "no_plain_data raised NotPlainDataError in every order: let it come to its end first"),
     ],
 )
@@ -301,7 +306,7 @@ def test_what_proves_nothing_does_not_pass(workers, why):
     assert report.problem is None
     with pytest.raises(LostRaceError, match=why):
         report.assert_survives()
-    assert f"It proves nothing: {why}." in str(report)
+    assert f"It proves nothing: {why}" in str(report)
 
 
 def test_more_orders_than_the_limit_are_told():
@@ -323,6 +328,32 @@ def test_a_race_needs_two(workers):
     """One line says so."""
     with pytest.raises(ValueError, match="a race needs at least two participants"):
         race(workers, nothing)
+
+
+async def coroutine():
+    count()
+
+
+def generator():
+    yield count()
+
+
+@pytest.mark.parametrize(
+    ("workers", "invariant", "options", "why"),
+    [
+        ([1, 2], nothing, {}, "a worker is a function without arguments, or after\\(seconds\\): 1 is neither"),
+        ([coroutine, count], nothing, {}, "coroutine is a coroutine function, and a call of it runs nothing"),
+        ([generator, count], nothing, {}, "generator is a generator function, and a call of it runs nothing"),
+        ({"": count, "b": count}, nothing, {}, "a worker needs a name that can be read: '' is none"),
+        ([count, count], None, {}, "invariant is to be a function: None is none"),
+        ([count, count], nothing, {"setup": 1}, "setup is to be a function: 1 is none"),
+        ([count, count], nothing, {"limit": 0}, "limit=0: at least one order has to be run"),
+    ],
+)
+def test_what_is_no_race_is_told_before_anything_runs(workers, invariant, options, why):
+    """In one line, and not from within a child."""
+    with pytest.raises((TypeError, ValueError), match=why):
+        race(workers, invariant, **options)
 
 
 def test_what_workers_return_and_raise_is_in_the_observation():

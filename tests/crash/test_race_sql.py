@@ -276,3 +276,93 @@ def test_tables_tied_by_foreign_keys_are_one_object_and_rows_need_a_key_of_their
         "numbered": ("numbered", "id", False),
         "named": ("named", None, True),
     }
+
+
+def at_once(statement):
+    with connect() as connection:
+        return connection.execute(statement).rowcount
+
+
+TAKE = "UPDATE task SET holder = 'me' WHERE id = (SELECT min(id) FROM task WHERE holder IS NULL)"
+
+
+def all_done(seen):
+    nobody_was_refused(seen)
+    assert [end.returned for end in seen.workers.values()] == [1, 1], "one has done nothing"
+
+
+def nobody_was_refused(seen):
+    assert not [end.raised for end in seen.workers.values() if end.raised], "one was refused"
+
+
+def two_tasks_are_held(seen):
+    all_done(seen)
+    with connect() as connection:
+        assert one(connection, "SELECT count(*) FROM task WHERE holder IS NOT NULL") == 2, "both have the same task"
+
+
+@pytest.mark.parametrize(
+    ("statement", "invariant", "reason"),
+    [
+        ("INSERT INTO task SELECT max(id) + 1, 'me' FROM task", all_done, "one was refused"),
+        (TAKE, two_tasks_are_held, "both have the same task"),
+        (f"{TAKE} AND holder IS NULL", all_done, "one has done nothing"),
+        ("DELETE FROM task WHERE id = (SELECT min(id) FROM task)", all_done, "one has done nothing"),
+        ("CREATE TABLE IF NOT EXISTS note (id int)", nobody_was_refused, "one was refused"),
+    ],
+)
+def test_a_statement_that_waits_goes_on_with_what_it_saw_before(statement, invariant, reason):
+    """In two of four orders: each begins while the other has not committed."""
+    work = partial(at_once, statement)
+    report = race({"a": work, "b": work}, invariant, setup)
+    assert [order.reason.partition(" assert ")[0] for order in report.broken] == [reason] * 2
+    assert len(report.orders) == 4
+    assert [str(step) for step in report.broken[0].steps][1].endswith("(waits)")
+    assert report.replay(report.broken[0].names).reason == report.broken[0].reason
+
+
+def raise_balance(level):
+    with connect() as connection:
+        connection.isolation_level = level
+        connection.execute("UPDATE account SET balance = balance + 1 WHERE name = 'a'")
+
+
+@pytest.mark.parametrize(
+    ("level", "broken", "orders"), [(IsolationLevel.READ_COMMITTED, 0, 2), (IsolationLevel.REPEATABLE_READ, 2, 4)]
+)
+def test_a_row_that_is_named_by_its_key_is_looked_at_again_after_a_wait(level, broken, orders):
+    """So it makes no difference when the wait began. Above READ COMMITTED it does: the one who waited is refused."""
+    work = partial(raise_balance, level)
+    report = race({"a": work, "b": work}, nobody_was_refused, setup)
+    assert (len(report.broken), len(report.orders)) == (broken, orders)
+
+
+CALLING = """
+    CREATE FUNCTION spend() RETURNS int LANGUAGE sql
+        AS $$ UPDATE account SET balance = balance - 10 WHERE name = 'a' RETURNING balance $$;
+    CREATE TABLE bill (id int, {column})
+"""
+
+
+@pytest.mark.parametrize("column", ["left_over int DEFAULT spend()", "n int CHECK (spend() IS NOT NULL)"])
+def test_a_table_that_calls_functions_touches_what_they_touch(column):
+    """A default or a check can change any other table."""
+
+    def with_bills():
+        setup()
+        with connect() as connection:
+            connection.execute(CALLING.format(column=column))
+
+    workers = [partial(at_once, "INSERT INTO bill (id) VALUES (1)"), withdraw]
+    assert race(workers, both_withdrew, with_bills).broken
+
+
+def listen():
+    with connect(autocommit=True) as connection:
+        connection.execute("LISTEN news")
+        return [note.payload for note in connection.notifies(timeout=1, stop_after=1)]
+
+
+def test_a_wait_for_notifications_is_refused():
+    """It would go on in real time."""
+    assert "was going to wait for notifications in a race" in race([listen, withdraw], both_withdrew, setup).problem

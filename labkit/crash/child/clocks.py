@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from labkit.clock import FakeClock
 from labkit.crash.child import waits
-from labkit.crash.child.patch import StandIn, replace, stand_in
+from labkit.crash.child.patch import replace, stand_in
 from labkit.crash.child.remote_world import OnTime
 
 
@@ -54,17 +54,14 @@ class Clock:
         self._start, self._elapsed, self._waiting = FakeClock().now().timestamp(), elapsed, waiting
         self._traveller = time_machine.travel(self._start + elapsed, tick=False).start()
         world.on_time = self._move
-        wall = time.time
-
-        def wall_clock(waiting: waits.Waits) -> float:
-            waiting.read()
-            return wall()
-
-        # time_machine has just patched the real one, and would not a stand-in.
-        replace("time", StandIn(wall, wall_clock, [waiting]), time)
+        self._traveller.time_ns = self._wall_ns  # all that tells what the time is called asks for it
         self._began, self._gettime, self._gettime_ns = elapsed, time.clock_gettime, time.clock_gettime_ns
         for name, told in (("clock_gettime", self.gettime), ("clock_gettime_ns", self.gettime_ns)):
             replace(name, told, time)
+
+    def _wall_ns(self) -> int:
+        self._waiting.read()
+        return round((self._start + self._elapsed) * 1_000_000) * 1000
 
     def _move(self, now: float) -> None:
         self._elapsed = now

@@ -38,9 +38,9 @@ def _look(files: Any, name: str, real: Real, path: Any, *args: Any, **options: A
         inside = files.inside(path, options.get("dir_fd"), follow=follow)
     if inside is None:
         return perform()
-    return files.step(
-        "look at", inside, partial(_told, files, perform), ("name", inside, False), ("data", inside, False)
-    )
+    where = path if isinstance(path, int) else inside
+    touches = [("name", inside, False), *files.content(where, written=False)]
+    return files.step("look at", inside, partial(_told, files, perform), *touches)
 
 
 @shim("fstat")
@@ -65,8 +65,27 @@ def _read(files: Any, _: str, real: Real, fd: int, *args: Any) -> Any:
     perform = partial(real, fd, *args)
     if files.trace.busy or fd not in files.opened:
         return perform()
-    path = files.opened[fd].path
-    return files.step("read", path, partial(_told, files, perform), ("data", path, False))
+    return files.step("read", files.opened[fd].path, partial(_told, files, perform), *files.content(fd, written=False))
+
+
+@shim("lseek")
+def _seek(files: Any, _: str, real: Real, fd: int, to: int, whence: int, *rest: Any) -> int:
+    return _from_the_end(files, fd, whence, partial(real, fd, to, whence, *rest))
+
+
+def seeking(real: Real, files: Any) -> Real:
+    """The method of FileIO that moves, which may tell where the end is."""
+
+    def seek(self: Any, to: int, whence: int = os.SEEK_SET, /) -> int:
+        return _from_the_end(files, -1 if self.closed else self.fileno(), whence, partial(real, self, to, whence))
+
+    return seek
+
+
+def _from_the_end(files: Any, fd: int, whence: int, perform: Callable[[], int]) -> int:
+    if files.trace.busy or fd not in files.opened or whence in {os.SEEK_SET, os.SEEK_CUR}:
+        return perform()
+    return files.step("look at", files.opened[fd].path, perform, *files.content(fd, written=False))
 
 
 @shim("lockf", "getxattr", "listxattr")
@@ -83,8 +102,8 @@ def of_a_file(_: str, real: Real, files: Any) -> Real:
         perform = partial(real, self, *args)
         if files.trace.busy or self.closed or self.fileno() not in files.opened:
             return perform()
-        path = files.opened[self.fileno()].path
-        return files.step("read", path, partial(_content, files, perform, *args), ("data", path, False))
+        fd, told = self.fileno(), partial(_content, files, perform, *args)
+        return files.step("read", files.opened[fd].path, told, *files.content(fd, written=False))
 
     return read
 

@@ -5,6 +5,7 @@ it: a list of it conflicts with each name that comes and goes there.
 """
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ STAMPED = [CLOCK, False]
 def share(trace: Turns, tmp: Path, job: Job) -> "SharedFiles":
     """The files of a worker of a race, whose reads and locks are steps from here on."""
     files = SharedFiles(trace, tmp, job.ignore)
+    fileio.FileIO.seek = reads.seeking(fileio.RealFileIO.seek, files)
     reads.ACTIVE.append(files)
     shared_locks.ACTIVE.append(files)
     trace.holders.append(shared_locks.held)
@@ -53,6 +55,27 @@ class SharedFiles(Files):
         stamped = [STAMPED] * (self.trace.among.timed and any(written for *_, written in touches))
         return self.trace.step(op, inside, [*told, *stamped], perform)
 
+    def content(self, where: int | str, *, written: bool) -> list[tuple[str, str, bool]]:
+        """What is in a file, as touches: under the name by which it was found, and as itself if it has other names."""
+        path = self.opened[where].path if isinstance(where, int) else where
+        with self.trace.quietly():
+            try:
+                found = os.stat(where if isinstance(where, int) else self.real(path))
+            except OSError:
+                return [("data", path, written)]
+            told = [("data", path, written)]
+            if isinstance(where, int) and (now := self._name_now(where)) not in {None, path}:
+                told.append(("data", now, written))
+        several = found.st_nlink != 1 and stat.S_ISREG(found.st_mode)
+        return [*told, *[("file", str(found.st_ino), written)] * several]
+
+    def _name_now(self, fd: int) -> str | None:
+        """What others may have made of its name."""
+        try:
+            return self.inside(os.readlink(f"/proc/self/fd/{fd}"))
+        except OSError:
+            return None
+
     def open(self, path: Any, flags: int, perform: Callable[[], int], dir_fd: int | None = None) -> int:
         """Open: a look at the name, which may make it, and which may empty the file."""
         inside = None if self.trace.busy else self.inside(path, dir_fd, follow=True)
@@ -61,7 +84,8 @@ class SharedFiles(Files):
             return opened(path, flags, perform, dir_fd)
         empties = bool(flags & os.O_TRUNC)
         op = "create" if flags & os.O_EXCL else "open-truncate" if empties else "open"
-        touches = [("name", inside, bool(flags & os.O_CREAT)), *[("data", inside, True)] * empties]
+        touches = [("name", inside, bool(flags & os.O_CREAT))]
+        touches += self.content(inside, written=True) if empties else []
         return self.step(op, inside, lambda: opened(path, flags, perform, dir_fd), *touches)
 
     def on_descriptor(self, op: str, fd: int, perform: Callable[[], Any], *, at: bool = True, **details: Any) -> Any:
@@ -70,14 +94,15 @@ class SharedFiles(Files):
             return perform()
         path, changed = self.opened[fd].path, super().on_descriptor
         writes = not op.startswith("fsync")
-        return self.step(op, path, lambda: changed(op, fd, perform, at=at, **details), ("data", path, writes))
+        touches = self.content(fd, written=writes)
+        return self.step(op, path, lambda: changed(op, fd, perform, at=at, **details), *touches)
 
     def write(self, fd: int, data: bytes, perform: Callable[[], int], offset: int | None = None) -> int:
         """A write; where it goes to is found out in the same step."""
         if not data or fd not in self.opened:
             return perform()
         path, written = self.opened[fd].path, super().write
-        return self.step("write", path, lambda: written(fd, data, perform, offset), ("data", path, True))
+        return self.step("write", path, lambda: written(fd, data, perform, offset), *self.content(fd, written=True))
 
     def on_names(self, op: str, names: list[tuple[Any, int | None]], perform: Callable[[], Any], **details: Any) -> Any:
         """A call on one name or two: they change, and what lies under them."""
@@ -96,7 +121,7 @@ class SharedFiles(Files):
         inside = self.inside(where, dir_fd, follow=follow)
         if inside is None:
             return changed(op, where, perform, dir_fd, follow=follow)
-        touches = [("name", inside, True), ("data", inside, True)]
+        touches = [("name", inside, True), *self.content(inside, written=True)]
         return self.step(op, inside, lambda: changed(op, where, perform, dir_fd, follow=follow), *touches)
 
     def close(self, fd: int) -> None:

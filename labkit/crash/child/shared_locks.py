@@ -5,6 +5,7 @@ Elsewhere a child is alone, and gets every lock.
 
 import errno
 import fcntl
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,8 +16,8 @@ from labkit.crash.child.patch import stand_in
 ACTIVE: list[Any] = []
 """The SharedFiles of this process, if it is a worker of a race."""
 FLOCK, LOCKF, FCNTL = fcntl.flock, fcntl.lockf, fcntl.fcntl
-HELD: dict[str, set[int]] = {}
-"""By path: the descriptors by which this process has a lock on it."""
+HELD: dict[tuple[str, str], set[int]] = {}
+"""By lock, and the name of its file: the descriptors by which this process has it."""
 BY_FCNTL = {getattr(fcntl, name, -1) for name in ("F_SETLK", "F_SETLKW", "F_OFD_SETLK", "F_OFD_SETLKW")}
 
 
@@ -29,14 +30,26 @@ def install() -> None:
 
 def held() -> list[Any]:
     """What this process has locked, as touches."""
-    return [[["lock", path], True] for path in sorted(HELD)]
+    return [each for key in sorted(HELD) for each in _touches(*key)]
 
 
 def close(files: Any, fd: int) -> None:
-    """A descriptor is about to be closed: a step if that may free a lock."""
-    path = files.opened[fd].path
-    if path in HELD:
-        files.trace.step("unlock", path, [[["lock", path], True]], partial(_freed, path, fd))
+    """A descriptor is about to be closed: a step if that may free a lock. Any of a file frees what lockf has locked."""
+    keys = [key for key in _keys(files, fd) if key in HELD and (fd in HELD[key] or key[0].startswith("lockf"))]
+    if keys:
+        touches = [each for key in keys for each in _touches(*key)]
+        files.trace.step("unlock", files.opened[fd].path, touches, lambda: [_freed(key, fd) for key in keys])
+
+
+def _keys(files: Any, fd: int) -> list[tuple[str, str]]:
+    """The locks that a file has: two of its names are one file, and what comes under its name later is another."""
+    with files.trace.quietly():
+        number = os.fstat(fd).st_ino
+    return [(f"{kind} {number}", files.opened[fd].path) for kind in ("flock", "lockf")]
+
+
+def _touches(lock: str, path: str) -> list[Any]:
+    return [[["lock", path], True], [["held", lock], True]]
 
 
 def _lock(real: Callable[..., None], files: Any, fd: Any, operation: int, *rest: Any) -> None:
@@ -44,42 +57,46 @@ def _lock(real: Callable[..., None], files: Any, fd: Any, operation: int, *rest:
     if number not in files.opened:
         real(number, operation, *rest)
         return
-    path = files.opened[number].path
-    touches = [[["lock", path], True]]
+    if any(rest):
+        files.trace.refuse("lock a part of a file in a race", "lock the whole of it, or another file")
+    path, key = files.opened[number].path, _keys(files, number)[real is LOCKF]
+    touches = _touches(*key)
     if operation & fcntl.LOCK_UN:
-        files.trace.step(
-            "unlock", path, touches, partial(_unlock, path, number, partial(real, number, operation, *rest))
-        )
+        freed = partial(_unlock, key, number, partial(real, number, operation, *rest))
+        files.trace.step("unlock", path, touches, freed)
     else:
         attempt = partial(real, number, operation | fcntl.LOCK_NB, *rest)
         waits = not operation & fcntl.LOCK_NB or filelocks.waits()
         op = "share" if operation & fcntl.LOCK_SH else "lock" if waits else "try lock"
-        files.trace.step(op, path, touches, partial(_take, files.trace, path, number, attempt, waits=waits))
+        files.trace.step(op, path, touches, partial(_take, files.trace, key, number, attempt, waits=waits))
 
 
-def _take(trace: Any, path: str, fd: int, attempt: Callable[[], None], *, waits: bool) -> None:
+def _take(trace: Any, key: tuple[str, str], fd: int, attempt: Callable[[], None], *, waits: bool) -> None:
     while True:
         try:
             attempt()
         except OSError as error:
+            gave = key[0].startswith("flock") and fd in HELD.get(key, ())
+            if gave:  # Linux lets a lock go before it takes another kind of it
+                _freed(key, fd)
             if error.errno not in {errno.EAGAIN, errno.EACCES} or not waits:
                 trace.saw("(another has it)")
                 raise
-            trace.blocked(["lock", path])
+            trace.blocked(["held", key[0]], gave=gave)
         else:
-            HELD.setdefault(path, set()).add(fd)
+            HELD.setdefault(key, set()).add(fd)
             return
 
 
-def _unlock(path: str, fd: int, real: Callable[[], None]) -> None:
+def _unlock(key: tuple[str, str], fd: int, real: Callable[[], None]) -> None:
     real()
-    _freed(path, fd)
+    _freed(key, fd)
 
 
-def _freed(path: str, fd: int) -> None:
-    HELD.get(path, set()).discard(fd)
-    if not HELD.get(path):
-        HELD.pop(path, None)
+def _freed(key: tuple[str, str], fd: int) -> None:
+    HELD.get(key, set()).discard(fd)
+    if key[0].startswith("lockf") or not HELD.get(key):
+        HELD.pop(key, None)
 
 
 def _fcntl(files: Any, fd: Any, command: int, *args: Any) -> Any:

@@ -51,6 +51,12 @@ class Transactions:
         found = statement.touches(self.tables)
         return [[["sql"], written] for _, written in found] if self.coarse else found
 
+    def begins(self, connection: Any, statement: Statement) -> bool:
+        """Whether what comes of a statement hangs on when it begins, and not only on when it need no longer wait."""
+        if self.coarse:
+            return not self.open.get(connection.info.backend_pid)
+        return not (statement.ends or statement.is_checked_again(self.tables))
+
     def _at_its_end(self, before: Touches) -> Touches:
         if self.coarse:
             return ANYTHING
@@ -82,6 +88,8 @@ def install(trace: Turns, ours: Callable[[], str | None]) -> None:
     for kind, names in sql.HOOKS.items():
         for name in names:
             setattr(kind, name, _traced(transactions, getattr(kind, name), ours))
+    for kind in (psycopg.Connection, psycopg.AsyncConnection):
+        kind.notifies = lambda *_, **__: trace.refuse("wait for notifications in a race", "look into a table instead")
     real = psycopg.Connection.close
     psycopg.Connection.close = wraps(real)(lambda self: transactions.close(self, partial(real, self)))
 
@@ -98,7 +106,8 @@ def _traced(transactions: Transactions, real: Callable[..., Any], ours: Callable
             return (yield from real(self, query, *args, **kwargs))
         sql._check(trace, connection, statement.text, ours())  # noqa: SLF001 - the two watch the same driver
         named = statement.ends or " ".join(filter(None, sql.label(statement.text)))
-        trace.wait_for_turn(named, "", touches, backend=connection.info.backend_pid)
+        begins = transactions.begins(connection, statement)
+        trace.wait_for_turn(named, "", touches, backend=connection.info.backend_pid, begins=begins)
         try:
             result = yield from real(self, query, *args, **kwargs)
         except psycopg.Error as error:

@@ -40,6 +40,12 @@ SHOWS = re.compile(r"\s*SHOW\b", re.IGNORECASE)
 SESSION_LOCK = re.compile(r"\bpg_(?:try_)?advisory_lock", re.IGNORECASE)
 PLACE = r"%s|%\(\w+\)s(?:::\w+)?|-?\d+|''|'[^']*'"
 BY_KEY = r"\bWHERE\s+(?:\w+\.)?{key}\s*=\s*({place})\s*(?:$|;|\bAND\b|\bRETURNING\b|\bFOR\b)"
+SELECTS, ORS = re.compile(r"\s*\bSELECT\b", re.IGNORECASE), re.compile(r"\bOR\b", re.IGNORECASE)
+INSERTS = re.compile(r"\s*INSERT\b(?!.*\bSELECT\b)", re.IGNORECASE | re.DOTALL)
+ONLY_LOCKS = re.compile(
+    r"\s*(?:LOCK\b|SELECT\s+pg_(?:try_)?advisory_(?:xact_)?lock(?:_shared)?\s*\([^()]*\)\s*;?\s*$)", re.IGNORECASE
+)
+"""What looks at no row."""
 INSERTED = re.compile(
     r"\bINTO\s+[\w.\"]+\s*\(([^()]*)\)\s*VALUES\s*\(([^()]*)\)\s*(?:$|;|RETURNING\b|ON\s+CONFLICT\b)", re.IGNORECASE
 )
@@ -79,14 +85,23 @@ class Statement:
         objects = [rows] if rows else [[*tables[name]["object"]] for name in names]
         return [[each, written] for each in objects]
 
+    def is_checked_again(self, tables: Tables) -> bool:
+        """Whether it does the same if it waits as if it began after that: it looks at no more than one row, or none."""
+        bare = TEXT.sub("''", self.text)
+        if ONLY_LOCKS.match(bare):
+            return True
+        names = _tables(bare, tables)
+        if names is None or len(names) != 1 or len(SELECTS.findall(bare)) > bool(SELECTS.match(bare)):
+            return False
+        if INSERTS.match(bare):
+            return True
+        keys = tables[names[0]].get("keys", ())
+        return bool(keys) and not ORS.search(bare) and all(_by_key(key).search(self.text) for key in keys)
+
     def _row(self, table: Mapping[str, Any]) -> list[str] | None:
         """The one row that it touches, if it names it."""
         key = table.get("key")
-        if (
-            not key
-            or len(re.findall(r"\bSELECT\b", self.text, re.IGNORECASE)) > 1
-            or re.search(r"\bOR\b", self.text, re.IGNORECASE)
-        ):
+        if not key or len(SELECTS.findall(self.text)) > 1 or ORS.search(self.text):
             return None
         if re.match(r"\s*INSERT\b", self.text, re.IGNORECASE):
             return self._inserted(table, key)
@@ -116,6 +131,11 @@ class Statement:
         else:
             value = value.strip("'")
         return None if value is None else [*table["object"], _alike(value)]
+
+
+def _by_key(key: str) -> re.Pattern[str]:
+    """Where a statement says what a column of the key is."""
+    return re.compile(rf"\b(?:WHERE|AND)\s+(?:\w+\.)?{re.escape(key)}\s*=\s*(?:{PLACE})(?!\w)", re.IGNORECASE)
 
 
 def _alike(value: Any) -> str:

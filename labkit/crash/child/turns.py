@@ -14,7 +14,7 @@ from labkit.crash.child.patch import asker
 from labkit.crash.child.trace import Trace
 from labkit.crash.jobs import Among, Stop
 from labkit.crash.news import News, Raised, Refused, Returned, plain
-from labkit.crash.race_news import Blocked, Holds, Saw, Wants
+from labkit.crash.race_news import Blocked, Holds, InVain, Saw, Wants
 
 T = TypeVar("T")
 Touches = list[Any]
@@ -69,7 +69,11 @@ class Turns(Trace):
             return perform()
         self.wait_for_turn(op, target, touches, **more)
         with self.quietly():
-            return perform()
+            try:
+                return perform()
+            except OSError:
+                self.told.append(InVain())
+                raise
 
     def wait_for_turn(self, op: str, target: str, touches: Touches, **more: Any) -> None:
         """Tell what is to come, and wait."""
@@ -93,9 +97,9 @@ class Turns(Trace):
             self.step("look", "at the clock", [[CLOCK, False]], lambda: None)
         return True
 
-    def blocked(self, on: list[str]) -> None:
+    def blocked(self, on: list[str], *, gave: bool) -> None:
         """The step that was let cannot be taken: wait until somebody has let go of this lock."""
-        self._tell(Blocked(on=on))
+        self._tell(Blocked(on=on, gave=gave))
         self._hear()
 
     def saw(self, value: Any) -> None:

@@ -5,7 +5,7 @@ A step reads it or writes it. Two steps commute if they touch no common object, 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Touch = tuple[tuple[str, ...], bool]
@@ -45,3 +45,10 @@ def conflict(one: Iterable[Touch], other: Iterable[Touch]) -> bool:
         for thing, written in one
         for same, also in other
     )
+
+
+def followed(pending: Step, old: str, new: str) -> Step:
+    """A step that is to come, after a file that it has open got another name."""
+    was, now = ("data", *old.split("/")), ("data", *new.split("/"))
+    more = {(now, written) for thing, written in pending.touches if thing == was}
+    return replace(pending, touches=pending.touches | more)

@@ -37,10 +37,15 @@ class Node:
     todo: set[str] = field(default_factory=set)
     done: dict[str, Step] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
+    polling: frozenset[str] = frozenset()
+    """Who polls: chosen after all others."""
+    forced: bool = False
+    """Nothing could be chosen: what was waited for is there, and who waited goes on at once."""
 
     def open(self) -> list[str]:
         """Who is still to be chosen here."""
-        return [w for w in self.pending if w in self.todo and w not in {*self.done, *self.sleep, *self.blocked}]
+        found = [w for w in self.pending if w in self.todo and w not in {*self.done, *self.sleep, *self.blocked}]
+        return sorted(found, key=self.polling.__contains__)
 
 
 class Orders:
@@ -60,18 +65,18 @@ class Orders:
         self._begun, self._again, self.depth = True, False, 0
         return True
 
-    def choose(self, pending: Pending, waiting: Collection[str] = ()) -> str | None:
+    def choose(self, pending: Pending, waiting: Collection[str] = (), polling: Collection[str] = ()) -> str | None:
         """Who takes the next step, of those not `waiting`; None if all that follows was explored before."""
         if self.depth < len(self.path):
             return self._same(self.path[self.depth], pending, waiting)
-        node = Node(dict(pending), self._asleep(), blocked={*waiting} - {*self.last})
+        node = Node(dict(pending), self._asleep(), blocked={*waiting} - {*self.last}, polling=frozenset(polling))
         able = [w for w in pending if w not in waiting]
         awake = [w for w in able if w not in node.sleep]
         before = self.path[-1].chosen if self.path else ""
-        willing = [w for w in awake if w not in self.last]
+        willing = [w for w in awake if w not in {*self.last, *polling}]
         self.path.append(node)
         node.chosen = before if before in willing else next(iter([*willing, *awake]), "")
-        node.todo = {node.chosen} if node.chosen else set()
+        node.todo = {node.chosen, *polling} if node.chosen else set()
         return node.chosen or None
 
     def is_blocked(self, worker: str) -> None:
@@ -82,7 +87,9 @@ class Orders:
 
     def must(self, worker: str, pending: Pending) -> bool:
         """`worker` was blocked, and has taken its step by now. False if that was explored before."""
-        node = Node(dict(pending), self._asleep(), worker, {worker})
+        if self.depth < len(self.path):
+            return True
+        node = Node(dict(pending), self._asleep(), worker, {worker}, forced=True)
         self.path.append(node)
         return worker not in node.sleep
 
@@ -139,7 +146,9 @@ class Orders:
         """Go back to the last state with something left to choose, and choose that."""
         while self.path:
             node = self.path[-1]
-            if node.chosen and node.chosen not in node.blocked:
+            if node.chosen in node.polling:  # alone: what it does when others act in between was not explored
+                node.blocked.add(node.chosen)
+            elif node.chosen and node.chosen not in node.blocked:
                 node.done[node.chosen] = node.pending[node.chosen]
             if found := node.open():
                 node.chosen = found[0]
@@ -152,6 +161,10 @@ class Orders:
         worker, step = events[late]
         for early, (other, before) in enumerate(events[:late]):
             if other != worker and conflict(before.touches, step.touches):
+                while self.path[early].forced:
+                    early -= 1  # noqa: PLW2901 - before that which let it go on
+                if events[early][0] == worker:
+                    continue
                 node = self.path[early]
                 able = _first(events, known, early, late) & {*node.pending} - node.blocked
                 if not able:

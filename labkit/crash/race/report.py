@@ -63,11 +63,11 @@ class RaceReport:
         always = [n for n in self._functions if self.orders and all(_raised(order, n) for order in self.orders)]
         if not self.complete:
             return f"there are more than {len(self.orders)} orders, and these alone were run: raise the limit"
-        if idle:
-            return f"{idle[0]} did nothing that another could notice: it can lose no race"
         if always:
             error = self.orders[0].ends[always[0]].raised
             return f"{always[0]} raised {error} in every order: let it come to its end first"
+        if idle:
+            return f"{idle[0]} did nothing that another could notice: it can lose no race"
         if len(self.orders) == 1:
             return "there is one order only: the workers share nothing"
         return ""
@@ -109,7 +109,8 @@ class RaceReport:
     def replay(self, names: Sequence[str] | int) -> "Order":
         """Run one order once more: the names of who takes each step, or the number of an order in `orders`."""
         wanted = self.orders[names].names if isinstance(names, int) else tuple(names)
-        raced = CLIENT.ask(replace(self.asked, only=wanted), Raced, self.limits)
+        timed = any(step.op == "look" for order in self.orders for step in order.steps)
+        raced = CLIENT.ask(replace(self.asked, only=wanted, timed=timed), Raced, self.limits)
         if raced.problem or not raced.orders:
             raise ValueError(raced.problem or "this order cannot be run")
         return order(raced.orders[0])

@@ -20,8 +20,17 @@ class Machine(Protocol):
     def waiting(self) -> Collection[str]:
         """Who cannot take a step now."""
 
+    def polling(self) -> Collection[str]:
+        """Who polls, while others can do something. Whoever is let on is alone until it gives up."""
+
+    def in_vain(self) -> bool:
+        """Whether who was let on polls and polls: it does not give up."""
+
     def take(self, worker: str) -> bool:
         """Let a worker take its step. False if another one stands in its way: it waits, in the middle of it."""
+
+    def has_begun(self, worker: str) -> bool:
+        """Whether the wait of one who stands in the middle of a step is a step of its own: what it has seen is old."""
 
     def let_through(self) -> list[str]:
         """Who was in the middle of a step, and has taken it by now."""
@@ -51,24 +60,34 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
             return _end(orders, machine, Walked.DEADLOCK, pending)
         if orders.depth >= most:
             return _end(orders, machine, Walked.ENDLESS, pending)
-        worker = orders.choose(pending, waiting)
+        worker = None if machine.in_vain() else orders.choose(pending, waiting, machine.polling())
         if worker is None:
             return _end(orders, machine, Walked.REDUNDANT)
         if not machine.take(worker):
-            orders.is_blocked(worker)
+            if machine.has_begun(worker):
+                orders.performed()
+            else:
+                orders.is_blocked(worker)
             continue
         orders.performed()
-        through = machine.let_through()
-        if len(through) > 1:
-            orders.repeat()
-            return Walked.AGAIN
-        for other in through:
-            here = {w: pending[w] if w == other else step for w, step in {**pending, **machine.pending()}.items()}
-            here = {w: step for w, step in here.items() if w == other or w in machine.pending()}
-            if not orders.must(other, here):
-                return _end(orders, machine, Walked.REDUNDANT)
-            orders.performed()
+        if stopped := _let_through(orders, machine, pending):
+            return stopped
     return _end(orders, machine, Walked.COMPLETE)
+
+
+def _let_through(orders: Orders, machine: Machine, pending: Pending) -> Walked | None:
+    """Who goes on because of a step; what ends this order, if that does."""
+    through = machine.let_through()
+    if len(through) > 1:
+        orders.repeat()
+        return Walked.AGAIN
+    for other in through:
+        here = {w: pending[w] if w == other else step for w, step in {**pending, **machine.pending()}.items()}
+        here = {w: step for w, step in here.items() if w == other or w in machine.pending()}
+        if not orders.must(other, here):
+            return _end(orders, machine, Walked.REDUNDANT)
+        orders.performed()
+    return None
 
 
 def _end(orders: Orders, machine: Machine, how: Walked, stuck: Pending = NOBODY) -> Walked:

@@ -10,7 +10,10 @@ def holders(workers: Iterable[Worker], worker: Worker) -> list[str]:
     """Who has the file lock that is a worker's next step: so it need not try."""
     if worker.step is None or worker.step.op != "lock":
         return []
-    return _who_has(["lock", worker.step.target], (each for each in workers if each is not worker))
+    lock = next(list(thing) for thing, _ in worker.step.touches if thing[0] == "held")
+    if [lock, True] in worker.held:  # it asks for another kind of it
+        return []
+    return _who_has(lock, (each for each in workers if each is not worker))
 
 
 def blockers(world: WorldProcess, workers: Iterable[Worker], worker: Worker) -> list[str]:

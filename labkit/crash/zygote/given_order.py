@@ -13,15 +13,15 @@ class GivenOrder(Orders):
         super().__init__(last)
         self._names = [*names]
 
-    def choose(self, pending: Pending, waiting: Collection[str] = ()) -> str | None:
+    def choose(self, pending: Pending, waiting: Collection[str] = (), polling: Collection[str] = ()) -> str | None:
         """The next one who is named; at the end of the names, whoever can."""
         wanted = self._names[self.depth] if self.depth < len(self._names) else ""
         if wanted and (wanted not in pending or wanted in waiting):
             raise NotExploredError(f"{wanted} cannot take step {self.depth + 1} of this order")
         if wanted:
             del self.path[self.depth :]
-            waiting = {*waiting, *pending} - {wanted}
-        return super().choose(pending, waiting)
+            waiting, polling = {*waiting, *pending} - {wanted}, ()
+        return super().choose(pending, waiting, polling)
 
     def ended(self, missed: Pending, stuck: Pending = NOBODY) -> None:
         """There is no other order."""

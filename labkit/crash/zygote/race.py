@@ -16,6 +16,7 @@ from labkit.crash.zygote.endings import How, NotExploredError
 from labkit.crash.zygote.explore import DOWNTIME, LONGEST, SEEDS
 from labkit.crash.zygote.given_order import GivenOrder
 from labkit.crash.zygote.imports import meet
+from labkit.crash.zygote.polling import Alone
 from labkit.crash.zygote.schedule import Schedule
 from labkit.crash.zygote.trees import Tree, digest, read_tree, shown, write_tree
 from labkit.crash.zygote.zygote import Zygote
@@ -35,7 +36,9 @@ class RaceExplorer:
         self.tree: Tree = {}
         self.memory = Memory()
         self.judged: dict[tuple[bytes, str], Judged] = {}
-        self.among = Among(len(race.workers), timed=any(isinstance(code, float) for code in race.workers.values()))
+        timed = race.timed or any(isinstance(code, float) for code in race.workers.values())
+        self.among = Among(len(race.workers), timed=timed)
+        self.stubborn: set[str] = set()
         self.hashes = self.looked = self.moved = False
 
     def explore(self) -> Raced:
@@ -74,6 +77,8 @@ class RaceExplorer:
                 raced.orders.append(left)
             if left and self.race.only is not None:
                 return True
+            if left and left.how == Walked.ENDLESS:
+                return False
         return True
 
     def _orders(self) -> Orders:
@@ -83,7 +88,7 @@ class RaceExplorer:
     def _run(self, orders: Orders) -> OrderLeft | None:
         """One order; None if it was explored before."""
         write_tree(self.sandbox, self.tmp, self.tree)
-        schedule = Schedule(self.race, self.zygote, self.among, self.memory.elapsed)
+        schedule = Schedule(self.race, self.zygote, self.among, self.memory.elapsed, alone=Alone(self.stubborn))
         waits: dict[str, list[str]] = {}
         try:
             schedule.begin(self.memory)

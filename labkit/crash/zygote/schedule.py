@@ -5,12 +5,13 @@ the virtual time with its turn. Time itself can be a participant, and so can who
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labkit.crash.asked import Race
 from labkit.crash.jobs import Among, Memory, Stop
-from labkit.crash.race.footprints import Step, touches
+from labkit.crash.race.footprints import Step, followed, touches
 from labkit.crash.zygote.blocking import blockers, holders
+from labkit.crash.zygote.polling import Alone, polls
 from labkit.crash.zygote.workers import Taken, Worker
 from labkit.crash.zygote.zygote import Zygote
 from labkit.isolation import process
@@ -18,7 +19,6 @@ from labkit.isolation import process
 KILL = "kill "
 """How a participant is called that kills the worker named behind it."""
 CLOCK = ("clock",)
-POLLING = {"sleep", "wait"}
 
 
 @dataclass
@@ -32,8 +32,10 @@ class Schedule:
     workers: dict[str, Worker] = field(default_factory=dict)
     passing: dict[str, float] = field(default_factory=dict)
     """Time that is still to pass, by participant."""
+    files: dict[str, str] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     killed: str = ""
+    alone: Alone = field(default_factory=Alone)
 
     def begin(self, memory: Memory) -> None:
         """Start every worker, and wait until each stands before its first step."""
@@ -43,7 +45,8 @@ class Schedule:
             if isinstance(code, float):
                 self.passing[name] = code
                 continue
-            worker = Worker(name, number, self.zygote.limits.seconds, output=self.zygote.folder / f"output{number}")
+            output = self.zygote.folder / f"output{number}"
+            worker = Worker(name, number, self.zygote.limits.seconds, output=output, files=self.files)
             client = client or self.zygote.world.join()
             job = self.race.job("worker", code, stop=Stop(), life=number, among=self.among)
             worker.pid, worker.channel = self.zygote.start(job, client, folder, self.elapsed, worker.output)
@@ -84,7 +87,19 @@ class Schedule:
         return [f"{KILL}{name}" for name in self.workers]
 
     def waiting(self) -> set[str]:
-        """Who waits for a lock; and who polls, while others can do something."""
+        """Who waits for a lock; and who polls for ever, while others can do something."""
+        if self.alone.name:
+            return {*self.pending()} - {self.alone.name}
+        waiting, idle = self._waiting()
+        inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
+        return waiting | inside | (idle & self.alone.stubborn)
+
+    def polling(self) -> set[str]:
+        """Who polls, while others can do something: see `walk.Machine`."""
+        return set() if self.alone.name else self._waiting()[1] - self.alone.stubborn
+
+    def _waiting(self) -> tuple[set[str], set[str]]:
+        """Who waits for a lock; who polls, unless nobody else can do anything."""
         waiting = {
             w.name
             for w in self.workers.values()
@@ -92,12 +107,17 @@ class Schedule:
         }
         idle = {w.name for w in self.workers.values() if w.step and w.idle} - waiting
         others = {*self.passing, *(w.name for w in self.workers.values() if w.step)} - waiting - idle
-        inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
-        return waiting | inside | (idle if others else set())
+        return waiting, idle if others else set()
+
+    def in_vain(self) -> bool:
+        """Whether who was let on polls and polls: see `walk.Machine`."""
+        return self.alone.in_vain()
 
     def take(self, name: str) -> bool:
         """Let somebody take a step: see `walk.Machine`."""
         step = self.pending()[name]
+        if name in self.polling():
+            self.alone.begin(name)
         if name in self.passing:
             self.elapsed = self.zygote.world.ask("pass", self.passing.pop(name))
         elif name.startswith(KILL) and name not in self.workers:
@@ -113,6 +133,8 @@ class Schedule:
                 worker.let(self.elapsed)
                 worker.listen(self._is_blocked)
             if worker.inside or worker.lock:
+                if self.has_begun(name):
+                    self._note(name, replace(step, op=f"{step.op} (waits)"))
                 return False
             if step.op == "CLOSE":
                 self.zygote.world.ask("gone", [backend])
@@ -120,27 +142,28 @@ class Schedule:
         self._note(name, step)
         return True
 
+    def has_begun(self, name: str) -> bool:
+        """Whether the wait of a worker is a step of its own: see `walk.Machine`."""
+        worker = self.workers[name]
+        return worker.begins and (worker.inside or worker.lock is not None)
+
     def _note(self, name: str, step: Step) -> None:
         """A step was taken: who may go on because of it."""
         worker = self.workers.get(name)
-        self.taken.append(Taken(name, step, worker.saw if worker else ""))
-        changed = {thing for thing, written in step.touches if written}
+        writes = step.writes and not (worker and worker.in_vain)
+        self.taken.append(Taken(name, step, worker.saw if worker else "", writes))
+        changed = {thing for thing, written in step.touches if written and writes}
         for other in self.workers.values():
             if other.lock in changed:
                 other.lock = None
             if other is not worker and changed - {CLOCK}:
                 other.idle = False
+            if other.step and step.op == "rename":
+                other.step = followed(other.step, *step.target.split(" → "))
         if worker:
             self.elapsed = max(self.elapsed, worker.elapsed)
-            worker.idle = step.op in POLLING and self._polls(name)
-
-    def _polls(self, name: str) -> bool:
-        """Whether a worker that has just slept has done nothing since it slept before."""
-        mine = [taken.step for taken in self.taken if taken.worker == name]
-        if mine[-1].op == "wait":
-            return True
-        before = [index for index, step in enumerate(mine[:-1]) if step.op in POLLING]
-        return bool(before) and not any(step.writes for step in mine[before[-1] + 1 : -1])
+            worker.idle = polls([taken for taken in self.taken if taken.worker == name])
+            self.alone.taken(self.taken[-1], at_its_end=not worker.step)
 
     def let_through(self) -> list[str]:
         """Whose statements have ended: see `walk.Machine`."""

@@ -13,13 +13,15 @@ from labkit.crash.child import main
 from labkit.crash.jobs import WorkerEnd
 from labkit.crash.news import News, Raised, Refused, Returned, Waiting, parse
 from labkit.crash.race.footprints import Step, touches
-from labkit.crash.race_news import Blocked, Holds, Saw, Wants
+from labkit.crash.race_news import Blocked, Holds, InVain, Saw, Wants
 from labkit.crash.zygote.endings import NotExploredError
 from labkit.crash.zygote.patience import MOST, Patience
 from labkit.isolation import process
 
 OFTEN = 0.002
 """Seconds after which it is asked once more whether a statement waits for a lock."""
+ALIKE = [["file"], ["held"]]
+"""Objects that the system has named."""
 HURRY = 0.5
 """Seconds in which a child that has hung tells where it is."""
 
@@ -31,6 +33,8 @@ class Taken:
     worker: str
     step: Step
     saw: str = ""
+    writes: bool = True
+    """Whether it may have changed something."""
 
 
 @dataclass
@@ -43,6 +47,8 @@ class Worker:
     pid: int = 0
     channel: Connection | None = None
     output: Path | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    """By what the system calls them, the numbers of files; of all workers."""
     step: Step | None = None
     """Its next one, or that in the middle of which it is. None: it has ended."""
     inside: bool = False
@@ -51,9 +57,13 @@ class Worker:
     """The file lock for which it waits; it has tried, and done nothing."""
     backend: int | None = None
     """The server's process that the step keeps busy."""
+    begins: bool = False
+    """Whether the beginning of that step matters, should it wait: see `race_news.Wants`."""
     backends: set[int] = field(default_factory=set)
     held: list[Any] = field(default_factory=list)
     saw: str = ""
+    in_vain: bool = False
+    """Whether its last step has failed."""
     elapsed: float = 0.0
     looked: bool = False
     end: WorkerEnd | None = None
@@ -63,7 +73,7 @@ class Worker:
 
     def let(self, elapsed: float) -> None:
         """Its turn."""
-        self.inside, self.saw, self.lock = True, "", None
+        self.inside, self.saw, self.lock, self.in_vain = True, "", None, False
         tell(self.channel, elapsed)
 
     def listen(self, is_blocked: Callable[["Worker"], bool]) -> None:
@@ -99,11 +109,14 @@ class Worker:
             case Wants():
                 self._wants(news)
             case Blocked():
-                self.lock, self.inside = tuple(news.on), False
+                ((lock, _),) = self._numbered([[news.on, True]])
+                self.lock, self.inside, self.begins = tuple(lock), False, news.gave
             case Saw():
                 self.saw = news.text
+            case InVain():
+                self.in_vain = True
             case Holds():
-                self.held = news.touches
+                self.held = self._numbered(news.touches)
             case Refused():
                 raise NotExploredError(f"{self.name} was going to {news.what}: {news.todo}", news.lines)
             case Waiting():
@@ -115,9 +128,19 @@ class Worker:
 
     def _wants(self, news: Wants) -> None:
         self.elapsed, self.looked, self.backend, self.inside = news.elapsed, news.looked, news.backend, False
+        self.begins = news.begins
         if self.backend is not None:
             self.backends.add(self.backend)
-        self.step = Step(news.op, news.target, touches(news.touches), tuple(map(tuple, news.lines)))
+        told = self._numbered(news.touches)
+        self.step = Step(news.op, news.target, touches(told), tuple(map(tuple, news.lines)))
+
+    def _numbered(self, told: list[Any]) -> list[Any]:
+        """Touches with files by number, as they came: what the system calls them is another number in each order."""
+        return [
+            [[thing[0], self.files.setdefault(thing[1], str(len(self.files)))], written] if thing[:1] in ALIKE else each
+            for each in told
+            for thing, written in [each]
+        ]
 
     def leave(self) -> None:
         """It stands at its end, where nothing is left to be done."""
