@@ -144,8 +144,7 @@ class Schedule:
 
     def has_begun(self, name: str) -> bool:
         """Whether the wait of a worker is a step of its own: see `walk.Machine`."""
-        worker = self.workers[name]
-        return worker.begins and (worker.inside or worker.lock is not None)
+        return self.workers[name].begins and (self.workers[name].inside or self.workers[name].lock is not None)
 
     def _note(self, name: str, step: Step) -> None:
         """A step was taken: who may go on because of it."""
@@ -156,8 +155,7 @@ class Schedule:
         for other in self.workers.values():
             if other.lock in changed:
                 other.lock = None
-            if other is not worker and changed - {CLOCK}:
-                other.idle = False
+            other.idle = other.idle and (other is worker or not changed - {CLOCK})
             if other.step and step.op == "rename":
                 other.step = followed(other.step, *step.target.split(" → "))
         if worker:
