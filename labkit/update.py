@@ -2,9 +2,11 @@
 
 Copies that nobody has touched are renewed as by `labkit lab`. Of any other, the version before is kept first:
 
-work/exercises/01_file_storage.ipynb → work/kept/exercises/01_file_storage-1.ipynb        then -2, and so on
+work/exercises/01_file_storage.ipynb → work/kept-by-update/exercises/01_file_storage-1.ipynb
 
-What cannot be merged stays as it is, and the course's version is put into work/kept/. Killed half-way, the same command
+Then -2, and so on.
+
+What cannot be merged stays as it is, and the course's version is put there. Killed half-way, the same command
 goes on.
 """
 
@@ -16,7 +18,7 @@ from labkit import repository
 from labkit.copies import GIVEN, found_at, of_course, prepare_work, without_outputs, write
 from labkit.merging import Merged, Notebook, merged
 
-KEPT = "kept"
+KEPT = "kept-by-update"
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What comes of reading a notebook that is none."""
 

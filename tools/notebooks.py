@@ -32,7 +32,7 @@ def picture() -> bytes:
 def run(path: Path) -> None:
     """Execute a notebook where it lies and write it back clean."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
     notebook.metadata = nbformat.from_dict(KERNEL)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")

@@ -10,8 +10,10 @@ from own_class import RIGHT, WRONG, cell, find_handed, hand_in, make_criteria, n
 
 from labkit.grading.gradebook.handed_in import MOST_LOOKED_AT, Reading
 from labkit.grading.judge.criteria import exercises
+from labkit.grading.reader.choice import ASIDE
 from labkit.isolation.removal import remove
 from labkit.repository import UsageError
+from labkit.update import KEPT
 
 
 @pytest.fixture
@@ -49,6 +51,17 @@ def test_a_renamed_notebook_is_known_by_its_answers(known, handed):
     """The file name is the student's to choose."""
     hand_in(handed, "Ada", RIGHT, "final (2).ipynb")
     assert find_handed(handed, known)[0].notebooks == {"90_double": "Ada/final (2).ipynb"}
+
+
+def test_what_an_update_has_kept_does_not_count_before_the_copy(known, handed):
+    """However it is called; alone it does."""
+    assert KEPT in ASIDE
+    kept = hand_in(handed, "Ada", RIGHT, f"work/{KEPT}/exercises/90_double-1.ipynb")
+    assert find_handed(handed, known)[0].notebooks == {"90_double": f"Ada/work/{KEPT}/exercises/90_double-1.ipynb"}
+    copy = hand_in(handed, "Ada", WRONG, "work/exercises/90_double.ipynb")
+    os.utime(copy, (1, 1))
+    os.utime(kept, (2e9, 2e9))
+    assert find_handed(handed, known)[0].notebooks == {"90_double": "Ada/work/exercises/90_double.ipynb"}
 
 
 def test_what_is_no_exercise_is_told(known, handed):

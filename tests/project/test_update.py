@@ -7,6 +7,7 @@ from small_repository import EXERCISE, START_HERE, notebook, small_repository
 
 from labkit import cli, update
 from labkit.copies import GIVEN, prepare_work
+from labkit.update import KEPT
 
 
 @pytest.fixture
@@ -49,10 +50,11 @@ def test_a_touched_copy_is_renewed_and_the_version_before_is_kept(root, capsys):
     assert cli.main(["update"]) == 0
 
     assert sources(copy) == ["import json", "print('é')", "check()", "hint()"]
-    kept = root / "work/kept/exercises/01_file_storage-1.ipynb"
+    kept = root / "work/kept-by-update/exercises/01_file_storage-1.ipynb"
     assert kept.read_bytes() == mine
     said = capsys.readouterr().out
-    line = "01_file_storage: renewed around what is yours; the version before is kept/exercises/01_file_storage-1.ipynb"
+    before = "kept-by-update/exercises/01_file_storage-1.ipynb"
+    line = f"01_file_storage: renewed around what is yours; the version before is {before}"
     assert said.splitlines() == [line, "In JupyterLab, reload what is open."]
     after = copy.read_bytes()
     assert cli.main(["update"]) == 0
@@ -68,7 +70,7 @@ def test_each_version_has_a_name_of_its_own(root):
         before = copy.read_bytes()
         (root / EXERCISE).write_bytes(document(("given", f"import os  # {number}"), ("b", "check()")))
         list(update.update(root))
-        assert (root / f"work/kept/exercises/01_file_storage-{number}.ipynb").read_bytes() == before
+        assert (root / f"work/kept-by-update/exercises/01_file_storage-{number}.ipynb").read_bytes() == before
 
 
 def test_what_was_changed_twice_is_told(root):
@@ -78,7 +80,7 @@ def test_what_was_changed_twice_is_told(root):
     (root / EXERCISE).write_bytes(document(("given", "import json"), ("b", "check()")))
     (line,) = update.update(root)
     assert line.endswith("; changed by you and by the course: given")
-    assert b"import sys" in (root / "work/kept/exercises/01_file_storage-1.ipynb").read_bytes()
+    assert b"import sys" in (root / "work/kept-by-update/exercises/01_file_storage-1.ipynb").read_bytes()
     assert sources(copy)[0] == "import json"
 
 
@@ -87,7 +89,7 @@ def test_a_copy_that_nobody_touched_is_renewed_as_before(root):
     (root / EXERCISE).write_bytes(notebook("check(more)"))
     assert list(update.update(root)) == ["01_file_storage: renewed"]
     assert (root / "work" / EXERCISE).read_bytes() == notebook("check(more)")
-    assert not (root / "work/kept").exists()
+    assert not (root / "work" / KEPT).exists()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_what_cannot_be_merged_stays(root, mine):
     (line,) = update.update(root)
     assert "yours stays, for it cannot be merged" in line
     assert copy.read_bytes() == mine
-    assert (root / "work/kept/exercises/01_file_storage-1.ipynb").read_bytes() == course
+    assert (root / "work/kept-by-update/exercises/01_file_storage-1.ipynb").read_bytes() == course
     assert list(update.update(root)) == []
 
 
@@ -144,7 +146,7 @@ def test_killed_half_way_the_same_command_goes_on(root, monkeypatch, dies_at):
     monkeypatch.setattr(update, "write", write)
     with pytest.raises(KeyboardInterrupt):
         list(update.update(root))
-    kept = root / "work/kept/exercises/01_file_storage-1.ipynb"
+    kept = root / "work/kept-by-update/exercises/01_file_storage-1.ipynb"
     assert mine in {copy.read_bytes(), kept.read_bytes() if kept.exists() else b""}
     monkeypatch.setattr(update, "write", real)
     list(update.update(root))
@@ -168,7 +170,7 @@ def test_what_is_saved_meanwhile_is_merged_too(root, monkeypatch):
     monkeypatch.setattr(update, "_keep", keep)
     list(update.update(root))
     assert sources(copy) == ["import json", "show('é')", "check()"]
-    assert {each.read_bytes() for each in (root / "work/kept/exercises").iterdir()} == {mine, saved}
+    assert {each.read_bytes() for each in (root / "work/kept-by-update/exercises").iterdir()} == {mine, saved}
 
 
 def test_without_what_was_given_answers_and_own_cells_stay(root):
@@ -178,7 +180,7 @@ def test_without_what_was_given_answers_and_own_cells_stay(root):
     (root / EXERCISE).write_bytes(document(("given", "import json"), ("b", "check()")))
     list(update.update(root))
     assert sources(copy) == ["import json", "print('é')", "check()"]
-    assert (root / "work/kept/exercises/01_file_storage-1.ipynb").read_bytes() == mine
+    assert (root / "work/kept-by-update/exercises/01_file_storage-1.ipynb").read_bytes() == mine
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(root, capsys, monkeypatch):

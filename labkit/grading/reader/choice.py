@@ -1,6 +1,6 @@
 """Which of a student's files count: by the answers in them, never by the order of their names.
 
-A solved copy comes before an unsolved one, a saved one before Jupyter's checkpoint, and of two solved ones the one with
+A solved copy comes before an unsolved one, a saved one before what was put aside, and of two solved ones the one with
 more answers, then the newest. What cannot be used is named, with what to do.
 """
 
@@ -21,6 +21,8 @@ from labkit.repository import UsageError
 NOTEBOOK = re.compile(r"\.ipynb", re.IGNORECASE)
 SCRIPT = re.compile(r"\.py$", re.IGNORECASE)
 ANSWER = re.compile(r"#\s*answer\s*:", re.IGNORECASE)
+ASIDE = "ipynb_checkpoints", "kept-by-update"
+"""Where Jupyter and `labkit update` put earlier versions."""
 NUMBER = re.compile(r"(\d+)(?=\)?(?:\.\w+)*$)")
 """The number of a copy, in the end of its name."""
 
@@ -59,7 +61,7 @@ class Copy:
         """The greatest counts."""
         name = self.file.path[-1]
         number = NUMBER.search(name)
-        saved = not any("ipynb_checkpoints" in part for part in self.file.path) and "-checkpoint" not in name
+        saved = not any(aside in part for aside in ASIDE for part in self.file.path) and "-checkpoint" not in name
         order = self.file.whose.attempt, int(self.file.when), int(number[1][-9:]) if number else 0, self.file.path
         return bool(self.solved), self.is_notebook, saved, self.solved, order
 
