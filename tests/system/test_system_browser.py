@@ -95,7 +95,7 @@ def test_the_start_page_runs_and_shows_its_pictures(page):
     page.evaluate(
         "(notebook => notebook.scrollToItem(notebook.widgets.length - 2))(jupyterapp.shell.currentWidget.content)"
     )
-    picture = page.locator(".jp-RenderedImage img").last
+    picture = page.locator(".labkit-report").last
     picture.wait_for()
     assert 300 < picture.bounding_box()["width"] <= 1280
     assert page.get_by_text("Would you like to get notified").count() == 0
@@ -112,7 +112,7 @@ def test_a_prediction_is_asked_kept_and_compared(page):
     by_keyboard(page, "From 0 to 5.", "0")
     page.get_by_text("You predicted 0; it is 1 of 5. You were off by 1.").wait_for()
     page.get_by_text("You predicted 0.", exact=True).wait_for()
-    picture = page.locator(".jp-RenderedImage img").first
+    picture = page.locator(".labkit-report").first
     picture.wait_for()
     page.get_by_text("You predicted 0.", exact=True).scroll_into_view_if_needed()
     keep(page, "predicted")
