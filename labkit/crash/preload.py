@@ -24,7 +24,7 @@ SHIPPED = (
 """Names begin like this of modules that cost time to import and do nothing else."""
 NOT_FOR_CHILDREN = (
     *("labkit.crash", "labkit.isolation", "labkit.grading", "labkit.cli", "labkit.course.answers"),
-    *("labkit.gauntlet.course", "labkit.gauntlet.checklist"),
+    *("labkit.gauntlet.course", "labkit.gauntlet.checklist", "labkit.course.standing", "labkit.learner"),
 )
 BUT = {f"labkit.grading.judge.{name}" for name in ("program", "source", "calls", "differences")}
 """The exceptions: the children of a judge unpickle into them, and what a case sends there uses them."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labkit.crash.race.footprints import Step, conflict
@@ -85,7 +85,7 @@ class Abstract:
 
     def has_begun(self, worker: str) -> bool:
         """A look has seen what there is."""
-        return self.pending()[worker].op == "look"
+        return worker in self.pending() and self.pending()[worker].op == "look"
 
     def do(self, worker: str, done: Step) -> None:
         """Take a step."""
@@ -225,6 +225,7 @@ def test_so_it_does_where_it_matters_when_a_wait_began(parts):
 
 
 @given(st.lists(program, min_size=2, max_size=3))
+@example([[step("lock", "m"), step("unlock", "m")]] * 3)
 def test_so_it_does_where_one_worker_is_killed(parts):
     """At each of its steps, in each order; what it held is free again."""
     explores_each_order_once(parts, 6, crash=True)

@@ -40,7 +40,7 @@ class Node:
     polling: frozenset[str] = frozenset()
     """Who polls: chosen after all others."""
     forced: bool = False
-    """Nothing could be chosen: what was waited for is there, and who waited goes on at once."""
+    """Nothing could be chosen: what was waited for, in a wait that began as a step, is there."""
 
     def open(self) -> list[str]:
         """Who is still to be chosen here."""
@@ -85,11 +85,11 @@ class Orders:
         node.blocked.add(worker)
         node.todo |= {*node.pending} - {*self.last}
 
-    def must(self, worker: str, pending: Pending) -> bool:
+    def must(self, worker: str, pending: Pending, *, forced: bool) -> bool:
         """`worker` was blocked, and has taken its step by now. False if that was explored before."""
         if self.depth < len(self.path):
             return True
-        node = Node(dict(pending), self._asleep(), worker, {worker}, forced=True)
+        node = Node(dict(pending), self._asleep(), worker, {worker}, forced=forced)
         self.path.append(node)
         return worker not in node.sleep
 

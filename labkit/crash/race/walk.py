@@ -56,6 +56,7 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
     """Execute the next order."""
     while pending := machine.pending():
         waiting = {*machine.waiting()}
+        begun = {*filter(machine.has_begun, waiting)}
         if not {*pending} - waiting - {*orders.last}:
             return _end(orders, machine, Walked.DEADLOCK, pending)
         if orders.depth >= most:
@@ -70,12 +71,12 @@ def walk(orders: Orders, machine: Machine, most: int) -> Walked:
                 orders.is_blocked(worker)
             continue
         orders.performed()
-        if stopped := _let_through(orders, machine, pending):
+        if stopped := _let_through(orders, machine, pending, begun):
             return stopped
     return _end(orders, machine, Walked.COMPLETE)
 
 
-def _let_through(orders: Orders, machine: Machine, pending: Pending) -> Walked | None:
+def _let_through(orders: Orders, machine: Machine, pending: Pending, begun: set[str]) -> Walked | None:
     """Who goes on because of a step; what ends this order, if that does."""
     through = machine.let_through()
     if len(through) > 1:
@@ -84,7 +85,7 @@ def _let_through(orders: Orders, machine: Machine, pending: Pending) -> Walked |
     for other in through:
         here = {w: pending[w] if w == other else step for w, step in {**pending, **machine.pending()}.items()}
         here = {w: step for w, step in here.items() if w == other or w in machine.pending()}
-        if not orders.must(other, here):
+        if not orders.must(other, here, forced=other in begun):
             return _end(orders, machine, Walked.REDUNDANT)
         orders.performed()
     return None

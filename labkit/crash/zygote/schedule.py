@@ -144,7 +144,7 @@ class Schedule:
 
     def has_begun(self, name: str) -> bool:
         """Whether the wait of a worker is a step of its own: see `walk.Machine`."""
-        return self.workers[name].begins and (self.workers[name].inside or self.workers[name].lock is not None)
+        return bool((worker := self.workers.get(name)) and worker.begins and (worker.inside or worker.lock is not None))
 
     def _note(self, name: str, step: Step) -> None:
         """A step was taken: who may go on because of it."""
