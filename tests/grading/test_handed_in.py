@@ -56,12 +56,12 @@ def test_a_renamed_notebook_is_known_by_its_answers(known, handed):
 def test_what_an_update_has_kept_does_not_count_before_the_copy(known, handed):
     """However it is called; alone it does."""
     assert KEPT in ASIDE
-    kept = hand_in(handed, "Ada", RIGHT, f"work/{KEPT}/exercises/90_double-1.ipynb")
-    assert find_handed(handed, known)[0].notebooks == {"90_double": f"Ada/work/{KEPT}/exercises/90_double-1.ipynb"}
-    copy = hand_in(handed, "Ada", WRONG, "work/exercises/90_double.ipynb")
+    kept = hand_in(handed, "Ada", RIGHT, f"{KEPT}/exercises/90_double-1.ipynb")
+    assert find_handed(handed, known)[0].notebooks == {"90_double": f"Ada/{KEPT}/exercises/90_double-1.ipynb"}
+    copy = hand_in(handed, "Ada", WRONG, "exercises/90_double.ipynb")
     os.utime(copy, (1, 1))
     os.utime(kept, (2e9, 2e9))
-    assert find_handed(handed, known)[0].notebooks == {"90_double": "Ada/work/exercises/90_double.ipynb"}
+    assert find_handed(handed, known)[0].notebooks == {"90_double": "Ada/exercises/90_double.ipynb"}
 
 
 def test_what_is_no_exercise_is_told(known, handed):
