@@ -231,6 +231,20 @@ def test_so_it_does_where_one_worker_is_killed(parts):
     explores_each_order_once(parts, 6, crash=True)
 
 
+@pytest.mark.xfail(reason="found by `make examples`: an order in which one waits is missed")
+@pytest.mark.parametrize(
+    ("programs", "most", "crash"),
+    [
+        (["write x", "lock m, lock n, write x, unlock m, unlock n", "lock m, read x, unlock m"], 6, True),
+        (["look n, unlock n", "write x", "look n, unlock n"], 8, False),
+    ],
+)
+def test_these_are_not_explored_in_every_order_yet(programs, most, crash):
+    """docs/RACE.md says so under Limits; what mends them takes the mark away."""
+    parts = [[step(*word.split()) for word in program.split(", ")] for program in programs]
+    explores_each_order_once(parts, most, crash=crash)
+
+
 @pytest.mark.parametrize(
     ("programs", "orders"),
     [
