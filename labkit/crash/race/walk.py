@@ -8,20 +8,19 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Protocol
 
-from labkit.crash.race.order import NOBODY, Orders, Pending
+from labkit.crash.race.node import Standing
+from labkit.crash.race.order import Orders
+
+
+class QueueError(Exception):
+    """Some wait as a step of their own, and some do not. Who waits first is first: make each wait a step."""
 
 
 class Machine(Protocol):
-    """Workers that stand before their next steps."""
+    """Workers that stand before their next steps, or in the middle of one, where they wait."""
 
-    def pending(self) -> Pending:
-        """By worker, always in the same succession: its next step, or that in the middle of which it is."""
-
-    def waiting(self) -> Collection[str]:
-        """Who cannot take a step now."""
-
-    def polling(self) -> Collection[str]:
-        """Who polls, while others can do something. Whoever is let on is alone until it gives up."""
+    def standing(self) -> Standing:
+        """How all stand, always in the same succession."""
 
     def in_vain(self) -> bool:
         """Whether who was let on polls and polls: it does not give up."""
@@ -29,14 +28,8 @@ class Machine(Protocol):
     def take(self, worker: str) -> bool:
         """Let a worker take its step. False if another one stands in its way: it waits, in the middle of it."""
 
-    def has_begun(self, worker: str) -> bool:
-        """Whether the wait of one who stands in the middle of a step is a step of its own: what it has seen is old."""
-
     def let_through(self) -> list[str]:
         """Who was in the middle of a step, and has taken it by now."""
-
-    def missed(self) -> Pending:
-        """What could have been done at any time, and was not: by participant. Nobody waits for it."""
 
 
 class Walked(StrEnum):
@@ -54,43 +47,44 @@ class Walked(StrEnum):
 
 def walk(orders: Orders, machine: Machine, most: int) -> Walked:
     """Execute the next order."""
-    while pending := machine.pending():
-        waiting = {*machine.waiting()}
-        begun = {*filter(machine.has_begun, waiting)}
-        if not {*pending} - waiting - {*orders.last}:
-            return _end(orders, machine, Walked.DEADLOCK, pending)
-        if orders.depth >= most:
-            return _end(orders, machine, Walked.ENDLESS, pending)
-        worker = None if machine.in_vain() else orders.choose(pending, waiting, machine.polling())
-        if worker is None:
-            return _end(orders, machine, Walked.REDUNDANT)
-        if not machine.take(worker):
-            if machine.has_begun(worker):
-                orders.performed()
-            else:
-                orders.is_blocked(worker)
-            continue
-        orders.performed()
-        if stopped := _let_through(orders, machine, pending, begun):
-            return stopped
-    return _end(orders, machine, Walked.COMPLETE)
-
-
-def _let_through(orders: Orders, machine: Machine, pending: Pending, begun: set[str]) -> Walked | None:
-    """Who goes on because of a step; what ends this order, if that does."""
-    through = machine.let_through()
-    if len(through) > 1:
+    how = _walk(orders, machine, most)
+    if how is Walked.AGAIN:
         orders.repeat()
+    else:
+        orders.ended(machine.standing() if how in {Walked.DEADLOCK, Walked.ENDLESS} else None)
+    return how
+
+
+def _walk(orders: Orders, machine: Machine, most: int) -> Walked:
+    while (now := machine.standing()).pending:
+        if orders.stuck(now):
+            return Walked.DEADLOCK
+        if orders.depth >= most:
+            return Walked.ENDLESS
+        worker = None if machine.in_vain() else orders.choose(now)
+        if worker is None:
+            return Walked.REDUNDANT
+        if machine.take(worker):
+            orders.performed()
+            if stopped := _let_through(orders, machine, now.begun):
+                return stopped
+        elif worker in machine.standing().begun:
+            orders.performed()
+        else:
+            orders.is_blocked(worker)
+    return Walked.COMPLETE
+
+
+def _let_through(orders: Orders, machine: Machine, begun: Collection[str]) -> Walked | None:
+    """Who goes on because of a step; what ends this order, if that does."""
+    here = machine.standing().pending
+    through = machine.let_through()
+    if len(through) > 1 and not {*through} <= {*begun}:
         return Walked.AGAIN
     for other in through:
-        here = {w: pending[w] if w == other else step for w, step in {**pending, **machine.pending()}.items()}
-        here = {w: step for w, step in here.items() if w == other or w in machine.pending()}
         if not orders.must(other, here, forced=other in begun):
-            return _end(orders, machine, Walked.REDUNDANT)
+            return Walked.REDUNDANT
         orders.performed()
+        now = machine.standing().pending
+        here = {w: now[w] if w == other else step for w, step in here.items() if w != other or w in now}
     return None
-
-
-def _end(orders: Orders, machine: Machine, how: Walked, stuck: Pending = NOBODY) -> Walked:
-    orders.ended(machine.missed(), stuck)
-    return how

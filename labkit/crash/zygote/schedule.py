@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from labkit.crash.asked import Race
 from labkit.crash.jobs import Among, Memory, Stop
 from labkit.crash.race.footprints import Step, followed, touches
+from labkit.crash.race.node import Standing
+from labkit.crash.race.walk import QueueError
 from labkit.crash.zygote.blocking import blockers, holders
 from labkit.crash.zygote.polling import Alone, polls
 from labkit.crash.zygote.workers import Taken, Worker
@@ -36,6 +38,8 @@ class Schedule:
     taken: list[Taken] = field(default_factory=list)
     killed: str = ""
     alone: Alone = field(default_factory=Alone)
+    queues: bool = False
+    """Whether each wait for the database is a step of its own."""
 
     def begin(self, memory: Memory) -> None:
         """Start every worker, and wait until each stands before its first step."""
@@ -46,7 +50,9 @@ class Schedule:
                 self.passing[name] = code
                 continue
             output = self.zygote.folder / f"output{number}"
-            worker = Worker(name, number, self.zygote.limits.seconds, output=output, files=self.files)
+            worker = Worker(
+                name, number, self.zygote.limits.seconds, output=output, files=self.files, queues=self.queues
+            )
             client = client or self.zygote.world.join()
             job = self.race.job("worker", code, stop=Stop(), life=number, among=self.among)
             worker.pid, worker.channel = self.zygote.start(job, client, folder, self.elapsed, worker.output)
@@ -56,7 +62,7 @@ class Schedule:
             worker.listen(self._is_blocked)
 
     def pending(self) -> dict[str, Step]:
-        """Everybody's next step: see `walk.Machine`."""
+        """Everybody's next step."""
         return dict(self._pending())
 
     def _pending(self) -> Iterator[tuple[str, Step]]:
@@ -75,28 +81,21 @@ class Schedule:
         told = {(("life", worker.name), True), (("kill",), True)}
         return Step("killed", "", frozenset(told) | touches(worker.held))
 
-    def missed(self) -> dict[str, Step]:
-        """The kills, if nobody was killed: see `walk.Machine`."""
-        if not self.race.crash or self.killed:
-            return {}
-        return {f"{KILL}{worker.name}": self.kill_of(worker) for worker in self.workers.values()}
-
     @property
     def killers(self) -> list[str]:
         """Those who kill."""
         return [f"{KILL}{name}" for name in self.workers]
 
-    def waiting(self) -> set[str]:
-        """Who waits for a lock; and who polls for ever, while others can do something."""
+    def standing(self) -> Standing:
+        """Who waits for a lock; who polls, for ever or not, while others can do something: see `walk.Machine`."""
+        pending, stubborn = self.pending(), self.alone.stubborn
+        begun = [w for w in self.workers.values() if w.has_begun]
+        never = {*(w.name for w in begun), *(f"{KILL}{w.name}" for w in begun if w.inside)}
         if self.alone.name:
-            return {*self.pending()} - {self.alone.name}
+            return Standing(pending, {*pending} - {self.alone.name}, never)
         waiting, idle = self._waiting()
         inside = {f"{KILL}{w.name}" for w in self.workers.values() if w.inside}  # nobody is killed in mid-statement
-        return waiting | inside | (idle & self.alone.stubborn)
-
-    def polling(self) -> set[str]:
-        """Who polls, while others can do something: see `walk.Machine`."""
-        return set() if self.alone.name else self._waiting()[1] - self.alone.stubborn
+        return Standing(pending, waiting | inside | (idle & stubborn), never, idle - stubborn)
 
     def _waiting(self) -> tuple[set[str], set[str]]:
         """Who waits for a lock; who polls, unless nobody else can do anything."""
@@ -116,7 +115,7 @@ class Schedule:
     def take(self, name: str) -> bool:
         """Let somebody take a step: see `walk.Machine`."""
         step = self.pending()[name]
-        if name in self.polling():
+        if name in self.standing().polling:
             self.alone.begin(name)
         if name in self.passing:
             self.elapsed = self.zygote.world.ask("pass", self.passing.pop(name))
@@ -133,18 +132,16 @@ class Schedule:
                 worker.let(self.elapsed)
                 worker.listen(self._is_blocked)
             if worker.inside or worker.lock:
-                if self.has_begun(name):
+                if worker.has_begun:
                     self._note(name, replace(step, op=f"{step.op} (waits)"))
+                if len({w.has_begun for w in self.workers.values() if w.inside}) > 1:
+                    raise QueueError
                 return False
             if step.op == "CLOSE":
                 self.zygote.world.ask("gone", [backend])
                 worker.backends.discard(backend)
         self._note(name, step)
         return True
-
-    def has_begun(self, name: str) -> bool:
-        """Whether the wait of a worker is a step of its own: see `walk.Machine`."""
-        return bool((worker := self.workers.get(name)) and worker.begins and (worker.inside or worker.lock is not None))
 
     def _note(self, name: str, step: Step) -> None:
         """A step was taken: who may go on because of it."""
