@@ -188,5 +188,7 @@ class Raced:
     problem: str | None = None
     lines: list[Any] = field(default_factory=list)
     complete: bool = False
-    """Whether these are all orders."""
+    """Whether these are all orders, but those of a crowd."""
+    crowded: bool = False
+    """Whether there are orders in which two statements wait for one thing, of which PostgreSQL chooses who is first."""
     processes: int = 0

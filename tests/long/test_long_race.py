@@ -57,3 +57,37 @@ def test_two_agents_on_one_run_act_once(crash):
     workers, recover = {"a": go_on_with_the_run, "b": go_on_with_the_run}, go_on_with_the_run if crash else None
     begin = partial(whole_agent.begin, STORY, whole_agent.in_postgres)
     race(workers, told_once, begin, crash=crash, recover=recover, limit=100_000).assert_survives()
+
+
+COUNT = "UPDATE task SET n = n + 1 "
+KINDS = """
+    CREATE TABLE task (id int PRIMARY KEY, kind text, n int NOT NULL);
+    INSERT INTO task VALUES (1, 'x', 0), (2, 'y', 0)
+"""
+
+
+def two_kinds():
+    with database.engine().begin() as connection:
+        connection.exec_driver_sql(KINDS)
+
+
+def count(statement):
+    with database.engine().begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def four_are_counted(_):
+    with database.engine().begin() as connection:
+        assert connection.exec_driver_sql("SELECT sum(n) FROM task").scalar() == 4
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("others", "orders", "crowded"),
+    [(("WHERE kind = 'x'", "WHERE kind = 'y'"), 43, False), (("WHERE id = 1", "WHERE kind = 'x'"), 16, True)],
+)
+def test_two_may_go_on_at_once_and_of_two_that_wait_for_one_row_it_is_said(others, orders, crowded):
+    """One COMMIT frees the rows of two; PostgreSQL chooses who of two has a row first, so one of them is let wait."""
+    workers = {text: partial(count, COUNT + text) for text in ("", *others)}
+    report = race(workers, four_are_counted, two_kinds)
+    assert (len(report.broken), len(report.orders), report.crowded) == (0, orders, crowded)

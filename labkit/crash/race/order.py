@@ -74,9 +74,10 @@ class Orders:
 
     def stuck(self, now: Standing) -> bool:
         """Whether nobody can go on, and nobody is to be killed here."""
-        planned = self.path[self.depth] if self.depth < len(self.path) else None
-        kills = planned and planned.chosen in self.last - planned.blocked
-        return not kills and not {*now.pending} - {*now.waiting} - self.last
+        able = {*now.pending} - {*now.waiting} - self.last
+        for node in self.path[self.depth : self.depth + 1]:
+            able = {node.chosen} - node.blocked - {""} or able - node.blocked
+        return not able
 
     def ended(self, left: Standing | None = None) -> None:
         """Nobody takes another step, though those left would: find what could have come in another order."""
@@ -97,12 +98,12 @@ class Orders:
                 node.todo |= {*node.pending} & self.last
 
     def repeat(self) -> None:
-        """Execute the same steps again: after the last of them, it could not be said whose turn it was."""
-        del self.path[self.depth :]
+        """Execute the same steps again, without what proved to be blocked: it could not be said whose turn it was."""
         self._again = True
 
     def _node(self, now: Standing) -> Node:
-        blocked = {*now.waiting} - (self.last - {*now.begun})  # in another execution who waits now may not have tried
+        # In another execution, who waits now may not have tried: then it can be killed.
+        blocked = {*now.pending} & {*now.waiting} - (self.last - {*now.begun})
         return Node(dict(now.pending), self._asleep(), blocked=blocked, polling=now.polling)
 
     def _same(self, node: Node, now: Standing) -> str | None:

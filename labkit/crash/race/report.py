@@ -17,6 +17,9 @@ class LostRaceError(AssertionError):
     """A race found an order that breaks the program, or could not prove that there is none."""
 
 
+CROWDED = "there are orders in which two statements wait for one row or lock, and PostgreSQL chooses who goes on first"
+
+
 @dataclass(frozen=True)
 class RaceReport:
     """The orders that were run, in the order of exploration."""
@@ -26,6 +29,8 @@ class RaceReport:
     orders: tuple[Order, ...]
     complete: bool
     """Whether these are all orders."""
+    crowded: bool = False
+    """Whether those are missing in which two statements wait for one thing, and PostgreSQL chooses the first."""
     problem: str | None = None
     """Why not all were run; None if nothing stood in the way."""
     problem_line: Line | None = None
@@ -37,7 +42,8 @@ class RaceReport:
     def of(cls, name: str, raced: Raced, asked: Race, limits: Limits) -> "RaceReport":
         """A report from what the zygote told."""
         found, line = tuple(map(order, raced.orders)), Line.first(raced.lines)
-        return cls(name, (*asked.workers,), found, raced.complete, raced.problem, line, asked.crash, asked, limits)
+        complete, crowded = raced.complete and not raced.crowded, raced.complete and raced.crowded
+        return cls(name, (*asked.workers,), found, complete, crowded, raced.problem, line, asked.crash, asked, limits)
 
     @property
     def broken(self) -> list[Order]:
@@ -61,6 +67,8 @@ class RaceReport:
             n for n in self._functions if not any(s.worker == n and s.op not in {"RETURN", "raises"} for s in steps)
         ]
         always = [n for n in self._functions if self.orders and all(_raised(order, n) for order in self.orders)]
+        if self.crowded:
+            return f"{CROWDED}: these were not run"
         if not self.complete:
             return f"there are more than {len(self.orders)} orders, and these alone were run: raise the limit"
         if always:

@@ -5,15 +5,21 @@ another lets it through.
 """
 
 from collections.abc import Collection
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 from labkit.crash.race.node import Standing
 from labkit.crash.race.order import Orders
 
 
-class QueueError(Exception):
-    """Some wait as a step of their own, and some do not. Who waits first is first: make each wait a step."""
+class Took(Enum):
+    """What came of letting a worker take a step."""
+
+    DONE = "it is taken"
+    BEGUN = "another one stands in its way, and that it waits from now on is a step"
+    BLOCKED = "another one stands in its way"
+    BEHIND = "it waits behind one that waits: who of them goes on first is not ours to say"
+    PRECEDED = "it waits behind one that waits, and need not have tried"
 
 
 class Machine(Protocol):
@@ -25,8 +31,8 @@ class Machine(Protocol):
     def in_vain(self) -> bool:
         """Whether who was let on polls and polls: it does not give up."""
 
-    def take(self, worker: str) -> bool:
-        """Let a worker take its step. False if another one stands in its way: it waits, in the middle of it."""
+    def take(self, worker: str) -> Took:
+        """Let a worker take its step. If another one stands in its way, it waits in the middle of it."""
 
     def let_through(self) -> list[str]:
         """Who was in the middle of a step, and has taken it by now."""
@@ -42,7 +48,7 @@ class Walked(StrEnum):
     REDUNDANT = "redundant"
     """What follows was explored before."""
     AGAIN = "again"
-    """Two went on at once: to be executed again, in a way in which they do not."""
+    """Two went on at once, or waited for one thing: to be executed again, in a way in which they do not."""
 
 
 def walk(orders: Orders, machine: Machine, most: int) -> Walked:
@@ -64,14 +70,15 @@ def _walk(orders: Orders, machine: Machine, most: int) -> Walked:
         worker = None if machine.in_vain() else orders.choose(now)
         if worker is None:
             return Walked.REDUNDANT
-        if machine.take(worker):
+        took = machine.take(worker)
+        if took in {Took.DONE, Took.BEGUN}:
             orders.performed()
-            if stopped := _let_through(orders, machine, now.begun):
-                return stopped
-        elif worker in machine.standing().begun:
-            orders.performed()
-        else:
+        elif took is not Took.PRECEDED:
             orders.is_blocked(worker)
+        if took in {Took.BEHIND, Took.PRECEDED}:
+            return Walked.AGAIN
+        if took is Took.DONE and (stopped := _let_through(orders, machine, now.begun)):
+            return stopped
     return Walked.COMPLETE
 
 

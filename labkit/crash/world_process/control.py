@@ -33,7 +33,7 @@ class WorldProcess:
         return self._let_in("join")
 
     def ask(self, request: str, *arguments: Any) -> Any:
-        """What a race asks: "pass" (seconds), and of its database "blockers", "gone" (of a server's process)."""
+        """What a race asks: "pass" (seconds), and of processes of the database "blockers", "is_behind", "gone"."""
         tell(self._control, [request, *arguments])
         return hear(self._control)["value"]
 

@@ -47,6 +47,10 @@ class WorldDatabase:
         """The server's processes for which this one waits (pg_blocking_pids)."""
         return self._scratch.blockers(backend)
 
+    def is_behind(self, backend: int) -> bool:
+        """Whether this process of the server waits where another one waits."""
+        return self._scratch.is_behind(backend)
+
     def catalogue(self) -> dict[str, Any]:
         """Which tables can be touched apart: see `catalogue`."""
         return self._scratch.catalogue() if self._scratch and self._memory.content else {}

@@ -38,6 +38,20 @@ TABLES = """
 """
 SEQUENCES = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'S' AND oid >= 16384 ORDER BY 1"
 REFERENCES = "SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint WHERE contype = 'f'"
+IS_BEHIND = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks AS mine
+        WHERE pid = %(pid)s AND NOT granted AND (locktype = 'tuple' OR EXISTS (
+            SELECT FROM pg_locks AS theirs
+            WHERE theirs.pid <> mine.pid AND NOT theirs.granted AND theirs.locktype = mine.locktype
+            AND (theirs.database, theirs.relation, theirs.transactionid, theirs.classid, theirs.objid, theirs.objsubid)
+                IS NOT DISTINCT FROM
+                (mine.database, mine.relation, mine.transactionid, mine.classid, mine.objid, mine.objsubid)
+            AND NOT EXISTS (SELECT FROM pg_locks AS had WHERE had.pid = mine.pid AND had.locktype = 'tuple' AND granted)
+        ))
+    )
+"""
+"""Of those who wait for a row the first has it as a 'tuple', and waits for a transaction; the others wait for it."""
 TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
 
 
@@ -67,6 +81,10 @@ class Rows:
     def blockers(self, backend: int) -> list[int]:
         """For whom this process of the server waits."""
         return self._connection.execute("SELECT pg_blocking_pids(%s)", [backend]).fetchone()[0]
+
+    def is_behind(self, backend: int) -> bool:
+        """Whether this process of the server waits where another one waits, so that the server chooses between them."""
+        return self._connection.execute(IS_BEHIND, {"pid": backend}).fetchone()[0]
 
     def wait_until_gone(self, backends: list[int]) -> None:
         """Until these processes of the server have ended. TimeoutError after 10 seconds."""

@@ -62,6 +62,9 @@ def serve(control: Connection, folder: Path | None = None, confinement: Confinem
                 tell(control, {"value": _told(world, database, request, *arguments)})
 
 
+OF_DATABASE = {"blockers", "is_behind", "gone", "catalogue"}
+
+
 def _begin(world: World, database: WorldDatabase, services: Services, memory: Memory) -> None:
     world.restore(memory.world)
     database.begin(memory)
@@ -73,7 +76,7 @@ def _told(world: World, database: WorldDatabase, request: str, *arguments: Any) 
     if request == "pass":
         world.sleep(arguments[0])
         return world.elapsed()
-    return getattr(database, request)(*arguments) if request in {"blockers", "gone", "catalogue"} else None
+    return getattr(database, request)(*arguments) if request in OF_DATABASE else None
 
 
 def _remembered(world: World, database: WorldDatabase, services: Services, url: str | None) -> dict[str, Any]:

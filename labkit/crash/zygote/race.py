@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from labkit.crash.asked import Failure, OrderLeft, Race, Raced
 from labkit.crash.jobs import Among, Memory
 from labkit.crash.race.order import NotTheSameError, Orders
-from labkit.crash.race.walk import QueueError, Walked, walk
+from labkit.crash.race.walk import Walked, walk
 from labkit.crash.world_process.control import WorldUnreadableError
 from labkit.crash.world_process.database import tables
 from labkit.crash.zygote.endings import How, NotExploredError
@@ -39,7 +39,7 @@ class RaceExplorer:
         timed = race.timed or any(isinstance(code, float) for code in race.workers.values())
         self.among = Among(len(race.workers), timed=timed)
         self.stubborn: set[str] = set()
-        self.hashes = self.looked = self.moved = self.queues = False
+        self.hashes = self.looked = self.moved = self.crowded = False
 
     def explore(self) -> Raced:
         """Run every order. What stands in the way is the `problem`."""
@@ -47,6 +47,7 @@ class RaceExplorer:
         try:
             self._set_up()
             raced.complete = self._run_all(raced)
+            raced.crowded = self.crowded
         except NotExploredError as problem:
             raced.problem, raced.lines = str(problem), problem.lines
         except NotTheSameError as problem:
@@ -69,12 +70,7 @@ class RaceExplorer:
         while orders.more():
             if len(raced.orders) == self.race.limit:
                 return False
-            try:
-                left = self._run(orders)
-            except QueueError:
-                self.queues, orders = True, self._orders()
-                raced.orders.clear()
-                continue
+            left = self._run(orders)
             if self.looked and self.moved and not self.among.timed:
                 self.among, orders = replace(self.among, timed=True), self._orders()
                 raced.orders.clear()
@@ -93,8 +89,7 @@ class RaceExplorer:
     def _run(self, orders: Orders) -> OrderLeft | None:
         """One order; None if it was explored before."""
         write_tree(self.sandbox, self.tmp, self.tree)
-        alone = Alone(self.stubborn)
-        schedule = Schedule(self.race, self.zygote, self.among, self.memory.elapsed, alone=alone, queues=self.queues)
+        schedule = Schedule(self.race, self.zygote, self.among, self.memory.elapsed, alone=Alone(self.stubborn))
         waits: dict[str, list[str]] = {}
         try:
             schedule.begin(self.memory)
@@ -129,6 +124,7 @@ class RaceExplorer:
         self.among = replace(self.among, known=self.among.known or len(finals) == len(schedule.workers))
         self.looked = self.looked or any(worker.looked for worker in schedule.workers.values())
         self.moved = self.moved or schedule.elapsed > self.memory.elapsed
+        self.crowded = self.crowded or schedule.crowded
 
     def _memory(self) -> Memory:
         try:

@@ -11,7 +11,7 @@ from labkit.crash.asked import Race
 from labkit.crash.jobs import Among, Memory, Stop
 from labkit.crash.race.footprints import Step, followed, touches
 from labkit.crash.race.node import Standing
-from labkit.crash.race.walk import QueueError
+from labkit.crash.race.walk import Took
 from labkit.crash.zygote.blocking import blockers, holders
 from labkit.crash.zygote.polling import Alone, polls
 from labkit.crash.zygote.workers import Taken, Worker
@@ -38,8 +38,8 @@ class Schedule:
     taken: list[Taken] = field(default_factory=list)
     killed: str = ""
     alone: Alone = field(default_factory=Alone)
-    queues: bool = False
-    """Whether each wait for the database is a step of its own."""
+    crowded: bool = False
+    """Whether somebody was not let wait behind another, though it makes a difference."""
 
     def begin(self, memory: Memory) -> None:
         """Start every worker, and wait until each stands before its first step."""
@@ -50,9 +50,7 @@ class Schedule:
                 self.passing[name] = code
                 continue
             output = self.zygote.folder / f"output{number}"
-            worker = Worker(
-                name, number, self.zygote.limits.seconds, output=output, files=self.files, queues=self.queues
-            )
+            worker = Worker(name, number, self.zygote.limits.seconds, output=output, files=self.files)
             client = client or self.zygote.world.join()
             job = self.race.job("worker", code, stop=Stop(), life=number, among=self.among)
             worker.pid, worker.channel = self.zygote.start(job, client, folder, self.elapsed, worker.output)
@@ -112,7 +110,7 @@ class Schedule:
         """Whether who was let on polls and polls: see `walk.Machine`."""
         return self.alone.in_vain()
 
-    def take(self, name: str) -> bool:
+    def take(self, name: str) -> Took:
         """Let somebody take a step: see `walk.Machine`."""
         step = self.pending()[name]
         if name in self.standing().polling:
@@ -132,16 +130,24 @@ class Schedule:
                 worker.let(self.elapsed)
                 worker.listen(self._is_blocked)
             if worker.inside or worker.lock:
-                if worker.has_begun:
+                took = self._waits(worker)
+                if took is Took.BEGUN:
                     self._note(name, replace(step, op=f"{step.op} (waits)"))
-                if len({w.has_begun for w in self.workers.values() if w.inside}) > 1:
-                    raise QueueError
-                return False
+                return took
             if step.op == "CLOSE":
                 self.zygote.world.ask("gone", [backend])
                 worker.backends.discard(backend)
         self._note(name, step)
-        return True
+        return Took.DONE
+
+    def _waits(self, worker: Worker) -> Took:
+        others = [w for w in self.workers.values() if w.inside and w is not worker]
+        if worker.inside and others and self.zygote.world.ask("is_behind", worker.backend):
+            if not all(w.has_begun for w in others):
+                return Took.PRECEDED
+            self.crowded = self.crowded or worker.begins
+            return Took.BEHIND
+        return Took.BEGUN if worker.has_begun else Took.BLOCKED
 
     def _note(self, name: str, step: Step) -> None:
         """A step was taken: who may go on because of it."""

@@ -59,8 +59,6 @@ class Worker:
     """The server's process that the step keeps busy."""
     begins: bool = False
     """Whether the beginning of that step matters, should it wait: see `race_news.Wants`."""
-    queues: bool = False
-    """Whether that of each statement does: who waits first goes on first."""
     backends: set[int] = field(default_factory=set)
     held: list[Any] = field(default_factory=list)
     saw: str = ""
@@ -76,7 +74,7 @@ class Worker:
     @property
     def has_begun(self) -> bool:
         """Whether it waits, and the wait is a step that was taken."""
-        return (self.inside or self.lock is not None) and (self.begins or (self.queues and self.inside))
+        return self.begins and (self.inside or self.lock is not None)
 
     def let(self, elapsed: float) -> None:
         """Its turn."""
