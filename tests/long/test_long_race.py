@@ -88,6 +88,6 @@ def four_are_counted(_):
 )
 def test_two_may_go_on_at_once_and_of_two_that_wait_for_one_row_it_is_said(others, orders, crowded):
     """One COMMIT frees the rows of two; PostgreSQL chooses who of two has a row first, so one of them is let wait."""
-    workers = {text: partial(count, COUNT + text) for text in ("", *others)}
+    workers = {text or "all": partial(count, COUNT + text) for text in ("", *others)}
     report = race(workers, four_are_counted, two_kinds)
     assert (len(report.broken), len(report.orders), report.crowded) == (0, orders, crowded)
