@@ -1414,3 +1414,27 @@ RIGHT |= {
         "    except BaseException as error:\n        error.add_note('in do_work')\n        raise\n"
     ),
 }
+
+CHANCE = {
+    "an uuid by time": ("uuid.uuid1().hex", ""),
+    "the id of a name": ("id(task_id)", ""),
+    "the id of a function": ("id(step_key)", ""),
+    "bytes of the system": ("os.urandom(8).hex()", "import os\n"),
+    "bytes drawn once": ("SALT", "import os\n\nSALT = os.urandom(8).hex()\n"),
+    "a token": ("secrets.token_hex()", "import secrets\n"),
+    "a draw": ("random.random()", "import random\n"),
+    "when it was loaded": ("SALT", "import time\n\nSALT = time.time_ns()\n"),
+    "a clock that only grows": ("time.perf_counter()", "import time\n"),
+    "a thread": ("threading.get_ident()", "import threading\n"),
+    "a process and its parent": ("os.getpid() - os.getppid()", "import os\n"),
+    "the hash of a text": ("hash(task_id)", ""),
+}
+"""Source → what is put into a key, and what stands before it."""
+
+WRONG += [
+    *((f"a key from {source}", "key_survives_restart", r"returned .*; after a restart, |returned different keys",
+       _key(f"json.dumps([task_id, step, {value}])", before)) for source, (value, before) in CHANCE.items()),
+    *((f"a key from {source}", "no_duplicates", r"the key changes|another key",
+       _execute('step_key(task_id, "work")', f'f"{{task_id}} {{{value}}}"', before))
+      for source, (value, before) in CHANCE.items()),
+]  # fmt: skip
