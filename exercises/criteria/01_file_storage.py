@@ -355,7 +355,8 @@ def _sweep_save(
         if "failed" in went:
             return {"load_task": told(went)}
         loaded = went["value"]
-        return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {shown(loaded)}"}
+        but = "" if loaded is None else "no Task, but "
+        return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {but}{shown(loaded)}"}
 
     def recover() -> dict:
         seen = {"found": load(), "file": _found(path), "path": path}

@@ -59,7 +59,6 @@ EQUIVALENT = {
         "run_steps: except Exception as error: → except BaseException as error:": (
             "no step raises what is no Exception, and the text says nothing about it"
         ),
-        f"run_steps: {FAIL} → {FAIL.replace('{name}:', ':')}": "each error of a step names the step",
         f"run_steps: {FAIL} → {FAIL.replace('{name}: ', '{name}')}": WORDS,
     },
     "05": {
