@@ -272,18 +272,15 @@ def _check_cap(question: dict[str, float], got: dict[str, Any]) -> None:
 
 
 def _check_jitter(program: Program, delays: list[float], seed: int) -> None:
-    draws = _draws(program, delays, seed)
-    first, zero, again, other, *others = draws
+    first, zero, again, other, *others = _draws(program, delays, seed)
     _check_uniform(delays[0], first)
     assert zero[0] == 0, f"full_jitter(0, rng) gave {zero[0]:g}; expected 0"
     assert first == again, "Two generators with one seed gave different delays: take all chance from rng"
     assert first != other, "Generators with different seeds gave the same delays: take all chance from rng"
     for delay, drawn in zip(delays[1:], others, strict=True):
         _check_uniform(delay, drawn)
-    later = _drawn_in_another_process(program, delays[0], seed)
-    assert later == first[: len(later)], (
-        "In another process, a generator with the same seed gave different delays: take all chance from rng"
-    )
+    same = _drawn_in_another_process(program, delays[0], seed) == first[:5]
+    assert same, "In another process, a generator with the same seed gave different delays: take all chance from rng"
 
 
 def _check_uniform(delay: float, drawn: list[float]) -> None:
@@ -418,8 +415,7 @@ def _drawn_in_another_process(program: Program, delay: float, seed: int) -> list
     def draw() -> None:
         world.current().sleep(1000)
         salt_hash(program["full_jitter"], "another process")
-        rng = Random(seed)
-        ack(json.dumps([_number(program["full_jitter"](delay, rng)) for _ in range(5)]))
+        ack(json.dumps([_number(program["full_jitter"](delay, rng)) for rng in [Random(seed)] * 5]))
 
     return json.loads(trial(lambda: None, draw).world.acknowledged[0])
 
