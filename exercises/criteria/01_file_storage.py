@@ -13,7 +13,7 @@ from typing import Any
 
 from labkit import CorruptState, Task, TaskState, ack, sweep, tool, trial
 from labkit.crash import CrashLabError, DidNotSurviveError, Report
-from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import assert_survives, did, in_words
@@ -57,10 +57,16 @@ def keeps_acknowledged(program: Program, rng: Random) -> None:
     seen = trial(save_over_a_folder, setup=lambda: Path(PATH).mkdir())
     assert seen.how == "raised", f"A folder stands at path, so nothing can be saved, and save_task {did(seen)}: raise"
     tasks = _many(rng)
-    seen = trial(lambda: [_saved(program, task, path) for path, task in tasks], setup=lambda: Path("folder").mkdir())
+
+    def save_many() -> list:
+        return until_endless(called(partial(_saved, program, task, path)) for path, task in tasks)
+
+    seen = trial(save_many, setup=lambda: Path("folder").mkdir())
     assert seen.how == "returned", f"save_task and load_task, many times: load_task or save_task {did(seen)}"
-    for (path, task), found in zip(tasks, seen.value, strict=True):
-        _is_equal(f"save_task had saved at {path}, but load_task", found, _content(task))
+    for (path, task), went in zip(tasks, seen.value, strict=False):
+        what = f"A task with the user_input {quoted(task.user_input)} and the journal {quoted(task.journal)}"
+        assert "value" in went, f"{what} was to be saved at {path}: load_task or save_task {told(went)}"
+        _is_equal(f"save_task had saved at {path}, but load_task", went["value"], _content(task))
 
 
 def reports_corrupt(program: Program, rng: Random) -> None:
@@ -355,7 +361,8 @@ def _sweep_save(
         if "failed" in went:
             return {"load_task": told(went)}
         loaded = went["value"]
-        return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {shown(loaded)}"}
+        but = "" if loaded is None else "no Task, but "
+        return _content(loaded) if isinstance(loaded, Task) else {"load_task": f"returned {but}{shown(loaded)}"}
 
     def recover() -> dict:
         seen = {"found": load(), "file": _found(path), "path": path}

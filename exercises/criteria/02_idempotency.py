@@ -12,7 +12,7 @@ import unicodedata
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import chain, islice, product
+from itertools import chain, islice, product, zip_longest
 from random import Random
 from typing import Any
 
@@ -110,6 +110,9 @@ def _keys_are_kept(steps: list, before: list[str], after: list) -> None:
     for step, old, (is_key, new) in zip(steps, before or [key for _, key in after], after, strict=True):
         assert is_key, f"step_key returned {new or 'an empty text'}; expected a text"
         where, one, other = quoted_apart(old, new)
+        if old != new and len(one + other) > 90:  # a sweep tells 160 characters
+            start = next(n for n, (mine, theirs) in enumerate(zip_longest(old, new)) if mine != theirs)
+            where, one, other = f" from character {start + 1} on", ascii(old[start:][:24]), ascii(new[start:][:24])
         assert old == new, f"{_call(step)} returned{where} {one}; after a restart, {other}"
 
 
@@ -541,9 +544,10 @@ def _call(step: Any, form: Callable = repr) -> str:
 
 
 def _calls(one: Any, other: Any) -> list[str]:
-    """Two calls, in texts that nobody takes for the same."""
-    alike = len({unicodedata.normalize("NFKC", _call(step)) for step in (one, other)}) == 1
-    return [_call(step, ascii if alike else repr) for step in (one, other)]
+    """Two calls, in texts that nobody takes for the same: of signs that look like others, their numbers."""
+    calls = _call(one), _call(other)
+    alike = any(unicodedata.normalize("NFKC", call) != call for call in calls)
+    return [_call(step, ascii) for step in (one, other)] if alike else [*calls]
 
 
 def _short(thing: Any, form: Callable = repr) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from labkit import ack, tool, trial, world
 from labkit.crash import Trial
-from labkit.grading.judge.calls import called, shown, told, until_endless
+from labkit.grading.judge.calls import called, salt_hash, shown, told, until_endless
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import did
 
@@ -183,8 +183,10 @@ def gives_up(program: Program, rng: Random) -> None:
     most = [rng.randint(3, 6), 1, 2, 7, *rng.sample([1, 2, 3, 4], 2)]
     calls = [Call(number, _fails(rng, number + 3)) for number in most]
     calls[0] = Call(most[0], _fails(rng, 50))
-    for max_attempts, seen in zip(most, _carry_out(program, rng, *calls), strict=True):
-        told = f"max_attempts is {max_attempts}, every attempt failed"
+    calls.append(Call(3, [Error(StopIteration)] * 6))  # no generator lets it through, and loops take it for their end
+    for call, seen in zip(calls, _carry_out(program, rng, *calls), strict=True):
+        max_attempts, always = call.max_attempts, " with StopIteration" * (call is calls[-1])
+        told = f"max_attempts is {max_attempts}, every attempt failed{always}"
         assert seen.number == max_attempts, (
             f"{told}, and {_count(seen.number, 'attempt')} came{seen.unless_raised(seen.number)}; "
             f"expected {max_attempts}"
@@ -206,7 +208,8 @@ def permanent_once(program: Program, rng: Random) -> None:
         calls.append(Call(earlier + 2 + rng.randint(1, 3), errors))
         whys.append((earlier + 1, why))
 
-    for kinds, earlier in ((LASTING, 0), (LASTING, rng.randint(1, 2)), (PASSING, 1), (PASSING, 0), (LASTING, 1)):
+    lasting = [(LASTING, earlier) for earlier in (0, rng.randint(1, 2), 1)]
+    for kinds, earlier in (*lasting, (PASSING, 1), (PASSING, 0), ([StopIteration], 1)):
         kind = rng.choice(kinds)
         then(earlier, Error(kind, again=False), f"is_retryable says no to the {kind.__name__} of attempt {earlier + 1}")
     for kind in STOPS:
@@ -269,14 +272,15 @@ def _check_cap(question: dict[str, float], got: dict[str, Any]) -> None:
 
 
 def _check_jitter(program: Program, delays: list[float], seed: int) -> None:
-    draws = _draws(program, delays, seed)
-    first, zero, again, other, *others = draws
+    first, zero, again, other, *others = _draws(program, delays, seed)
     _check_uniform(delays[0], first)
     assert zero[0] == 0, f"full_jitter(0, rng) gave {zero[0]:g}; expected 0"
     assert first == again, "Two generators with one seed gave different delays: take all chance from rng"
     assert first != other, "Generators with different seeds gave the same delays: take all chance from rng"
     for delay, drawn in zip(delays[1:], others, strict=True):
         _check_uniform(delay, drawn)
+    same = _drawn_in_another_process(program, delays[0], seed) == first[:5]
+    assert same, "In another process, a generator with the same seed gave different delays: take all chance from rng"
 
 
 def _check_uniform(delay: float, drawn: list[float]) -> None:
@@ -403,6 +407,17 @@ def _draws(program: Program, delays: list[float], seed: int) -> list[list[float]
     for (delay, _), got in zip(plan, seen.value, strict=True):
         assert "value" in got, f"full_jitter({delay:g}, rng) {told(got)}; expected a number of seconds"
     return [got["value"] for got in seen.value]
+
+
+def _drawn_in_another_process(program: Program, delay: float, seed: int) -> list[float]:
+    """Its number, its time, its ids and hashes are not those of the process that a trial looks at."""
+
+    def draw() -> None:
+        world.current().sleep(1000)
+        salt_hash(program["full_jitter"], "another process")
+        ack(json.dumps([_number(program["full_jitter"](delay, rng)) for rng in [Random(seed)] * 5]))
+
+    return json.loads(trial(lambda: None, draw).world.acknowledged[0])
 
 
 def _delays(program: Program, count: int, questions: Iterable[dict[str, float]]) -> list[dict[str, Any]]:

@@ -332,12 +332,13 @@ def goal_kept(program: Program, rng: Random) -> None:
             assert got["of"] == seen.budget, f"{needs} ContextTooSmall says that the budget is {got['of']}"
             continue
         assert seen.budget >= seen.least, f"{needs} select_context returned a slice; expected ContextTooSmall"
-        for what in got["missing"]:
-            raise AssertionError(f"{seen.has}. The {what} is not in the slice")
         always = {"goal": seen.world.state.goal, "current step": seen.world.step}
         for (what, mine), found in zip(always.items(), got.get("fields", ()), strict=False):
             where, one, other = apart(mine, found)
-            assert mine in found, f"{seen.has}. The {what}{where} is {one}, and that of the slice is {other}"
+            is_in = not found or mine in found
+            assert is_in, f"{seen.has}. The {what}{where} is {one}, and that of the slice is {other}"
+        for what in got["missing"]:
+            raise AssertionError(f"{seen.has}. The {what} is not in the slice")
         lost, number = _ranges(got["missing questions"]), len(seen.world.state.open_questions)
         assert not lost, f"{seen.has}. Not in the slice: question {lost} of {number}"
 

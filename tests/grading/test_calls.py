@@ -7,7 +7,7 @@ import time
 import pytest
 
 from labkit import trial
-from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.calls import called, salt_hash, shown, told
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.source import Source
 
@@ -68,3 +68,21 @@ def test_what_is_shown_of_a_coroutine_says_what_to_do():
 
     assert shown("1") == "'1'"
     assert shown(answer()) == "a coroutine, of which nothing has run: write def in place of async def"
+
+
+@pytest.mark.parametrize(
+    ("hashed", "alike"),
+    [("7", True), ("(0.5, (1, 2))", True), ("'a text'", False), ("(1, 'a text')", False), ("frozenset(['a'])", False)],
+)
+def test_texts_have_another_hash_in_another_process_and_numbers_have_not(hashed, alike):
+    """What Python salts is another one, however deep it lies; a hash of numbers alone is the same in every process."""
+    source = Source("<answer answer>", f"def answer():\n    return hash({hashed})\n")
+    program = Program((source,))
+
+    def both():
+        before = program["answer"]()
+        salt_hash(program["answer"], "another process")
+        return [before, program["answer"]()]
+
+    before, after = trial(both).value
+    assert (before == after) is alike

@@ -20,8 +20,8 @@ def report(*broken, said=TWICE, model=KILLED, problem=None, **more) -> Report:
 AFTER_1 = "Killed after line 4 had done tool charge, before tool notify: "
 CRASHES = [
     (report(1), f"{AFTER_1}charge ran twice", THEIRS),
-    (report(2), "Killed after tool notify, before RETURN: charge ran twice", None),
-    (report(3, model=POWER_CUT), "Power cut after RETURN, at the very end: charge ran twice", None),
+    (report(2), "Killed after tool notify, before the end: charge ran twice", None),
+    (report(3, model=POWER_CUT), "Power cut after the end: charge ran twice", None),
     (report(1, said="on restart, recovery raised KeyError: 'a'"), f"{AFTER_1}after the restart, resume raised", THEIRS),
     (report(1, said="recovery did not end in time"), f"{AFTER_1}after the restart, resume did not end", THEIRS),
     (report(0, stranger=7), "Killed at the start, before tool charge (modelled: another process has the id 7", None),
@@ -60,6 +60,19 @@ def test_a_crash_is_blamed_where_it_came_in_the_middle(seen, what, where):
     error = told(seen)
     assert error.what.startswith(what)
     assert error.where.partition(":")[0] == str(where or "").partition(":")[0]
+
+
+def test_what_comes_behind_their_function_is_its_return():
+    """A learner knows neither acknowledgements nor the end of a sweep's run."""
+    effects = [EFFECTS[0], Effect("ACK", "[1, 2]", OURS), EFFECTS[-1]]
+    points = [Point(k, (Outcome(POWER_CUT, k != 2, TWICE),)) for k in range(4)]
+    assert told(Report("resume", effects, points)).what == (
+        "Power cut after the return of resume, before the end: charge ran twice"
+    )
+    points[1] = Point(1, (Outcome(KILLED, survives=False, reason=TWICE),))
+    assert told(Report("resume", effects, points)).what == (
+        "Killed after line 4 had done tool charge, before the return of resume: charge ran twice"
+    )
 
 
 @pytest.mark.parametrize(("seen", "what"), NO_CRASHES)

@@ -5,6 +5,14 @@ DONE = "return store.save(task.to(TaskState.COMPLETED, result='; '.join(task.jou
 FAIL = "return store.save(task.to(TaskState.FAILED, error=f'{name}: {error!r}'))"
 VALUES = "values = {'id': task_id, 'version': version, 'result': result}"
 
+FOLDER = "directory = os.open(os.path.dirname(path) or '.', os.O_RDONLY)"
+CORRUPT = "raise CorruptState(f'{path} does not hold a task') from error"
+START = "if task.state is TaskState.PENDING:; task = store.save(task.to(TaskState.RUNNING))"
+DEPLOYED = "return store.save(task.to(TaskState.COMPLETED, result='deployed'))"
+WORK = "result = do_work(task.user_input, step_key(task_id, 'do_work'))"
+TWICE = "a running task may be saved as running once more"
+WORDS = "the reason in other words"
+
 TOO_SMALL = "if count(chosen.render()) > budget:; raise ContextTooSmall(count(chosen.render()), budget)"
 ARTIFACTS = "artifacts = {artifact.artifact_id: artifact for artifact in patch.attach_artifacts}"
 QUESTIONS = "questions = [question for question in state.open_questions if question not in patch.close_questions]"
@@ -14,6 +22,28 @@ AGAIN = "it is called again, under the key that it had"
 KEY = "a key of its own, and the same after a restart"
 
 EQUIVALENT = {
+    "01": {
+        "save_task: os.close(directory) → pass": "a descriptor is left open, of which the text says nothing",
+        f"save_task: {FOLDER} → {FOLDER}": "opened before the new file is there, and synced behind it",
+        "save_task: temporary = f'{path}.tmp' → temporary = f'.tmp'": (
+            "on one disk the temporary file may lie anywhere, and no task is called so"
+        ),
+        "load_task: except ValueError as error: → except BaseException as error:": (
+            "what is no ValueError comes from somebody who wants to stop, of whom the text says nothing"
+        ),
+        "load_task: return None → return": "the same in Python",
+        f"load_task: {CORRUPT} → {CORRUPT.replace('{path}', '')}": WORDS,
+        f"load_task: {CORRUPT} → {CORRUPT.replace(' does not hold a task', '')}": WORDS,
+        f"resume: {START} → {START}": "no task is both pending and completed",
+        "resume: if task.state is TaskState.PENDING: → if True:": TWICE,
+        f"resume: {DEPLOYED} → return store.save(task.to(TaskState.COMPLETED))": "no result is asked for",
+    },
+    "02": {
+        f"execute_task_if_not_done: {START} → {START}": "no task is both pending and completed",
+        f"execute_task_if_not_done: {WORK} → {WORK}": "it must be running before it is completed, not before the work",
+        "execute_task_if_not_done: if task.state is TaskState.PENDING: → if True:": TWICE,
+        f"execute_task_if_not_done: {WORK} → {WORK[:-20]}'do_work', task_id))": KEY,
+    },
     "03": {
         "delays: delay = min(delay * factor, cap) → delay = min(cap, delay * factor)": ORDER,
         "delays: yield min(delay, cap) → yield min(cap, delay)": ORDER,
@@ -24,13 +54,12 @@ EQUIVALENT = {
         "run_steps: deadline = Deadline(task.deadline, clock) → deadline = Deadline(task.deadline, clock)": (
             "made after the first save, which takes no time"
         ),
-        "run_steps: if task.state is TaskState.PENDING: → if True:": "a running task may be saved as running once more",
+        "run_steps: if task.state is TaskState.PENDING: → if True:": TWICE,
         f"run_steps: {DONE} → return store.save(task.to(TaskState.COMPLETED))": "no result is asked for",
         "run_steps: except Exception as error: → except BaseException as error:": (
             "no step raises what is no Exception, and the text says nothing about it"
         ),
-        f"run_steps: {FAIL} → {FAIL.replace('{name}:', ':')}": "each error of a step names the step",
-        f"run_steps: {FAIL} → {FAIL.replace('{name}: ', '{name}')}": "the reason in other words",
+        f"run_steps: {FAIL} → {FAIL.replace('{name}: ', '{name}')}": WORDS,
     },
     "05": {
         f"finish_step: {VALUES} → {VALUES}": "made before the statement, which it does not need",

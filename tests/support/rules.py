@@ -50,6 +50,7 @@ RULES = {
         ("the value", "What fn returns, or the last error it raised", "returns_value"),
         ("attempts", "after at most max_attempts attempts with delays between them", "gives_up"),
         ("the last error, as it is", "So does the error of the last attempt", "gives_up"),
+        ("every Exception is an error", "An error is an `Exception`", "gives_up"),
         ("permanent errors at once", "goes to the caller at once, as it is: the same object, with its cause",
          "permanent_once"),
         ("who wants to stop is let", "KeyboardInterrupt, SystemExit and a cancellation are none", "permanent_once"),

@@ -56,8 +56,13 @@ def line_now() -> Line | None:
 
 def salt_hash(answer: Callable[..., Any], salt: object) -> None:
     """In a child: give an answer the `hash` of another process. Children are forks, and would hash texts alike."""
-    salted = lambda thing: hash(thing if isinstance(thing, int | float) else (salt, thing))  # noqa: E731
+    salted = lambda thing: hash(thing if _numbers(thing) else (salt, thing))  # noqa: E731
     getattr(answer, "__globals__", {}).setdefault("hash", salted)
+
+
+def _numbers(thing: object) -> bool:
+    """Whether it has the same hash in each process: a number, or a tuple of them."""
+    return isinstance(thing, int | float) or (isinstance(thing, tuple) and all(map(_numbers, thing)))
 
 
 def told(failure: dict[str, Any]) -> str:

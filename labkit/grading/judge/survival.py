@@ -109,5 +109,12 @@ def _is_whole(outcome: Outcome) -> bool:
 def _killed(report: Report, k: int, outcome: Outcome, moment: Moment | None) -> Counterexample:
     seen = replace(report, effects=[replace(effect, line=theirs(effect.line)) for effect in report.effects])
     line = seen.effects[k - 1].line if k else None
-    when, line = moment(seen, k) if moment else ("", line)
+    when, line = moment(seen, k) if moment else (_moment(seen, k), line)
     return Counterexample(seen.words(k, outcome, when), line)
+
+
+def _moment(report: Report, k: int) -> str:
+    """A crash point in words: what a sweep's run does when their function has returned is that return to a learner."""
+    names = {"ACK": f"the return of {report.name}", "RETURN": "the end"}
+    effects = [replace(each, op=names[each.op], target="") if each.op in names else each for each in report.effects]
+    return replace(report, effects=effects).moment(k).removesuffix(", at the very end")

@@ -1050,7 +1050,7 @@ WRONG = [
      _key('json.dumps([unicodedata.normalize("NFKC", name) for name in (task_id, step)])', "import unicodedata\n")),
     ("normalised", "keys_differ", r"return the same key",
      _key('unicodedata.normalize("NFC", repr((task_id, step)))', "import unicodedata\n")),
-    ("other letters dropped", "keys_differ", r"return the same key",
+    ("other letters dropped", "keys_differ", r"u212a\w+'\) return the same key",
      _key('repr((task_id.encode("ascii", "ignore"), step.encode("ascii", "ignore")))')),
     ("a quote that keeps the slash", "keys_differ", r"/.* return the same key",
      _key('"/".join(map(quote, (task_id, step)))', "from urllib.parse import quote\n")),
@@ -1377,7 +1377,12 @@ def step_key(task_id: str, step: str) -> str:
 WRONG += [
     ("a length, and nothing to say where it ends", "keys_differ", r"return the same key", [LENGTH_WITHOUT_AN_END]),
     ("60 bits", "keys_differ", r"have about 60 bits; expected 64 at least", [SIXTY_BITS]),
-    ("the day is in it", "key_survives_restart", r"after a restart, ", [THE_DAY_IS_IN_IT]),
+    (
+        "the day is in it",
+        "key_survives_restart",
+        r"returned from character 1 on .\w{24}.; after a restart, .\w{24}.$",
+        [THE_DAY_IS_IN_IT],
+    ),
     ("pickle remembers which text is the same object", "key_survives_restart", r"after a restart, ", [PICKLED]),
 ]
 
@@ -1414,3 +1419,27 @@ RIGHT |= {
         "    except BaseException as error:\n        error.add_note('in do_work')\n        raise\n"
     ),
 }
+
+CHANCE = {
+    "an uuid by time": ("uuid.uuid1().hex", ""),
+    "the id of a name": ("id(task_id)", ""),
+    "the id of a function": ("id(step_key)", ""),
+    "bytes of the system": ("os.urandom(8).hex()", "import os\n"),
+    "bytes drawn once": ("SALT", "import os\n\nSALT = os.urandom(8).hex()\n"),
+    "a token": ("secrets.token_hex()", "import secrets\n"),
+    "a draw": ("random.random()", "import random\n"),
+    "when it was loaded": ("SALT", "import time\n\nSALT = time.time_ns()\n"),
+    "a clock that only grows": ("time.perf_counter()", "import time\n"),
+    "a thread": ("threading.get_ident()", "import threading\n"),
+    "a process and its parent": ("os.getpid() - os.getppid()", "import os\n"),
+    "the hash of a text": ("hash(task_id)", ""),
+}
+"""Source → what is put into a key, and what stands before it."""
+
+WRONG += [
+    *((f"a key from {source}", "key_survives_restart", r"returned .*; after a restart, |returned different keys",
+       _key(f"json.dumps([task_id, step, {value}])", before)) for source, (value, before) in CHANCE.items()),
+    *((f"a key from {source}", "no_duplicates", r"the key changes|another key",
+       _execute('step_key(task_id, "work")', f'f"{{task_id}} {{{value}}}"', before))
+      for source, (value, before) in CHANCE.items()),
+]  # fmt: skip

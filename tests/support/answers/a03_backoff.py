@@ -710,18 +710,21 @@ import asyncio
 
 
 def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
-    async def attempts():
+    async def outcome():
         between = islice(delays(), max_attempts - 1)
         while True:
             try:
-                return fn()
+                return fn(), None
             except Exception as error:
                 delay = next(between, None)
                 if delay is None or not is_retryable(error):
-                    raise
+                    return None, error
             await asyncio.sleep(jitter(delay) if jitter else delay)
 
-    return asyncio.run(attempts())
+    value, error = asyncio.run(outcome())
+    if error is not None:
+        raise error
+    return value
 """
 ]
 
@@ -2178,4 +2181,163 @@ RIGHT |= {
     "a guard of its own": [GUARDED],
     "a beta law": _jitter("rng.betavariate(1, 1) * delay"),
     "in thousand-millionths": _jitter("rng.randint(0, 10**9) / 10**9 * delay"),
+}
+
+CHANCE = {
+    "a process id": ("os.getpid() % 1009 / 1009", "import os\n"),
+    "a seed from the process id": ("random.Random(f'{rng.random()} {os.getpid()}').random()", "import os\n"),
+    "the hour": ("int(time.time() / 600) % 1009 / 1009", ""),
+    "the id of a function": ("id(full_jitter) // 16 % 1009 / 1009", ""),
+    "the id of rng": ("id(rng) // 16 % 1009 / 1009", ""),
+    "the hash of a text": ("hash('full jitter') % 1009 / 1009", ""),
+    "an uuid of the process": ("SALT", "import uuid\n\nSALT = uuid.uuid4().int % 1009 / 1009\n"),
+    "an uuid by time": ("uuid.uuid1().time % 1009 / 1009", "import uuid\n"),
+    "bytes drawn once": ("SALT", "import os\n\nSALT = os.urandom(1)[0] / 256\n"),
+    "secrets": ("secrets.randbelow(1009) / 1009", "import secrets\n"),
+    "the system": ("random.SystemRandom().random()", ""),
+    "a module's own draw": ("SALT", "SALT = random.random()\n"),
+    "when it was loaded": ("SALT", "SALT = time.time() / 700 % 1\n"),
+}
+"""Source → what is added to a draw of rng, and what stands before it."""
+
+
+def _salted(value: str, before: str) -> list[str]:
+    return [cell.replace("def ", f"{before}\n\ndef ", 1) for cell in _jitter(f"(rng.random() + {value}) % 1 * delay")]
+
+
+IN_A_GENERATOR = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    def attempts():
+        for left, delay in zip(range(max_attempts - 1, -1, -1), delays()):
+            try:
+                yield fn()
+                return
+            except Exception as error:
+                if not left or not is_retryable(error):
+                    raise
+            time.sleep(delay if jitter is None else jitter(delay))
+
+    return next(attempts())
+"""
+
+IN_A_COROUTINE = """
+# answer: execute_with_retry
+import asyncio
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    async def attempts():
+        between = islice(delays(), max_attempts - 1)
+        while True:
+            try:
+                return fn()
+            except Exception as error:
+                delay = next(between, None)
+                if delay is None or not is_retryable(error):
+                    raise
+            await asyncio.sleep(jitter(delay) if jitter else delay)
+
+    return asyncio.run(attempts())
+"""
+
+NEXT_OF_A_MAP = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    while True:
+        try:
+            return next(map(lambda _: fn(), [0]), None)
+        except Exception as error:
+            delay = next(between, None)
+            if delay is None or not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+
+LOOP_OVER_CALLS = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between, last = islice(delays(), max_attempts - 1), None
+    for _ in range(max_attempts):
+        try:
+            for value in iter(fn, object()):
+                return value
+        except Exception as error:
+            last = error
+            if not is_retryable(error):
+                raise
+        for delay in islice(between, 1):
+            time.sleep(delay if jitter is None else jitter(delay))
+    if last:
+        raise last
+"""
+
+TAKEN_FOR_THE_LAST_DELAY = """
+# answer: execute_with_retry
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between, last = islice(delays(), max_attempts - 1), None
+    try:
+        while True:
+            try:
+                return fn()
+            except StopIteration:
+                raise
+            except Exception as error:
+                last = error
+                if not is_retryable(error):
+                    raise
+            delay = next(between)
+            time.sleep(delay if jitter is None else jitter(delay))
+    except StopIteration:
+        if last:
+            raise last
+"""
+
+OUTCOMES_OF_A_GENERATOR = """
+# answer: execute_with_retry
+def outcomes(fn):
+    while True:
+        try:
+            value = fn()
+        except Exception as error:
+            yield error, None
+        else:
+            yield None, value
+
+
+def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
+    between = islice(delays(), max_attempts - 1)
+    for error, value in outcomes(fn):
+        if error is None:
+            return value
+        try:
+            delay = next(between)
+        except StopIteration:
+            raise error
+        if not is_retryable(error):
+            raise error
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+
+STOPS_THE_LOOP = {
+    "StopIteration in a generator": ("raised RuntimeError: generator raised StopIteration at ", IN_A_GENERATOR),
+    "StopIteration in a coroutine": ("raised RuntimeError: coroutine raised StopIteration at ", IN_A_COROUTINE),
+    "StopIteration in a map": ("returned None", NEXT_OF_A_MAP),
+    "StopIteration in a loop over calls": ("returned (None|'done')", LOOP_OVER_CALLS),
+    "StopIteration taken for the last delay": ("returned None", TAKEN_FOR_THE_LAST_DELAY),
+}
+
+WRONG += [
+    *((f"chance from {source}", "spreads", r"take all chance from rng", _salted(*made))
+      for source, made in CHANCE.items()),
+    *((what, "gives_up", f"with StopIteration, and .*{told}", [cell]) for what, (told, cell) in STOPS_THE_LOOP.items()),
+    *((what, "permanent_once", f"no to the StopIteration of attempt 2, and .*{told}", [cell])
+      for what, (told, cell) in STOPS_THE_LOOP.items()),
+]  # fmt: skip
+
+RIGHT |= {
+    "outcomes of a generator": [OUTCOMES_OF_A_GENERATOR],
+    "seeded by a draw and its hash": _jitter("random.Random(hash((rng.random(), delay))).random() * delay"),
+    "a generator seeded by another": _jitter("random.Random(rng.getrandbits(64)).uniform(0, delay)"),
 }

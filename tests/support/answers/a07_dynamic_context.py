@@ -412,7 +412,7 @@ WRONG = [
     (
         "the goal cut",
         GOAL,
-        r"The goal is not in the slice",
+        r"The goal is \".*\", and that of the slice is \"",
         selected((START, START.replace("state.goal", "state.goal[:9]"))),
     ),
     (
