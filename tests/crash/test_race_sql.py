@@ -260,6 +260,22 @@ def test_a_statement_touches_what_it_may_touch_and_what_is_not_understood_everyt
     assert Statement(text, params).touches(TABLES) == touched
 
 
+@pytest.mark.parametrize(
+    ("where", "again"),
+    [
+        ("run = 1 AND number = %s", True),
+        ("number = 2 AND run = %s", True),
+        ("run = 1", False),
+        ("run = 1 OR number = 2", False),
+    ],
+)
+def test_a_row_is_named_by_all_columns_of_its_key(where, again):
+    """Who names one of two looks at several rows, and after a wait still sees those that were there before."""
+    tables = {"part": {"object": ["sql", "part"], "key": None, "keys": ["run", "number"]}}
+    statement = Statement(f"UPDATE part SET done = true WHERE {where}", [1])  # noqa: S608 - read, not executed
+    assert statement.is_checked_again(tables) is again
+
+
 def test_tables_tied_by_foreign_keys_are_one_object_and_rows_need_a_key_of_their_own(database_url):
     """As the catalogue has it: views, partitions and tables with other keys have no rows of their own."""
     with psycopg.connect(database_url, autocommit=True) as connection:

@@ -86,7 +86,7 @@ class Statement:
         return [[each, written] for each in objects]
 
     def is_checked_again(self, tables: Tables) -> bool:
-        """Whether it does the same if it waits as if it began after that: it looks at rows by their key, or at none."""
+        """Whether it does the same if it waits as if it began after that: it looks at one row by its key, or at none."""
         bare = TEXT.sub("''", self.text)
         if ONLY_LOCKS.match(bare):
             return True
@@ -95,7 +95,8 @@ class Statement:
             return False
         if INSERTS.match(bare):
             return True
-        return not ORS.search(bare) and any(_by_key(key).search(self.text) for key in tables[names[0]].get("keys", ()))
+        keys = tables[names[0]].get("keys")
+        return bool(keys) and not ORS.search(bare) and all(_by_key(key).search(self.text) for key in keys)
 
     def _row(self, table: Mapping[str, Any]) -> list[str] | None:
         """The one row that it touches, if it names it."""
