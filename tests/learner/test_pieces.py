@@ -159,6 +159,7 @@ def test_the_board_shows_what_each_crash_leaves(monkeypatch):
     assert [re.findall(r"(\d) of 2", view.title) for view in views] == [["0", "2"], ["1", "2"], ["2", "2"], ["2", "2"]]
     assert [len(view.lanes[0].bars) for view in views] == [1, 2, 2, 2]
     assert "Killed" in views[1].title
+    assert views[1].words(views[1].lanes[0]) == "there when it died; there after the restart"
     assert {bar.kind for lane in views[1].lanes for bar in lane.bars} == {"good", "bad"}
 
 

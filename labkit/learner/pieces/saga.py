@@ -28,7 +28,14 @@ def saga_board(run: Callable[[], Any], setup: Callable[[], Any], names: Sequence
 def board(where: str, left: Sequence[str], after: Sequence[str], names: Sequence[str]) -> View:
     """One crash point: what is there at death on the left, after the restart on the right."""
     lanes = tuple(Lane(name, (*_there(name, 0, left, names), *_there(name, 1, after, names))) for name in names)
-    return View(f"{where}: {_said(left, names)}; after the restart: {_said(after, names)}", lanes, AXIS, 2, MEANING)
+    return View(
+        f"{where}: {_said(left, names)}; after the restart: {_said(after, names)}",
+        lanes,
+        AXIS,
+        2,
+        MEANING,
+        numbered=False,
+    )
 
 
 AXIS = "left: when it died; right: after the restart"

@@ -47,12 +47,15 @@ class View:
     ends: float
     meaning: tuple[tuple[str, str], ...]
     """What the kinds of bars mean that can occur."""
+    numbered: bool = True
+    """Whether the axis has numbers that say something."""
     told: int = 12
     """So many bars of a lane are told in words; more would be read by nobody."""
 
     def words(self, lane: Lane) -> str:
         """A lane in words."""
-        shown = [f"{_number(bar.start)}–{_number(bar.end)} {bar.words}" for bar in lane.bars[: self.told]]
+        places = [f"{_number(bar.start)}–{_number(bar.end)} " * self.numbered for bar in lane.bars]
+        shown = [f"{place}{bar.words}" for place, bar in zip(places, lane.bars[: self.told], strict=False)]
         more = len(lane.bars) - len(shown)
         return "; ".join([*shown, *[f"and {more} more"] * bool(more)]) or "nothing"
 
@@ -80,6 +83,8 @@ class View:
                     color=COLOURS[bar.kind], hatch=HATCHES[bar.kind], edgecolor="white", linewidth=0,
                 )  # fmt: skip
         axes.set(xlim=(0, self.ends), ylim=(len(self.lanes) - 0.5, -0.5), xlabel=self.axis)
+        if not self.numbered:
+            axes.set_xticks([])
         axes.set_yticks(range(len(self.lanes)), [lane.name for lane in self.lanes])
         axes.spines[["top", "right", "left"]].set_visible(False)
         for kind, meaning in self.meaning:
