@@ -29,7 +29,7 @@ The lab
 The course
     course          labkit's own answers, the student's, the two stories
     gauntlet        the agent made of a student's answers, and its last examination
-    learner                     predictions, and what is kept of a student
+    learner                     predictions, what is kept of a student, and pieces to play with
     copies, update              chapters and exercises in work/
     repository, start, cli      where the lab lies, `labkit lab`, the command
 
@@ -63,6 +63,10 @@ _NAMES = {
     "crash.magic": "scratch",
     "learner.prediction": "predict",
     "learner.tally": "predictions",
+    "learner.pieces.backoff": "backoff_explorer",
+    "learner.pieces.lease": "lease_line",
+    "learner.pieces.saga": "saga_board",
+    "learner.pieces.window": "window_meter",
     "grading.session": "check hint",
     "course.standing": "my_progress",
     "course.stories": "stories",

@@ -14,7 +14,9 @@ from labkit.repository import UsageError
 RELEASED = (
     *("Makefile", "pyproject.toml", "requirements.lock", "environment.yml", "LICENSE"),
     *("labkit/**/*", "notebooks/*.ipynb", "notebooks/glossary.md"),
-    *("exercises/*.ipynb", "exercises/criteria.toml", "exercises/criteria/*.py", "docs/SWEEP.md"),
+    *("exercises/*.ipynb", "exercises/criteria.toml", "exercises/criteria/*.py"),
+    *(".binder/environment.yml", ".binder/postBuild", ".devcontainer/devcontainer.json"),
+    *(f"docs/{name}.md" for name in ("STUDENTS", "SWEEP", "RACE", "YOUR_OWN_CODE")),
 )
 """Patterns, in the repository."""
 MANIFEST = ".release.json"
@@ -34,6 +36,8 @@ The lab copies chapters and exercises into `work/`. They are yours: what you hav
 What you have not is renewed when the course changes; `.venv/bin/labkit update` renews the rest around your answers.
 In an exercise, `check("01_file_storage")` says what your answers survive; so does `.venv/bin/labkit check 01`.
 Hand in the notebooks in `work/exercises/`.
+
+[For students](docs/STUDENTS.md) says how the lab works, and what to do when you are stuck.
 """
 
 
@@ -65,7 +69,7 @@ def _names(root: Path) -> Iterator[str]:
         found = [path.relative_to(root) for path in sorted(root.glob(pattern)) if path.is_file()]
         if not found:
             raise UsageError(f"{pattern} is missing in {root}: get it back with `git restore .`")
-        yield from (path.as_posix() for path in found if not _is_made(path))
+        yield from (path.as_posix() for path in found if "*" not in pattern or not _is_made(path))
 
 
 def _is_made(path: Path) -> bool:

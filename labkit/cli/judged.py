@@ -17,6 +17,8 @@ def check(arguments: argparse.Namespace) -> int:
 
     from labkit.grading import on_terminal  # noqa: PLC0415
     from labkit.grading.judge import criteria, judge  # noqa: PLC0415
+    from labkit.grading.judge.as_text import statuses  # noqa: PLC0415
+    from labkit.learner.state import note_cases  # noqa: PLC0415
 
     exercise, cases = criteria.find(arguments.exercise)
     copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
@@ -27,6 +29,8 @@ def check(arguments: argparse.Namespace) -> int:
     path = arguments.file or copy
     judged = on_terminal.judged
     result = judged(Console(), len(cases), lambda tell: judge.judge_notebook(exercise, path, cases, tell=tell))
+    mine = path.resolve().is_relative_to(repository.work().resolve())  # what others wrote says nothing of this student
+    note_cases(statuses(result), watched=mine)
     return int(result.met < len(result.verdicts))
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from labkit.grading.judge.as_text import as_text
+from labkit.grading.judge.as_text import as_text, statuses
 from labkit.grading.judge.beside import BESIDE, JudgeFailedError
 from labkit.grading.judge.criteria import find, submission_of
 from labkit.grading.judge.judge import BY_HAND, Result, Status
@@ -62,7 +62,7 @@ def check(name: str) -> None:
             print(as_text(result))
     except JudgeFailedError as error:
         raise BadRequest(f"The judge itself failed, which says nothing about your answer: {error}") from None
-    note_cases({f"{exercise.number}.{verdict.case}": verdict.status.value for verdict in result.verdicts})
+    note_cases(statuses(result))
     if result.met < len(result.verdicts):
         raise CriteriaNotMet(summary(result))
 

@@ -65,7 +65,11 @@ class Shown:
     def judged(self, judge: Callable[[Callable[[News], None]], Result]) -> Result:
         """Show the cases while they are judged, and then the result."""
         self._show()
-        result = judge(self._told)
+        try:
+            result = judge(self._told)
+        except BaseException:
+            self._show(stopped=True)
+            raise
         self._show(result)
         return result
 
@@ -80,22 +84,28 @@ class Shown:
     def _times(self, case: str) -> int:
         return self.failed[f"{self.exercise.number}.{case}"]
 
-    def _show(self, result: Result | None = None) -> None:
+    def _show(self, result: Result | None = None, *, stopped: bool = False) -> None:
         from IPython.display import display  # noqa: PLC0415 - only a notebook has it
 
-        shown = {"text/html": self.html(result), "text/plain": as_text(result) if result else "judging …"}
+        words = as_text(result) if result else self._stopped if stopped else "judging …"
+        shown = {"text/html": self.html(result, stopped=stopped), "text/plain": words}
         if self.handle is None:
             self.handle = display(shown, raw=True, display_id=True)
         else:
             self.handle.update(shown, raw=True)
 
-    def html(self, result: Result | None = None) -> str:
-        """The view as it stands."""
+    @property
+    def _stopped(self) -> str:
+        done = sum(row.verdict is not None for row in self.rows.values())
+        return f"stopped: {done} of {len(self.rows)} cases judged"
+
+    def html(self, result: Result | None = None, *, stopped: bool = False) -> str:
+        """The view as it stands, or as it stood when the check was interrupted."""
         rows = [*self.rows.values()]
         judged = [row.verdict.status for row in rows if row.verdict]
         at = next((row for row in rows if row.verdict is None), None)
         template = page.environment(TEMPLATES).get_template("verdict.html")
-        values = {"done": len(judged), "met": judged.count(Status.PASS), "at": at, "result": result}
+        values = {"done": len(judged), "met": judged.count(Status.PASS), "at": at, "result": result, "stopped": stopped}
         return template.render(exercise=self.exercise, rows=rows, **values)
 
 

@@ -106,9 +106,12 @@ def change(how: Callable[[State], None]) -> str:
     return said
 
 
-def note_cases(statuses: Mapping[str, str]) -> None:
-    """Keep the last verdict on each case, if a person looks on. Never fails: a verdict matters more."""
-    if is_watched():
+def note_cases(statuses: Mapping[str, str], *, watched: bool | None = None) -> None:
+    """Keep the last verdict on each case, if a person looks on. Never fails: a verdict matters more.
+
+    `watched` says whether one does, where that is known: who types a command does.
+    """
+    if is_watched() if watched is None else watched and os.environ.get("LABKIT_PROGRESS") != "off":
         try:
             said = change(lambda state: state.cases.update(statuses))
         except UnkeptError as error:

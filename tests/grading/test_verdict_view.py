@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from labkit.grading.judge.beside import JudgeFailedError
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.judge import Result, Status, Verdict
 from labkit.grading.judge.request import News
@@ -54,6 +55,26 @@ def view(failed=None, answers=None, page=""):
 
     shown.judged(judge)
     return said
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, JudgeFailedError])
+def test_a_check_that_was_stopped_says_so(error):
+    """Nothing is left that looks as if it were still being judged, and what is judged stays."""
+    shown = Shown(EXERCISE, CASES, Submission(answers={"save_task": SAVE}), Counter())
+    said = []
+    shown.handle = type("Handle", (), {"update": lambda _, data, raw: said.append(data)})()
+
+    def judge(tell):
+        tell(News(verdict=verdict(), page=""))
+        raise error
+
+    with pytest.raises(error):
+        shown.judged(judge)
+    assert said[-1]["text/plain"] == f"stopped: 1 of {len(CASES)} cases judged"
+    assert "1 judged; the check was stopped" in said[-1]["text/html"]
+    assert not [word for word in ("judging …", "waiting …") if word in said[-1]["text/html"]]
+    assert said[-1]["text/html"].count("not judged") == len(CASES) - 1
+    assert "it broke" in said[-1]["text/html"]
 
 
 def test_each_case_is_shown_as_it_is_judged():

@@ -131,3 +131,11 @@ def test_a_verdict_is_noted_and_never_fails(work, monkeypatch, capsys):
     monkeypatch.setenv("LABKIT_WORK", str(work / state.NAME / "below a file"))
     state.note_cases({"01.a": "FAIL"})
     assert "your progress is not kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("watched", "off", "kept"), [(True, "", True), (True, "off", False), (False, "", False)])
+def test_who_types_a_command_looks_on(work, monkeypatch, watched, off, kept):
+    """There is no frontend to ask then; LABKIT_PROGRESS=off counts there, too."""
+    monkeypatch.setenv("LABKIT_PROGRESS", off)
+    state.note_cases({"01.a": "PASS"}, watched=watched)
+    assert work.exists() is kept

@@ -9,6 +9,7 @@ import pytest
 
 from labkit import cli, repository
 from labkit.cli import judged
+from labkit.learner import state
 from labkit.repository import UsageError
 
 
@@ -151,3 +152,19 @@ def test_somebody_elses_notebook_is_said_to_run_unenclosed(tmp_path, capsys):
     assert capsys.readouterr().err == f"labkit: {theirs} {judged.AS_YOU}\n"
     assert cli.main(["check", "01.saves_whole", str(SOLUTION)]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_check_in_a_terminal_is_on_the_map(tmp_path, monkeypatch):
+    """Of the student's own copy, named or not; what lies elsewhere may be another's."""
+    monkeypatch.setenv("LABKIT_WORK", str(tmp_path / "work"))
+    copy = tmp_path / "work/exercises/01_file_storage.ipynb"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((repository.root() / "exercises/01_file_storage.ipynb").read_bytes())
+
+    assert cli.main(["check", "01.saves_whole", str(SOLUTION)]) == 0
+    assert state.read().cases == {}
+    assert cli.main(["check", "01.saves_whole"]) == 1
+    assert state.read().cases == {"01.saves_whole": "TODO"}
+    copy.write_bytes(SOLUTION.read_bytes())
+    assert cli.main(["check", "01.saves_whole", str(copy)]) == 0
+    assert state.read().cases == {"01.saves_whole": "PASS"}

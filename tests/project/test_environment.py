@@ -1,5 +1,6 @@
 """What is installed: derived files are fresh, the lock fits pyproject, and there are packages for every platform."""
 
+import json
 import os
 import re
 import runpy
@@ -9,9 +10,11 @@ import tomllib
 import warnings
 from itertools import cycle
 
+import jsonschema
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from rattler import MatchSpec
 
 from labkit.repository import root
@@ -19,7 +22,7 @@ from labkit.repository import root
 PYPROJECT = tomllib.loads((root() / "pyproject.toml").read_text())["project"]
 EXTRAS = [wanted for extra in PYPROJECT["optional-dependencies"].values() for wanted in extra]
 LOCK = (root() / "requirements.lock").read_text().splitlines()
-ENVIRONMENT = (root() / "environment.yml").read_text()
+MADE = runpy.run_path(str(root() / "tools" / "environment.py"))["environment"]()
 PLATFORMS = [
     "x86_64-unknown-linux-gnu",
     "aarch64-unknown-linux-gnu",
@@ -31,15 +34,54 @@ PLATFORMS = [
 
 def conda_and_pip():
     """What environment.yml asks of conda, and what of pip."""
-    *conda, pip = yaml.safe_load(ENVIRONMENT)["dependencies"]
+    *conda, pip = yaml.safe_load(MADE["environment.yml"])["dependencies"]
     return conda, pip["pip"]
 
 
-def test_environment_yml_is_fresh():
-    """environment.yml is what tools/environment.py makes of pyproject.toml."""
-    made = runpy.run_path(str(root() / "tools" / "environment.py"))["environment"]()
+@pytest.mark.parametrize("name", MADE)
+def test_what_sets_the_lab_up_is_fresh(name):
+    """environment.yml, and the files for Binder and a container, are what tools/environment.py makes of pyproject."""
+    assert (root() / name).read_text("utf-8") == MADE[name], "run `make environment`"
 
-    assert made == ENVIRONMENT, "run `make environment`"
+
+PROPERTIES = {
+    "name": {"type": "string"},
+    "image": {"type": "string"},
+    "postCreateCommand": {"type": ["string", "array", "object"]},
+    "customizations": {"type": "object"},
+}
+"""Of the published schema (github.com/devcontainers/spec, devContainer.base.schema.json): what of it is used here."""
+
+
+def test_the_container_has_the_published_form():
+    """What it names is in the schema, with its types; a command of it is one of ours; its Python is allowed."""
+    container = json.loads(MADE[".devcontainer/devcontainer.json"])
+
+    jsonschema.validate(container, {"type": "object", "required": ["image"], "properties": PROPERTIES})
+    assert container.keys() <= PROPERTIES.keys()
+    vscode = container["customizations"]["vscode"]
+    assert all(re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", name) for name in vscode["extensions"])
+    image, _, version = container["image"].partition(":")
+    assert image == "mcr.microsoft.com/devcontainers/python"
+    assert SpecifierSet(PYPROJECT["requires-python"]).contains(version)
+    installed, copied = container["postCreateCommand"].split(" && ")
+    assert subprocess.run([*installed.split(), "--dry-run"], cwd=root(), check=False).returncode == 0
+    assert copied == ".venv/bin/labkit lab --copy"
+    assert vscode["settings"]["python.defaultInterpreterPath"].endswith("/.venv/bin/python")
+
+
+def test_binder_finds_what_it_reads():
+    """A conda environment of Python and pip alone, and a program that installs the rest as environment.yml does."""
+    conda = yaml.safe_load(MADE[".binder/environment.yml"])
+    post_build = root() / ".binder/postBuild"
+
+    assert {path.name for path in post_build.parent.iterdir()} == {"environment.yml", "postBuild"}
+    assert conda.keys() <= {"name", "channels", "dependencies"}
+    assert conda["dependencies"] == conda_and_pip()[0]
+    assert MADE[".binder/postBuild"].startswith("#!/bin/sh\n")
+    assert os.access(post_build, os.X_OK)
+    assert " ".join(conda_and_pip()[1]) in MADE[".binder/postBuild"]
+    assert subprocess.run(["sh", "-n", post_build], check=False).returncode == 0
 
 
 def test_conda_gives_python_and_pip_alone():

@@ -12,8 +12,8 @@ from labkit.repository import root
 
 SOLUTION = root() / "solutions/01_file_storage.ipynb"
 TOP = {
-    ".gitignore", ".release.json", "LICENSE", "Makefile", "README.md", "docs", "environment.yml", "exercises", "labkit",
-    "notebooks", "pyproject.toml", "requirements.lock",
+    ".binder", ".devcontainer", ".gitignore", ".release.json", "LICENSE", "Makefile", "README.md", "docs",
+    "environment.yml", "exercises", "labkit", "notebooks", "pyproject.toml", "requirements.lock",
 }  # fmt: skip
 
 

@@ -313,3 +313,52 @@ def test_a_wrong_answer_shows_what_broke_it_and_hints_one_by_one(page, clone):  
         page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=name)
         assert verdict.evaluate(CONTRAST) >= 4.5
         keep(page, f"verdict {name}")
+
+
+SAGA = """from functools import partial
+from labkit import arrange, saga_board, tool
+def run():
+    for name in ("create_dns", "deploy_container"):
+        tool(name, service="shop")
+"""
+WINDOW = """from labkit.agent_state import AgentState, Fact
+facts = [Fact(key=f"report {n}", value="the queue waits for its database") for n in range(90)]
+state = AgentState(id="r", state="running", goal="g", plan=["s"], known_facts=facts)
+"""
+HOME = f"import os; os.environ['LABKIT_HOME'] = {os.environ['LABKIT_HOME']!r}\n" if "LABKIT_HOME" in os.environ else ""
+PIECES = {
+    "backoff": ("import labkit; labkit.backoff_explorer()", "jitter", "in second 23:", "in second 420:"),
+    "lease": (f"{HOME}import labkit; labkit.lease_line()", "A stalls, in seconds", "write is refused", "before B look"),
+    "saga": (
+        f"{SAGA}saga_board(run, partial(arrange, faults={{}}), ('create_dns', 'deploy_container'), first=2)",
+        "crash point", "2 of 2 in the world; after", "1 of 2 in the world; after",
+    ),
+    "window": (f"{WINDOW}import labkit; labkit.window_meter({{'it': state}}, 's')", "room in tokens", " 800 ", " 500 "),
+}  # fmt: skip
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", PIECES)
+def test_a_piece_is_played_with_by_keyboard(page, clone, name):  # noqa: F811
+    """A control has its label; moved by a key, it shows something else; readable in both themes, wide and narrow."""
+    source, label, first, then = PIECES[name]
+    run_cell(page, clone, source)
+    view = page.locator(".labkit-report")
+    title = view.locator("p.v:visible")
+    title.wait_for()
+    assert first in title.inner_text()
+    view.get_by_role("group", name=label, exact=True).get_by_role("radio", checked=True).focus()
+    page.keyboard.press("ArrowLeft")
+    assert then in title.inner_text()
+    assert f'group "{title.inner_text()}"' in view.aria_snapshot()
+    view.locator("summary:visible").click()
+    assert view.locator("th:visible").first.is_visible()
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=theme)
+        for width in (1280, 800):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.wait_for_timeout(200)
+            assert view.evaluate("view => view.scrollWidth <= view.clientWidth")
+        assert view.evaluate(CONTRAST) >= 4.5
+    keep(page, f"piece {name}")

@@ -15,6 +15,12 @@ def as_text(result: Result) -> str:
     return "\n".join([*lines, *(f"Note: {note}" for note in result.notes)])
 
 
+def statuses(result: Result) -> dict[str, str]:
+    """The word of each case, by its name in the whole course: "01.saves_whole"."""
+    number = result.stem.partition("_")[0]
+    return {f"{number}.{verdict.case}": verdict.status.value for verdict in result.verdicts}
+
+
 def _lines(verdict: Verdict, width: int, number: str) -> list[str]:
     head = f"{verdict.status}  {verdict.case:{width}}"
     if verdict.status is Status.NOT_JUDGED:
