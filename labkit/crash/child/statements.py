@@ -86,7 +86,7 @@ class Statement:
         return [[each, written] for each in objects]
 
     def is_checked_again(self, tables: Tables) -> bool:
-        """Whether it does the same if it waits as if it began after that: it looks at one row by its key, or at none."""
+        """Whether it does the same if it waits as if it began after that: it names one row by its key, or none."""
         bare = TEXT.sub("''", self.text)
         if ONLY_LOCKS.match(bare):
             return True
