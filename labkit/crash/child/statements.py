@@ -41,6 +41,7 @@ SESSION_LOCK = re.compile(r"\bpg_(?:try_)?advisory_lock", re.IGNORECASE)
 PLACE = r"%s|%\(\w+\)s(?:::\w+)?|-?\d+|''|'[^']*'"
 BY_KEY = r"\bWHERE\s+(?:\w+\.)?{key}\s*=\s*({place})\s*(?:$|;|\bAND\b|\bRETURNING\b|\bFOR\b)"
 SELECTS, ORS = re.compile(r"\s*\bSELECT\b", re.IGNORECASE), re.compile(r"\bOR\b", re.IGNORECASE)
+ANDS = re.compile(r"\bAND\b", re.IGNORECASE)
 INSERTS = re.compile(r"\s*INSERT\b(?!.*\bSELECT\b)", re.IGNORECASE | re.DOTALL)
 ONLY_LOCKS = re.compile(
     r"\s*(?:LOCK\b|SELECT\s+pg_(?:try_)?advisory_(?:xact_)?lock(?:_shared)?\s*\([^()]*\)\s*;?\s*$)", re.IGNORECASE
@@ -86,7 +87,7 @@ class Statement:
         return [[each, written] for each in objects]
 
     def is_checked_again(self, tables: Tables) -> bool:
-        """Whether it does the same if it waits as if it began after that: it names one row by its key, or none."""
+        """Whether it does the same if it waits as if it began after that: it names rows by their key, or none."""
         bare = TEXT.sub("''", self.text)
         if ONLY_LOCKS.match(bare):
             return True
@@ -95,8 +96,9 @@ class Statement:
             return False
         if INSERTS.match(bare):
             return True
-        keys = tables[names[0]].get("keys")
-        return bool(keys) and not ORS.search(bare) and all(_by_key(key).search(self.text) for key in keys)
+        keys = tables[names[0]].get("keys", ())
+        named = [key for key in keys if _by_key(key).search(self.text)]
+        return bool(named) and not ORS.search(bare) and (len(named) == len(keys) or not ANDS.search(bare))
 
     def _row(self, table: Mapping[str, Any]) -> list[str] | None:
         """The one row that it touches, if it names it."""
