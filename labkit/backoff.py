@@ -66,7 +66,11 @@ def retry_after(error: Exception, now: datetime | None = None) -> float:
     """Seconds to wait, as the error says or as the server did (Retry-After: RFC 9110, 10.2.3); 0 if neither does."""
     if isinstance(seconds := getattr(error, "retry_after", None), float):
         return seconds
-    said = getattr(getattr(error, "response", None), "headers", {}).get("retry-after", "")
+    return parse_retry_after(getattr(getattr(error, "response", None), "headers", {}).get("retry-after", ""), now)
+
+
+def parse_retry_after(said: str, now: datetime | None = None) -> float:
+    """Seconds that a Retry-After header asks for, as a number or as a date; 0 for what is neither."""
     try:
         seconds = float(said)
     except ValueError:

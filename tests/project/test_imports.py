@@ -33,6 +33,8 @@ ROWS = [
         "agent_state",
         "context",
         "plan",
+        "address_guard",
+        "webhooks",
         "world",
         "llm",
         "database",
