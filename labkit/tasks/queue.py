@@ -49,7 +49,7 @@ def submit(
 
     The same key again is the same task, whatever has become of it; KeyReusedError if it came with another input.
     QueueFullError if `limit` tasks wait already. A priority is a head start: a task goes before those that were
-    submitted up to `priority` minutes earlier. So the urgent come first, and nobody starves.
+    submitted up to `priority` minutes earlier, so the urgent come first and nobody starves. Of one second: by the key.
     """
     task = QueuedTask(id=key, user_input=user_input)
     values = {"kind": task.kind, "id": key, "body": task.model_dump_json(exclude=set(COLUMNS)), "priority": priority}
@@ -76,7 +76,7 @@ def take(
     """Claim up to `limit` tasks for `lease` seconds (see `claims.claim`): the oldest first, head starts included.
 
     What dead workers left comes back as soon as their leases are over. A task that has had so many `attempts` is
-    parked instead: it may be the task that kills its workers.
+    parked instead: it may be the task that kills its workers. If so, it costs whatever was taken with it an attempt.
     """
     claims.reap(engine, QueuedTask, clock=clock)
     while taken := claims.claim(engine, QueuedTask, limit=limit, lease=lease, clock=clock):
@@ -130,8 +130,8 @@ def _given_back(held: Claim[QueuedTask], error: str | None) -> QueuedTask:
 def _end(engine: sa.Engine, held: Claim[QueuedTask], record: QueuedTask, clock: Clock | None) -> bool:
     """`claims.finish`, and a hint to whoever listens: after the commit, for NOTIFY would let commits wait in a line."""
     ours = claims.finish(engine, held, record, clock=clock)
-    with suppress(StoreError), in_plain_words(), in_autocommit(engine) as connection:
-        if ours:
+    if ours:
+        with suppress(StoreError), in_plain_words(), in_autocommit(engine) as connection:
             connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, held.id])
     return ours
 
