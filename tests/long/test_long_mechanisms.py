@@ -28,14 +28,12 @@ def test_two_crashes_lose_no_task_of_the_queue(again):
         queues.work_on_both,
         queues.zombie,
         partial(queues.take_at_once, workers=3),
-        partial(queues.submit_at_the_limit, queues.submit, names="abc"),
         partial(queues.submit_one_key, crash=True),
     ],
     ids=[
         "take and finish",
         "take, finish and time",
         "three take",
-        "three submit at the limit",
         "two submit one key, and one is killed",
     ],
 )
