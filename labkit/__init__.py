@@ -13,6 +13,7 @@ The mechanisms, in the order of the course: the code that one would deploy. They
     deadlines       one for the run, and what it leaves a step        4
     postgres        a state store in PostgreSQL, transactions         5
     claims          leases, heartbeats, fencing tokens                5b
+    tasks           a queue: submit, take, finish, wait             9
     checkpoints     when to take one, which to go back to             5c
     saga            steps that are all done or all undone             6
     agent_state     the state as a document, and its patches          7
@@ -55,6 +56,7 @@ _NAMES = {
     "backoff": "Policy full_jitter is_retryable retry",
     "deadlines": "Deadline DeadlineExceeded",
     "postgres": "PostgresStateStore connect in_transaction",
+    "tasks": "QueueFullError QueuedTask submit wait",
     "checkpoints": "Checkpoint CheckpointManager CheckpointStrategy NoValidCheckpointError Trigger",
     "saga": "Saga SagaLog SagaState SagaStep undo_order",
     "agent_state": "AgentState Artifact Fact StatePatch apply keep_artifact",

@@ -29,7 +29,7 @@ PAGE = ROOT / "docs" / "SWEEP.md"
 PICTURE = ROOT / "docs" / "architecture.png"
 MECHANISMS = (
     *("clock", "task", "store", "files", "plan", "idempotency", "backoff", "deadlines", "postgres", "claims"),
-    *("checkpoints", "saga", "agent_state", "context", "agent"),
+    *("tasks", "checkpoints", "saga", "agent_state", "context", "agent"),
 )
 PARTED = {"crash": "#dbe9f6", "grading": "#fde5cf"}
 """The folders that have rooms inside, and a colour for each."""

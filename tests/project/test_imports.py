@@ -24,6 +24,7 @@ ROWS = [
         "deadlines",
         "postgres",
         "claims",
+        "tasks",
         "checkpoints",
     ),
     *(

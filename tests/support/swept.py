@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from labkit import (
     CheckpointManager,
     CheckpointStrategy,
+    Deadline,
     FileStateStore,
     StateStore,
     SystemClock,
@@ -23,6 +24,7 @@ from labkit import (
     resume,
     resume_all,
     step_key,
+    tasks,
     tool,
     write_atomically,
 )
@@ -203,6 +205,43 @@ def is_done_once(seen: Observation) -> None:
     assert [call.tool for call in seen.ledger] == ["deploy_container"]
 
 
+def hand_over_and_wait() -> dict:
+    """As one who submits a task, works on it after those that died of it, and waits for the result."""
+    engine, clock = database.engine(), WorldClock()
+    clock.sleep(LEASE + 1)
+    name = tasks.submit(engine, "deploy", "order 7", clock=clock)
+    ack("submitted")
+    for held in tasks.take(engine, clock=clock):
+        result = tool("deploy_container", service="shop", key=step_key(held.id, "deploy"))
+        tasks.finish(engine, held, result, clock=clock)
+    task = tasks.wait(engine, name, Deadline.after(1, clock), clock=clock)
+    return {"state": task.state, "result": task.result}
+
+
+def submit_two_of_which_one_kills() -> None:
+    create_schema(database.engine())
+    for name, deaths in (("deadly", tasks.ATTEMPTS), ("harmless", 0)):
+        tasks.submit(database.engine(), "deploy", name, clock=WorldClock())
+        for _ in range(deaths):
+            tasks.take(database.engine(), clock=WorldClock())
+            WorldClock().sleep(LEASE + 1)
+
+
+def take_and_stop() -> dict:
+    """As a worker that is told to stop before it has begun."""
+    engine, clock = database.engine(), WorldClock()
+    clock.sleep(LEASE + 1)
+    held = tasks.take(engine, limit=2, clock=clock)
+    tasks.drain(engine, held, clock=clock)
+    ack("drained")
+    deadly, harmless = (PostgresStateStore(engine).get(tasks.QueuedTask, name) for name in ("deadly", "harmless"))
+    return {"held": [each.id for each in held], "deadly": deadly.state, "harmless": harmless.state}
+
+
+def one_is_parked(seen: Observation) -> None:
+    assert seen.state == {"held": ["harmless"], "deadly": "failed", "harmless": "pending"}
+
+
 def insert_state(place: Callable[[], StateStore]) -> None:
     place().insert(AgentState(id="a", goal="look"))
 
@@ -290,6 +329,8 @@ MECHANISMS = {
     "PostgresStateStore.insert, create_schema": (make_tables_and_insert, is_inserted_once, None),
     "resume in PostgreSQL": (deploy_rows, is_deployed, insert_row),
     "in_transaction": (transfer, is_moved_once, set_up_accounts),
+    "submit, take, finish, wait": (hand_over_and_wait, is_done_once, lambda: create_schema(database.engine())),
+    "take, park, drain": (take_and_stop, one_is_parked, submit_two_of_which_one_kills),
     "execute_step": (work_as_a_worker, is_done_once, enqueue_one),
     "CheckpointManager": (partial(go_on, in_files), went_on, partial(take_first_checkpoint, in_files)),
     "keep_artifact, apply": (partial(keep_a_log, in_files), is_kept_once, partial(insert_state, in_files)),

@@ -1,0 +1,123 @@
+"""How fast is the queue? As ratios in one run, on one server with fsync on.
+
+    python bench/tasks.py
+
+submit against its bare INSERT and COMMIT: at least 0.8. submit, take and finish by 2 and 4 workers, each a process,
+against one. take and finish beside a million tasks that are done and a thousand that wait, against a queue of a few:
+at most 1.5 times as long. What counts is the ratio of the medians. Other queues are measured in bench/claims.py, at
+what all of them do: take one, and finish it.
+"""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+import psycopg
+import sqlalchemy as sa
+
+from labkit import database, tasks
+from labkit.postgres import COLUMNS, connect, create_schema
+from labkit.tasks.queue import SUBMIT
+
+ROUNDS, CALLS = 30, 30
+NO_LIMIT = 10**6
+DONE = """
+    INSERT INTO labkit_records (kind, id, state, version, updated_at, body)
+    SELECT 'queued task', 'done ' || n, 'completed', 3, now(), %s FROM generate_series(1, %s) AS n"""
+Way = Callable[[str], object]
+
+
+def submitting(engine: sa.Engine) -> Way:
+    """One submit, in the lab's way."""
+    return lambda key: tasks.submit(engine, "deploy", key)
+
+
+def inserting(connection: psycopg.Connection) -> Way:
+    """The same row, by its INSERT alone."""
+
+    def insert(key: str) -> None:
+        body = tasks.QueuedTask(id=key, user_input="deploy").model_dump_json(exclude=set(COLUMNS))
+        values = {"kind": "queued task", "id": key, "body": body, "priority": 0, "limit": 100, "now": None}
+        assert connection.execute(SUBMIT, values).fetchone()
+
+    return insert
+
+
+def finishing(engine: sa.Engine) -> Way:
+    """Take one task, and finish it."""
+
+    def work(_: str) -> None:
+        (held,) = tasks.take(engine)
+        assert tasks.finish(engine, held, "up")
+
+    return work
+
+
+def measured(ways: dict[str, Way], between: Callable[[], object]) -> dict[str, float]:
+    """The median seconds of one call of each way, in turn; `between` two rounds the queue is put in order."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(ROUNDS):
+        for name, way in ways.items():
+            between()
+            begun = time.perf_counter()
+            for call in range(CALLS):
+                way(f"{name} {number} {call}")
+            seconds[name].append((time.perf_counter() - begun) / CALLS)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def worker(url: str, name: int, start: float) -> tuple[float, float]:
+    """Submit, take and finish so many tasks: when that began, and when it ended."""
+    engine = connect(url)
+    tasks.take(engine)  # the first connection and its statements are not what is measured
+    time.sleep(max(0.0, start - time.monotonic()))
+    begun = time.monotonic()
+    for number in range(ROUNDS * CALLS):
+        tasks.submit(engine, "deploy", f"{name} {start} {number}", limit=NO_LIMIT)
+        for held in tasks.take(engine):
+            assert tasks.finish(engine, held, "up")
+    return begun, time.monotonic()
+
+
+def tasks_per_second(url: str, workers: int) -> float:
+    """By so many processes at once."""
+    start = time.monotonic() + 3
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        times = list(pool.map(worker, [url] * workers, range(workers), [start] * workers))
+    begun, ended = zip(*times, strict=True)
+    return workers * ROUNDS * CALLS / (max(ended) - min(begun))
+
+
+def main() -> None:
+    """Print the ratios."""
+    with database.throwaway() as url, psycopg.connect(url, autocommit=True) as connection:
+        engine = connect(url)
+        create_schema(engine)
+
+        def empty() -> None:
+            connection.execute("DELETE FROM labkit_records WHERE state = 'pending'")
+
+        def refill() -> None:
+            empty()
+            for number in range(CALLS):
+                tasks.submit(engine, "deploy", f"{time.monotonic()} {number}", limit=NO_LIMIT)
+
+        submits = measured({"bare": inserting(connection), "submit": submitting(engine)}, empty)
+        print(f"submit: {submits['bare'] / submits['submit']:.2f} of its bare INSERT")
+        rates = {workers: tasks_per_second(url, workers) for workers in (1, 2, 4)}
+        for workers, rate in rates.items():
+            print(f"submit, take, finish by {workers}: {rate / rates[1]:.2f} times one worker")
+        before = measured({"take": finishing(engine)}, refill)["take"]
+        connection.execute(DONE, ["{}", 10**6])
+        for number in range(1000):
+            tasks.submit(engine, "deploy", f"patient {number}", limit=NO_LIMIT)
+        connection.execute("ANALYZE labkit_records")
+        after = measured({"take": finishing(engine)}, lambda: None)["take"]
+        print(f"take, finish beside 1,000,000 done and 1,000 waiting: {after / before:.2f} times as long")
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
