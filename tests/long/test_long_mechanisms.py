@@ -40,3 +40,10 @@ def test_two_crashes_lose_no_task_of_the_queue(again):
 def test_no_order_of_more_workers_breaks_the_queue(raced):
     """Longer races than those of test_tasks."""
     raced().assert_survives()
+
+
+@pytest.mark.timeout(900)
+def test_in_every_order_a_task_is_finished_or_parked():
+    """Also when time passes, and its worker is a zombie; one that finishes by the id alone is caught."""
+    queues.park_or_finish().assert_survives()
+    assert queues.park_or_finish(queues.finish_by_id).broken

@@ -513,13 +513,6 @@ def test_whoever_waits_hears_of_the_result_in_every_order():
     queues.wait_and_finish().assert_survives()
 
 
-@pytest.mark.slow
-def test_in_every_order_a_task_is_finished_or_parked():
-    """Also when time passes, and its worker is a zombie; one that finishes by the id alone is caught."""
-    queues.park_or_finish().assert_survives()
-    assert queues.park_or_finish(queues.finish_by_id).broken
-
-
 @pytest.mark.parametrize("again", [False, True])
 def test_no_kill_loses_an_accepted_task_its_result_or_does_it_twice(again):
     """Of the submitter, the worker or whoever waits; see also test_mechanisms."""
