@@ -134,7 +134,7 @@ REASONS = [
         "the plan: Killed after line 4 had done tool charge, before tool notify: charge ran twice",
         f"{THEIRS}",
     ),
-    (report(2), "the plan: Killed after tool notify, before RETURN: charge ran twice", ""),
+    (report(2), "the plan: Killed after tool notify, before the end: charge ran twice", ""),
     (
         report(0, "on restart, recovery raised KeyError: 'a'"),
         "the plan, even without a kill: the agent raised KeyError: 'a'",
