@@ -72,17 +72,12 @@ class Schedule:
         if self.race.crash and not self.killed:
             for worker in self.workers.values():
                 if worker.step:
-                    yield f"{KILL}{worker.name}", self.kill_of(worker)
+                    yield f"{KILL}{worker.name}", self._kill_of(worker)
 
-    def kill_of(self, worker: Worker) -> Step:
+    def _kill_of(self, worker: Worker) -> Step:
         """Its death, which frees what it holds."""
         told = {(("life", worker.name), True), (("kill",), True)}
         return Step("killed", "", frozenset(told) | touches(worker.held))
-
-    @property
-    def killers(self) -> list[str]:
-        """Those who kill."""
-        return [f"{KILL}{name}" for name in self.workers]
 
     def standing(self) -> Standing:
         """Who waits for a lock; who polls, for ever or not, while others can do something: see `walk.Machine`."""
