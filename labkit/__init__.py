@@ -25,6 +25,7 @@ The world that they run in
     world           tools whose effects outlive our processes
     llm             a scripted model behind real HTTP
     database        an embedded PostgreSQL
+    brokers         real Valkey and NATS servers, for a while
 The lab
     isolation       how processes are confined, limited and ended
     crash           the sweep: a process killed at each of its effects, and the report; the race: all orders

@@ -39,6 +39,7 @@ ROWS = [
         "world",
         "llm",
         "database",
+        "brokers",
         "isolation",
         "crash",
     ),
