@@ -14,6 +14,7 @@ The mechanisms, in the order of the course: the code that one would deploy. They
     postgres        a state store in PostgreSQL, transactions         5
     claims          leases, heartbeats, fencing tokens                5b
     tasks           a queue: submit, take, finish, wait             9
+    events          outbox, relay, inbox: others learn of it          10
     checkpoints     when to take one, which to go back to             5c
     saga            steps that are all done or all undone             6
     agent_state     the state as a document, and its patches          7

@@ -25,6 +25,7 @@ ROWS = [
         "postgres",
         "claims",
         "tasks",
+        "events",
         "checkpoints",
     ),
     *(

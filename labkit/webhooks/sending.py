@@ -1,64 +1,20 @@
-"""Webhooks: tell a stranger over HTTP what has happened, so that they can believe it and need not open our house.
+"""One attempt to deliver a message, and when there is another."""
 
-A message is signed as Standard Webhooks says (standardwebhooks.com): a secret that both know, an HMAC over its id, its
-time and its body. The receiver checks the three, and keeps the id, as a message comes at least once. The sender retries
-for about three days, then gives up: that is a dead letter, for a human. The URL is a stranger's word: whoever can name
-it must not reach what only we can reach (server-side request forgery).
-"""
-
-import hmac
 import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 
 import httpcore
 import httpx
-from standardwebhooks import Webhook
 
 from labkit.address_guard import GuardedBackend, RefusedAddressError
 from labkit.backoff import exponential, full_jitter, parse_retry_after
 
-TOLERANCE = 300.0
-"""Seconds by which a message may be older, or newer, than the receiver's clock says."""
 ATTEMPTS = 18
 """After these there is no other: three days, more or less."""
 LONGEST = 86400.0
 """Seconds of a Retry-After that are waited for."""
-
-
-def sign(secret: str, event_id: str, body: bytes, now: float) -> dict[str, str]:
-    """The three headers of a message, sent at `now` (Unix seconds). ValueError for an id with a dot, a body not UTF-8.
-
-    The signature is over id, time and body with dots between: with a dot in the id it would fit another message, too.
-    """
-    if "." in event_id:
-        raise ValueError(f"a message's id must not contain a dot: {event_id}")
-    at = datetime.fromtimestamp(int(now), UTC)
-    return {
-        "webhook-id": event_id,
-        "webhook-timestamp": str(int(now)),
-        "webhook-signature": Webhook(secret).sign(event_id, at, body.decode()),
-    }
-
-
-def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> bool:
-    """Whether a message is from whoever has the secret, and not much older or newer than `now` (Unix seconds).
-
-    `body` is what came over the wire: parsed and written anew it is another text. One of the signatures must fit, as
-    secrets are changed. Whether the message came before is not known here: keep its id in its effect's transaction.
-    """
-    found = {name.lower(): value for name, value in headers.items()}
-    at = found.get("webhook-timestamp", "")
-    if not (at.isascii() and at.isdigit() and len(at) < 16) or abs(now - int(at)) > TOLERANCE:
-        return False
-    try:
-        right = sign(secret, found["webhook-id"], body, int(at))["webhook-signature"].encode()
-    except (KeyError, ValueError):
-        return False
-    given = found.get("webhook-signature", "").split()
-    return any(hmac.compare_digest(right, each.encode(errors="replace")) for each in given)
 
 
 def next_attempt(failed: int, retry_after: float | None = None, rng: random.Random | None = None) -> float | None:
