@@ -4,6 +4,7 @@ import json
 import threading
 from datetime import UTC, timedelta
 
+import outboxes
 import pytest
 
 from labkit.clock import FakeClock
@@ -263,3 +264,53 @@ def test_tables_are_made_once_and_said_to_be_missing(database_url):
     create_tables(engine)
     assert sent(engine) == []
     engine.dispose()
+
+
+def test_no_kill_makes_a_ghost_or_loses_an_event():
+    """At each point of two transactions and the relay; what went before in the run is told before."""
+    outboxes.told_through().assert_survives(effects=14)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ((outboxes.before_the_commit, lambda: None), "a ghost"),
+        ((outboxes.after_the_commit, lambda: None), "lost"),
+        ((outboxes.in_the_transaction, outboxes.marked_before_sending), "lost"),
+    ],
+    ids=["sent before COMMIT", "sent after COMMIT", "marked before it is sent"],
+)
+def test_what_is_sent_beside_the_transaction_or_marked_too_soon_does_not_pass(wrong, reason):
+    """The test above notices."""
+    report = outboxes.told_through(*wrong)
+    assert report.broken
+    assert reason in str(report)
+
+
+def test_no_kill_repeats_or_loses_an_effect_at_the_consumer():
+    """The event comes again after each."""
+    outboxes.received_through().assert_survives(effects=5)
+
+
+@pytest.mark.parametrize("wrong", [outboxes.received_first, outboxes.effect_first])
+def test_an_inbox_apart_from_the_effect_does_not_pass(wrong):
+    """The test above notices."""
+    assert outboxes.received_through(wrong).broken
+
+
+def test_two_that_record_in_one_run_have_numbers_without_a_gap():
+    """In every order."""
+    outboxes.two_record().assert_survives()
+
+
+def test_of_two_that_receive_one_event_one_has_the_effect():
+    """In every order, also if one is killed; who looks first and keeps the id later is caught."""
+    outboxes.two_receive().assert_survives()
+    outboxes.two_receive(crash=True).assert_survives()
+    assert outboxes.two_receive(outboxes.look_then_receive).broken
+
+
+def test_more_than_the_last_of_a_sequence_skips_what_commits_late():
+    """The race notices; labkit's relay in the same race: see test_long_events."""
+    report = outboxes.more_than_the_last()
+    assert "skipped: {'a'}" in str(report)

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, takewhile
 
 import h11
+import outboxes
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -429,3 +430,15 @@ def test_an_attempt_holds_no_transaction_and_another_takes_what_it_has_not(sende
     assert seen == [0, 1, 1]
     after = {"200": ("completed", "200"), "503": ("running", "503"), "410": ("failed", "410")}
     assert sender.stored(delivery) == after[path]
+
+
+def test_no_kill_loses_a_message_or_has_it_applied_twice():
+    """From the transaction to the stranger's server: before it is sent, acted but unanswered, answered."""
+    report = outboxes.delivered_through()
+    report.assert_survives(effects=16)
+    assert {"POST /hook", "reply 204"} <= {str(effect) for effect in report.effects}
+
+
+def test_a_message_that_is_posted_once_and_kept_nowhere_does_not_pass():
+    """The test above notices, if the server fails once."""
+    assert "applied [] of ['1 build']" in str(outboxes.delivered_through(outboxes.by_one_post, faults=["transient"]))
