@@ -18,6 +18,7 @@ from labkit.agent_state import AgentState, apply
 from labkit.backoff import Policy, exponential, full_jitter, retry
 from labkit.clock import Clock, SystemClock
 from labkit.context import ContextSlice, ContextTooSmall
+from labkit.course.own_queue import drain, submit, wait
 from labkit.deadlines import Deadline, step_timeout
 from labkit.files import write_atomically
 from labkit.idempotency import step_key
@@ -27,9 +28,9 @@ from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreErro
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "apply", "delays", "execute_step", "execute_task_if_not_done", "execute_with_retry", "finish_step",
+    "apply", "delays", "drain", "execute_step", "execute_task_if_not_done", "execute_with_retry", "finish_step",
     "full_jitter", "load_task", "resume", "run_saga", "run_steps", "save_task", "select_context", "step_key",
-    "step_timeout", "undo_order",
+    "step_timeout", "submit", "undo_order", "wait",
 ]  # fmt: skip
 
 delays, resume = exponential, plan.resume

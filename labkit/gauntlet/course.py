@@ -51,11 +51,17 @@ RUNS = {
 }
 
 
+def _answers() -> dict[str, Answers]:
+    """To the exercises that the agent is made of: not to those of the production part."""
+    needed = {name for run in RUNS.values() for name in run.adds}
+    return {stem: answers for stem, answers in load_all().items() if needed & {*answers.exercise.signatures}}
+
+
 @dataclass(frozen=True)
 class Gauntlet:
     """Answers to all exercises, to be sent through the gauntlet."""
 
-    answers: Mapping[str, Answers] = field(default_factory=load_all)
+    answers: Mapping[str, Answers] = field(default_factory=_answers)
     """By stem. Unless others are given: those in work/, and labkit's own where there is none."""
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
     """A cache: verdicts and rows, by the sources of what was judged."""
