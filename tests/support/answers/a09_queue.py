@@ -403,12 +403,17 @@ WRONG = [
         r"A and B: two submitted with the same key .*raised IntegrityError",
         [submit_but((LOCKED, ""))],
     ),
-    ("only inserts", ONCE, r"raised IntegrityError: .* Expected the key", [submit_but((LOOK, "None"))]),
-    ("overwrites", ONCE, r"left wish .*; expected", [UPSERT]),
+    (
+        "only inserts",
+        ONCE,
+        r"raised IntegrityError: .*; expected KeyReusedError: another process used",
+        [submit_but((LOOK, "None"))],
+    ),
+    ("overwrites", ONCE, r"expected KeyReusedError: another process used the key with another input", [UPSERT]),
     (
         "another input is accepted",
         ONCE,
-        r"expected KeyReusedError: the key was used with another input",
+        r"expected KeyReusedError: another process used the key with another input",
         [submit_but((OTHER_INPUT, ""))],
     ),
     (
