@@ -12,7 +12,7 @@ from labkit.clock import Clock
 from labkit.idempotency import KeyReusedError
 from labkit.postgres import COLUMNS, PostgresStateStore, in_autocommit, in_plain_words, in_transaction
 from labkit.store import NotFoundError, StoreError
-from labkit.task import Task, TaskState
+from labkit.task import IllegalTransitionError, Task, TaskState
 
 ATTEMPTS = 3
 """So many workers may die of a task, or fail with it, before it is parked."""
@@ -119,7 +119,10 @@ def park(engine: sa.Engine, held: Claim[QueuedTask], error: str, *, clock: Clock
 def submit_again(engine: sa.Engine, task_id: str, *, clock: Clock | None = None) -> QueuedTask:
     """Let a parked task have its attempts anew, in its old place. IllegalTransitionError if it is not parked."""
     store = PostgresStateStore(engine, clock)
-    return store.save(found(store, task_id).to(TaskState.PENDING))
+    task = found(store, task_id)
+    if task.state is not TaskState.FAILED:  # there is an arrow from running to pending, too: a worker's, who gives back
+        raise IllegalTransitionError(f"the task {task_id} is {task.state}, and only what is parked is submitted again")
+    return store.save(task.to(TaskState.PENDING))
 
 
 def _given_back(held: Claim[QueuedTask], error: str | None) -> QueuedTask:

@@ -343,8 +343,12 @@ def test_a_parked_task_can_be_submitted_again_by_a_human(engine, clock):
             assert die(engine, clock).id == "a"
         assert take(engine, clock=clock) == []
         assert submit_again(engine, "a", clock=clock).state is TaskState.PENDING
-    with pytest.raises(IllegalTransitionError):
+    with pytest.raises(IllegalTransitionError, match=r"^the task a is pending, and only what is parked"):
         submit_again(engine, "a")
+    (held,) = take(engine, clock=clock)
+    with pytest.raises(IllegalTransitionError, match=r"^the task a is running, and only what is parked"):
+        submit_again(engine, "a")
+    assert finish(engine, held, "up", clock=clock)
     with pytest.raises(NotFoundError, match=r"^the task b was never submitted$"):
         submit_again(engine, "b")
 
