@@ -313,7 +313,7 @@ class Seen:
             given = [quoted(each) for each in scene.arguments] + [f"{n}={v}" for n, v in scene.options.items()]
             pending = sum(row["state"] == "pending" for row in self.before)
             more = f", and {len(self.before) - pending} not" if len(self.before) > pending else ""
-            return f"With {pending} pending tasks{more}: submit({', '.join(given)})"
+            return f"With {pending} pending {'task' if pending == 1 else 'tasks'}{more}: submit({', '.join(given)})"
         if scene.each and self.got["came"]:
             first = f"Right before statement {self.got['at'] + 1}, another worker {scene.other} {scene.task!r}: "
         elif scene.name == "wait" and self.got["came"]:
@@ -353,8 +353,11 @@ def survives_submit(program: Program, rng: Random) -> None:
     def invariant(seen) -> None:
         *accepted, stored = seen.acknowledged
         assert set(accepted) <= {*json.loads(stored)}, f"submit had returned {accepted[0]!r}, and the task is gone"
-        after = [row["id"] for row in _stored()]
-        assert after == [key], f"submitted again after the restart, the tasks are {after}; expected {[key]}"
+        after = {row["id"]: row["state"] for row in _stored()}
+        assert [*after] == [key], f"submitted again after the restart, the tasks are {[*after]}; expected {[key]}"
+        assert after[key] == "pending", (
+            f"submitted again after the restart, the task is {after[key]!r}: nobody takes it"
+        )
 
     assert_survives(sweep(run, recover, invariant, _create, name="submit"), effects=2)
 
@@ -391,8 +394,8 @@ def same_key_once(program: Program, rng: Random) -> None:
     def both(seen) -> None:
         got, ids = [end.returned for end in seen.workers.values()], [row["id"] for row in _stored()]
         assert ids == [key] and got == [key, key], (
-            f"two submitted with the same key {key!r}. They {' and '.join(map(_ended, got))}, and {len(ids)} "
-            f"task{'s were' * (len(ids) != 1) or ' was'} stored; expected one task, and its key for both"
+            f"two submitted with the same key. They {' and '.join(map(_ended, got))}, and {len(ids)} "
+            f"task{'s were' * (len(ids) != 1) or ' was'} stored; expected one, and the key for both"
         )
 
     _race(program, [(wish, key), (wish, key)], both, _create, {})
@@ -436,10 +439,11 @@ def refuses_when_full(program: Program, rng: Random) -> None:
             same.append(_submit(rng, old["id"], old["wish"]["user_input"], rows=rows, **options))
     full.append(_submit(rng, _key(rng), rows=_rows(rng, 2), limit=1, priority=rng.randint(10, 99)))
     chain = [_submit(rng, _key(rng), limit=3, **more) for more in ({"rows": []}, {}, {}, {})]
+    full.append(_submit(rng, _key(rng), rows=_rows(rng, 0, 2), limit=0))
     for seen in _play(program, [*fits, *full, *same, *chain]):
         if seen.scene in full or seen.scene is chain[3]:
             limit = seen.scene.options.get("limit", 100)
-            _check_refused(seen, "QueueFullError", f"{limit} tasks may wait")
+            _check_refused(seen, "QueueFullError", f"{limit} {'task' if limit == 1 else 'tasks'} may wait")
         elif seen.scene in same:
             _check_same(seen)
         else:

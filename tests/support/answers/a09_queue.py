@@ -118,6 +118,13 @@ def submit(conn, user_input, key, priority=0, limit=100):
             conn.execute(text("UPDATE tasks SET wish = CAST(:wish AS jsonb) WHERE id = :id"), {"id": key, "wish": wish})
     return key
 """
+AS_IF_TAKEN = 'INSERT.replace("wish)", "wish, state)").replace("jsonb))", "jsonb), \'running\')")'
+LET_IN = """\
+    if stored is None:
+        with conn.begin():
+            conn.execute(text(GIVE_BACK), {"id": key})
+    return key"""
+STORED_THEN_LET_IN = submit_but((STORED, STORED.replace("INSERT", AS_IF_TAKEN)), ("    return key", LET_IN))
 IN_A_FILE = """
 # answer: submit
 from pathlib import Path
@@ -384,6 +391,7 @@ WRONG = [
         r"its wish holds 'deploy'; expected ' deploy '",
         [submit_but(('"user_input": user_input', '"user_input": user_input.strip()'), (OTHER_INPUT, ""))],
     ),
+    ("stored first, let in later", SURVIVES, r"the task is 'running': nobody takes it", [STORED_THEN_LET_IN]),
     ("a row first, its wish later", SURVIVES, r"Killed .*after the restart, submit raised KeyError", [ROW_THEN_WISH]),
     (
         "quotes by hand",
@@ -465,7 +473,7 @@ WRONG = [
         r"workers take the first before the second|submitted later is taken first",
         [submit_but(('"priority": priority', '"priority": min(priority, 999)'))],
     ),
-    ("one too many", FULLNESS, r"expected QueueFullError: \d+ tasks may wait", [submit_but((">= limit", "> limit"))]),
+    ("one too many", FULLNESS, r"expected QueueFullError: \d+ tasks? may wait", [submit_but((">= limit", "> limit"))]),
     ("one too few", FULLNESS, r"raised QueueFullError.*expected the key", [submit_but((">= limit", "+ 1 >= limit"))]),
     (
         "counts all",
@@ -494,7 +502,13 @@ WRONG = [
         r"returned .*; expected QueueFullError",
         [submit_but(('raise QueueFullError("full")', "return key"))],
     ),
-    ("always a hundred", FULLNESS, r"expected QueueFullError: 1 tasks may wait", [submit_but((">= limit", ">= 100"))]),
+    (
+        "a limit of nothing is none",
+        FULLNESS,
+        r"expected QueueFullError: 0 tasks may wait",
+        [submit_but((">= limit:", ">= limit > 0:"))],
+    ),
+    ("always a hundred", FULLNESS, r"expected QueueFullError: 1 task may wait", [submit_but((">= limit", ">= 100"))]),
     ("the result is taken out", TWICE, r"left result None; expected", [TAKEN_OUT]),
     ("deleted when read", TWICE, r"the task '.*' is gone", [DELETED]),
     ("marked as shown", TWICE, r"left journal .*; expected", [MARKED]),
