@@ -408,7 +408,7 @@ WRONG = [
     (
         "look, then insert",
         ONCE,
-        r"A and B: two submitted with the same key .*raised IntegrityError",
+        r"A and B: two submitted with the same key\. They .*raised IntegrityError",
         [submit_but((LOCKED, ""))],
     ),
     (
