@@ -109,6 +109,11 @@ def test_the_checklist_can_be_read():
     assert str(Checklist(rows[:1])).startswith("Ready for production: 1 of 1 criteria met")
 
 
+def test_the_agent_is_made_of_the_first_part_of_the_course():
+    """Exercises of the production part have their judge; what this agent does not use is not asked of it."""
+    assert [stem[:2] for stem in Gauntlet().answers] == [f"{number:02}" for number in range(1, 8)]
+
+
 def test_the_answers_of_others_change_nothing():
     """An answer is replaced in a copy."""
     right = solved()
