@@ -5,42 +5,34 @@ of the answer, however that is sent; with a transaction of its own that is yet t
 stored is kept by the server, and read when that process is dead. Answers run in children only.
 """
 
-import gc
 import json
-import os
-import re
 import unicodedata
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import partial
 from random import Random
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import Connection, Cursor
-from psycopg._cursor_base import BaseCursor
 from psycopg.errors import LockNotAvailable
-from psycopg.pq import TransactionStatus
 
-from labkit import database, step_key, sweep, tool, trial
-from labkit.crash.child.sql import HOOKS
-from labkit.grading.judge.calls import called, line_now, shown, told
+from labkit import database, step_key, sweep, tool
+from labkit.grading.judge.calls import called, shown
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.survival import assert_survives, did
+from labkit.grading.judge.stage import THROUGH, Stage, outcome, play
+from labkit.grading.judge.survival import assert_survives
 
 CREATE = """
     CREATE TABLE tasks (id text PRIMARY KEY, state text, version int, result text);
     CREATE TABLE notes (text text);
-    CREATE TABLE seen (number int, facts text);
 """
 COLUMNS = ("id", "state", "version", "result")
 INSERT = "INSERT INTO tasks SELECT * FROM json_populate_recordset(NULL::tasks, %s)"
-REMEMBER = """
-    INSERT INTO seen SELECT %s, encode(convert_to(json_build_object(
-        'tasks', (SELECT json_agg(tasks) FROM tasks), 'notes', (SELECT json_agg(text) FROM notes)
-    )::text, 'UTF8'), 'hex')
+FACTS = """
+    SELECT json_build_object(
+        'tasks', (SELECT json_agg(tasks) FROM tasks), 'notes', (SELECT json_agg(text) FROM notes))
 """
 TAKE = "SELECT 1 FROM tasks WHERE id = %s FOR UPDATE NOWAIT"
 FINISHED, ALIKE, PROGRESS = "finished the task", "finished the task, with the same result", "saved its progress"
@@ -64,12 +56,6 @@ UNTIL_SOMEBODY_WAITS = """
 """
 """The other worker's transaction ends when the answer waits for it, or when the answer has returned: then we ring."""
 RING, SILENCE = "SELECT pg_advisory_lock(5, 5)", "SELECT pg_advisory_unlock(5, 5)"
-IDLE = re.compile("pg_catalog|SAVEPOINT|^SELECT 1$")
-"""In statements that say nothing of a row: what drivers ask for themselves."""
-OPEN = """
-    FROM pg_stat_activity
-    WHERE datname = current_database() AND state LIKE 'idle in transaction%%' AND NOT pid = ANY(%s)
-"""
 DRIVER = (Connection.execute, Connection.cursor, Cursor.execute)
 """What the judge looks at the database with."""
 THEIRS, MINE = "by another worker", "written before by the caller"
@@ -77,8 +63,6 @@ MOST = 8
 """Statements before which another worker comes. A right answer sends fewer."""
 EACH, HELD, STEP = "each", "held", "step"
 """When it comes: right before each statement; the same, and its COMMIT comes later; while the step runs."""
-PATIENCE, WAITED = "3s", "due to lock timeout"
-"""How long an answer may wait for a lock, and what the server then says: whoever holds it is the answer itself."""
 TEXTS = [
     *(
         "",
@@ -144,21 +128,12 @@ class Scene:
         return self.task[0].lower() + self.task[1:]
 
 
-class Stage:
-    """In a child: the database, those who work with it, and the answers."""
+class Workers(Stage):
+    """In a child: those who work with the table, and the answers."""
 
     def __init__(self, program: Program) -> None:
-        os.environ["PGOPTIONS"] = f"-c lock_timeout={PATIENCE} -c synchronous_commit=off"
-        self.program, self.engine, self.lines = program, database.engine(), {}
-        self.judge, self.other = (Connection.connect(database.url(), autocommit=True) for _ in range(2))
-        for ours in self.judge, self.other:
-            ours.execute("SET lock_timeout = '100ms'")
-        self.ours = [ours.info.backend_pid for ours in (self.judge, self.other)]
-        self.judge.execute(CREATE)
-        with self.engine.connect():  # what the driver asks when it connects is none of the answer's statements
-            self.number, self.held, self.listens = 0, False, False
-        for name in HOOKS[BaseCursor]:  # whatever psycopg sends, for SQLAlchemy or a raw cursor
-            setattr(BaseCursor, name, self._watched(getattr(BaseCursor, name)))
+        super().__init__(CREATE, FACTS)
+        self.program, self.held = program, False
 
     def play(self, scene: Scene) -> list[dict[str, Any]]:
         """What came of the scene; if another worker comes at each statement, once for each of them."""
@@ -173,8 +148,8 @@ class Stage:
         self.scene, self.at, self.sent, self.came, self.raised = scene, at, 0, None, None
         self.look = {"runs": 0, "changed": False, "locked": False, "open": 0, "line": "", "state": "", "moment": 0}
         got = self._finish() if scene.name == "finish_step" else self._execute()
-        got |= self.look | {"at": at, "sent": self.sent, "came": self.came, "left": self._end_others()}
-        return {**got, "end": self._remember()}
+        got |= self.look | {"at": at, "sent": self.sent, "came": self.came, "left": self.end_others()}
+        return {**got, "end": self.keep()}
 
     def _finish(self) -> dict[str, Any]:
         """Finish the task as a caller does that has other work in the same transaction."""
@@ -189,7 +164,7 @@ class Stage:
                 conn.rollback()
                 conn.execute(sa.text("INSERT INTO notes VALUES (:text)"), {"text": MINE})
             got = finish(conn, scene.task, scene.version + scene.off, scene.result)
-            got["early"] = self._remember()
+            got["early"] = self.keep()
             if "failed" not in got:
                 got["caller"] = called(lambda: [conn.execute(sa.text("SELECT 1")).scalar(), conn.commit()])
         return got
@@ -200,7 +175,7 @@ class Stage:
         first = self._call("execute_step", self.engine, scene.task, self._step)
         if not scene.error:
             return first
-        left, early = self._end_others(), self._remember()
+        left, early = self.end_others(), self.keep()
         first["runs"] = self.look["runs"]
         if scene.other:
             self._come()
@@ -214,7 +189,7 @@ class Stage:
             except BaseException as error:
                 if self.raised is None or error is not self.raised:
                     raise
-                return "let the error through"
+                return THROUGH
             return bool(value) if isinstance(value, int) else shown(value)
 
         self.listens = True
@@ -233,15 +208,14 @@ class Stage:
         self.look["runs"] += 1
         self.look["changed"] |= (Connection.execute, Connection.cursor, Cursor.execute) != DRIVER
         self.look["moment"] = self.sent
-        held = [line for connection, line in self.lines.items() if connection.info.transaction_status]
-        open_now = self.judge.execute(f"SELECT count(*) {OPEN}", [self.ours]).fetchone()[0]
+        open_now = self.open_now()
         try:
             self.judge.execute(TAKE, [self.scene.task])
             state = self.judge.execute("SELECT state FROM tasks WHERE id = %s", [self.scene.task]).fetchone()[0]
         except LockNotAvailable:
             self.look["locked"], state = True, "running"
         if open_now or self.look["locked"]:
-            self.look.update(open=open_now, line=held[0] if held else "")
+            self.look.update(open=open_now, line=self.open_since())
         self.look["state"] = self.look["state"] or state
         if self.scene.when == STEP and self.came is None:
             self._come()
@@ -271,38 +245,10 @@ class Stage:
         else:
             self.other.execute(end)
 
-    def _watched(self, send: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(send)
-        def watched(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            if self.listens and cursor.connection not in (self.judge, self.other) and not IDLE.search(str(query)):
-                if cursor.connection.info.transaction_status is TransactionStatus.IDLE:
-                    self.lines[cursor.connection] = _line()
-                self.sent += 1
-                if self.sent == self.at + 1:
-                    self._come()
-            return (yield from send(cursor, query, *args, **kwargs))
-
-        return watched
-
-    def _remember(self) -> int:
-        """Have the server keep what others see now; the number of that, 0 if everything is locked."""
-        self.number += 1
-        try:
-            self.judge.execute(REMEMBER, [self.number])
-        except LockNotAvailable:
-            return 0
-        return self.number
-
-    def _end_others(self) -> int:
-        """How many transactions are open, though nothing runs. They are ended, or nothing more could be played."""
-        count = partial(self.judge.execute, f"SELECT count(*) {OPEN}", [self.ours])
-        if not count().fetchone()[0]:
-            return 0
-        gc.collect()
-        left = count().fetchone()[0]
-        self.judge.execute(f"SELECT pg_terminate_backend(pid, 1000) {OPEN}", [self.ours])
-        self.engine.dispose()
-        return left
+    def before_statement(self) -> None:
+        """The other worker comes, if this is its moment."""
+        if self.sent == self.at + 1:
+            self._come()
 
 
 class Seen:
@@ -311,7 +257,7 @@ class Seen:
     def __init__(self, scene: Scene, got: dict[str, Any], facts: dict[int, Any]) -> None:
         self.scene, self.got, self.came = scene, got, got["came"]
         self.early, self.end = facts.get(got.get("early")), facts[got["end"]]
-        self.value, self.did = got.get("value"), _did(got)
+        self.value, self.did = got.get("value"), outcome(got)
 
     @property
     def row(self) -> list[Any]:
@@ -439,7 +385,7 @@ def _check_finished(seen: Seen) -> None:
     scene = seen.scene
     caller = seen.got.get("caller", {})
     assert "failed" not in caller, (
-        f"{seen.happened} {seen.did}. Then the caller's own statement in that transaction {_did(caller)}"
+        f"{seen.happened} {seen.did}. Then the caller's own statement in that transaction {outcome(caller)}"
     )
     if scene.other == UNDONE and seen.came:
         _check_either(seen)
@@ -543,7 +489,7 @@ def _check_error(seen: Seen) -> None:
     """The step raised an error: it is the caller's, and the task is as it was."""
     first, kind = seen.got["first"], seen.scene.error.__name__
     happened = f"The step raised {kind}, and execute_step"
-    assert first.get("value") == "let the error through", f"{happened} {_did(first)}: let the error through, as it is"
+    assert first.get("value") == THROUGH, f"{happened} {outcome(first)}: let the error through, as it is"
     state, _, result = seen.early["tasks"][seen.scene.task]
     assert state == "running", f"{happened} left a task that is {state}; expected running"
     assert result == seen.scene.had, (
@@ -594,37 +540,12 @@ def _scene(rng: Random, name: str, **more: Any) -> Scene:
 
 def _play(program: Program, scenes: list[Scene]) -> list[Seen]:
     """Play the scenes one after another, in one child."""
-
-    def run() -> list[list[dict[str, Any]]]:
-        stage, found = Stage(program), []
-        for scene in scenes:
-            found.append(stage.play(scene))
-            if any(map(_ends, found[-1])):
-                break
-        return found
-
-    seen, name = trial(run), " or ".join(dict.fromkeys(scene.name for scene in scenes))
-    assert seen.how == "returned", f"{name} {did(seen)}"
-    lines = [line.split("\t") for line in seen.tables["table seen"].splitlines()]
-    facts = {int(number): json.loads(bytes.fromhex(text)) for number, text in lines}
+    names = " or ".join(dict.fromkeys(scene.name for scene in scenes))
+    found, facts = play(partial(Workers, program), scenes, names)
     for fact in facts.values():
         fact["tasks"] = {row["id"]: [row[name] for name in COLUMNS[1:]] for row in fact["tasks"]}
         fact["notes"] = fact["notes"] or []
-    return [Seen(scene, got, facts) for scene, each in zip(scenes, seen.value, strict=False) for got in each]
-
-
-def _ends(got: dict[str, Any]) -> bool:
-    """Whether nothing more is to be played: it would take long, or the caller or the answer cannot go on."""
-    waited = got.get("endless") or WAITED in got.get("failed", "")
-    return waited or got["left"] or "failed" in got.get("caller", {})
-
-
-def _did(got: dict[str, Any]) -> str:
-    """How a call ended, as the predicate of a sentence."""
-    if "value" in got:
-        return got["value"] if got["value"] == "let the error through" else f"returned {got['value']}"
-    itself = ": the lock that it waited for is its own" if WAITED in got["failed"] else ""
-    return f"{told(got)}{itself}"
+    return [Seen(scene, got, facts) for scene, each in zip(scenes, found, strict=False) for got in each]
 
 
 def _row(row: list[Any]) -> str:
@@ -634,9 +555,3 @@ def _row(row: list[Any]) -> str:
 
 def _as_json(rows: dict[str, list[Any]]) -> str:
     return json.dumps([dict(zip(COLUMNS, [task, *row], strict=True)) for task, row in rows.items()])
-
-
-def _line() -> str:
-    """The student's line that is being executed."""
-    line = line_now()
-    return f"line {line.number} of {line.file[len('<answer ') : -1]}" if line else ""

@@ -5,12 +5,9 @@ of the answer, however that is sent, or while it waits, in virtual time. What wa
 when that process is dead. Two that submit at once are raced, in every order. Answers run in children only.
 """
 
-import gc
 import json
-import os
-import re
 import unicodedata
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,34 +19,30 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from psycopg import Connection
-from psycopg._cursor_base import BaseCursor
 from psycopg.errors import LockNotAvailable
-from psycopg.pq import TransactionStatus
 
-from labkit import Deadline, SystemClock, database, race, sweep, trial, world
+from labkit import Deadline, SystemClock, database, race, sweep, world
 from labkit.crash.child import driver
-from labkit.crash.child.sql import HOOKS
-from labkit.crash.race.columns import explained
-from labkit.grading.judge.calls import called, line_now, shown, told
+from labkit.grading.judge.calls import called, shown
 from labkit.grading.judge.differences import quoted, quoted_apart
+from labkit.grading.judge.orders import assert_no_order_breaks
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.survival import assert_survives, did, in_words
+from labkit.grading.judge.stage import Stage, ends, outcome, play
+from labkit.grading.judge.survival import assert_survives
 
 CREATE = """
     CREATE TABLE tasks (
         id text PRIMARY KEY, wish jsonb NOT NULL, state text NOT NULL DEFAULT 'pending', number bigserial,
         token int NOT NULL DEFAULT 0, journal jsonb NOT NULL DEFAULT '{}', result text, error text);
-    CREATE TABLE seen (number int, facts text);
 """
 INSERT = """
     INSERT INTO tasks (id, wish, state, token, journal, result, error)
     SELECT id, wish, state, token, journal, result, error FROM json_populate_recordset(NULL::tasks, %s)
 """
 ROWS = "SELECT json_agg(tasks ORDER BY number) FROM tasks"
-REMEMBER = f"""
-    INSERT INTO seen SELECT %s, encode(convert_to(json_build_object('tasks', ({ROWS}), 'order', (
-        SELECT json_agg(id ORDER BY wish -> 'priority' DESC, number) FROM tasks WHERE state = 'pending'
-    ))::text, 'UTF8'), 'hex')
+FACTS = f"""
+    SELECT json_build_object('tasks', ({ROWS}), 'order', (
+        SELECT json_agg(id ORDER BY wish -> 'priority' DESC, number) FROM tasks WHERE state = 'pending'))
 """  # noqa: S608 - ours
 HOLD = "SELECT 1 FROM tasks WHERE id = %s FOR UPDATE NOWAIT"
 COMPLETED, FAILED, TAKEN = "completed the task", "parked the task as failed", "took the task over"
@@ -60,14 +53,6 @@ CHANGES = {
     TAKEN: {"state": "running"},
 }
 """What another worker did → what it sets. Who takes a task over counts its token up, too."""
-IDLE = re.compile("pg_catalog|SAVEPOINT|^SELECT 1$")
-"""In statements that say nothing of a row: what drivers ask for themselves."""
-OPEN = """
-    FROM pg_stat_activity
-    WHERE datname = current_database() AND state LIKE 'idle in transaction%%' AND NOT pid = ANY(%s)
-"""
-PATIENCE, WAITED = "3s", "due to lock timeout"
-"""How long an answer may wait for a lock, and what the server then says: whoever holds it is the answer itself."""
 MOST, LOOKS = 10, 200
 """Statements before which another worker comes, and after which a call is ended. Right answers send fewer."""
 POLL, SOON = 0.5, 1e-6
@@ -113,7 +98,7 @@ class Scene:
 class Watch(SystemClock):
     """The clock that wait is given."""
 
-    def __init__(self, stage: "Stage") -> None:
+    def __init__(self, stage: "Queue") -> None:
         self._stage = stage
 
     def sleep(self, seconds: float) -> None:
@@ -124,29 +109,18 @@ class Watch(SystemClock):
         self._stage.waited += seconds
 
 
-class Stage:
-    """In a child: the database, those who work with it, and the answers."""
+class Queue(Stage):
+    """In a child: those who work with the queue, and the answers."""
 
     def __init__(self, program: Program, *, first: bool = True) -> None:
-        os.environ["PGOPTIONS"] = f"-c lock_timeout={PATIENCE} -c synchronous_commit=off"
-        self.program, self.engine, self.listens, self.lines = program, database.engine(), False, {}
-        self.judge, self.other = (Connection.connect(database.url(), autocommit=True) for _ in range(2))
-        for ours in self.judge, self.other:
-            ours.execute("SET lock_timeout = '100ms'")
-        self.ours = [ours.info.backend_pid for ours in (self.judge, self.other)]
-        if first:
-            self.judge.execute(CREATE)
-        self.number = self.judge.execute("SELECT count(*) FROM seen").fetchone()[0]
-        with self.engine.connect():  # what the driver asks when it connects is none of the answer's statements
-            pass
-        for name in HOOKS[BaseCursor]:  # whatever psycopg sends, for SQLAlchemy or a raw cursor
-            setattr(BaseCursor, name, self._watched(getattr(BaseCursor, name)))
+        super().__init__(CREATE if first else "", FACTS)
+        self.program = program
         Connection.notifies, driver.MOMENT = self._heard(Connection.notifies), 0.1
 
     def play(self, scene: Scene) -> list[dict[str, Any]]:
         """What came of the scene; if another worker comes at each statement, once for each of them."""
         found = [self._once(scene, -1)]
-        if scene.each and found[0]["sent"] and not _ends(found[0]):
+        if scene.each and found[0]["sent"] and not ends(found[0]):
             found = [self._once(scene, at) for at in range(min(found[0]["sent"], MOST))]
         return found
 
@@ -168,8 +142,10 @@ class Stage:
             "open": self.open,
             "line": self.line,
         }
+        if WaitsForEver.__name__ in got.get("failed", ""):
+            got["endless"] = True
         got |= {"took": MACHINE.monotonic() - self.start, "waited": self.waited}
-        got |= {"end": self._remember(), "left": self._end_others()}
+        got |= {"end": self.keep(), "left": self.end_others()}
         with suppress(sa.exc.SQLAlchemyError, psycopg.Error):
             connection.close()
         return got
@@ -194,9 +170,8 @@ class Stage:
         """While the answer waits: look around, and let others come."""
         self.waits += 1
         if self.waits <= 2 and not self.open:
-            self.open = self.judge.execute(f"SELECT count(*) {OPEN}", [self.ours]).fetchone()[0]
-            held = [line for connection, line in self.lines.items() if connection.info.transaction_status]
-            self.line = held[0] if self.open and held else ""
+            self.open = self.open_now()
+            self.line = self.open_since() if self.open else ""
         if self.scene.noise and self.waits <= 3:
             self._notify()
         left = self.start + self.scene.at - MACHINE.monotonic()
@@ -224,20 +199,12 @@ class Stage:
         self.other.execute("SELECT pg_notify('tasks', %s)", [self.scene.task])
         self.told = True
 
-    def _watched(self, send: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(send)
-        def watched(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            if self.listens and cursor.connection not in (self.judge, self.other) and not IDLE.search(str(query)):
-                if cursor.connection.info.transaction_status is TransactionStatus.IDLE:
-                    self.lines[cursor.connection] = _line()
-                self.sent += 1
-                if self.sent > LOOKS:
-                    raise WaitsForEver(f"{LOOKS} statements were sent, in {MACHINE.monotonic() - self.start:g} s")
-                if self.sent == self.at + 1:
-                    self._come()
-            return (yield from send(cursor, query, *args, **kwargs))
-
-        return watched
+    def before_statement(self) -> None:
+        """The other worker comes, if this is its moment; whoever looks for ever is ended."""
+        if self.sent > LOOKS:
+            raise WaitsForEver(f"{LOOKS} statements were sent, in {MACHINE.monotonic() - self.start:g} s")
+        if self.sent == self.at + 1:
+            self._come()
 
     def _heard(self, real: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(real)
@@ -257,26 +224,6 @@ class Stage:
                 raise WaitsForEver("no notification came, and nothing else ends notifies()")
 
         return notifies
-
-    def _remember(self) -> int:
-        """Have the server keep what others see now; the number of that, 0 if everything is locked."""
-        self.number += 1
-        try:
-            self.judge.execute(REMEMBER, [self.number])
-        except LockNotAvailable:
-            return 0
-        return self.number
-
-    def _end_others(self) -> int:
-        """How many transactions are open, though nothing runs. They are ended, or nothing more could be played."""
-        count = partial(self.judge.execute, f"SELECT count(*) {OPEN}", [self.ours])
-        if not count().fetchone()[0]:
-            return 0
-        gc.collect()
-        left = count().fetchone()[0]
-        self.judge.execute(f"SELECT pg_terminate_backend(pid, 1000) {OPEN}", [self.ours])
-        self.engine.dispose()
-        return left
 
 
 @dataclass(frozen=True)
@@ -299,8 +246,7 @@ class Seen:
     def did(self) -> str:
         """How the call ended, as the predicate of a sentence."""
         if "failed" in self.got:
-            itself = ": the lock that it waited for is its own" if WAITED in self.got["failed"] else ""
-            return f"{told(self.got)}{itself}"
+            return outcome(self.got)
         if isinstance(self.value, dict):
             return f"returned a task that is {self.value['state']}"
         return f"returned {quoted(self.value)}"
@@ -689,11 +635,7 @@ def _race(
                 return type(error).__name__
 
     workers = {name: partial(submit, *call) for name, call in zip("AB", calls, strict=True)}
-    report = race(workers, invariant, setup, name="submit")
-    assert not report.problem, in_words(f"{report.problem}", "submit")
-    if report.broken:
-        worst = report.broken[0]
-        raise AssertionError(". ".join(filter(None, [f"A and B: {worst.reason}", explained(worst)])))
+    assert_no_order_breaks(race(workers, invariant, setup, name="submit"))
 
 
 def _ended(got: Any) -> str:
@@ -790,25 +732,15 @@ def _differs(said: str, expected: dict[str, Any], found: dict[str, Any]) -> str:
 def _play(program: Program, scenes: Sequence[Scene], earlier: Sequence[Scene] = ()) -> list[Seen]:
     """Play the scenes one after another, in one child; those before it in another."""
 
-    def run() -> list[list[dict[str, Any]]]:
-        stage, found = Stage(program, first=not earlier), []
-        for scene in scenes:
-            found.append(stage.play(scene))
-            if any(map(_ends, found[-1])):
-                break
-        return found
-
     def before() -> None:
-        stage = Stage(program)
+        stage = Queue(program)
         for scene in earlier:
             stage.play(scene)
 
-    seen, names = trial(run, before if earlier else None), dict.fromkeys(scene.name for scene in scenes)
-    assert seen.how == "returned", f"{' or '.join(names)} {did(seen)}"
-    lines = [line.split("\t") for line in seen.tables["table seen"].splitlines()]
-    facts = {int(number): json.loads(bytes.fromhex(text)) for number, text in lines}
+    names = " or ".join(dict.fromkeys(scene.name for scene in scenes))
+    played, facts = play(partial(Queue, program, first=not earlier), scenes, names, before if earlier else None)
     found, last = [], facts.get(len(earlier), {}).get("tasks") or []
-    for scene, each in zip(scenes, seen.value, strict=False):
+    for scene, each in zip(scenes, played, strict=False):
         for got in each:
             fact = facts.get(got["end"]) or {"tasks": [], "order": []}
             found.append(
@@ -816,15 +748,3 @@ def _play(program: Program, scenes: Sequence[Scene], earlier: Sequence[Scene] = 
             )
             last = [{name: row[name] for name in _row("", {})} for row in found[-1].end]
     return found
-
-
-def _ends(got: dict[str, Any]) -> bool:
-    """Whether nothing more is to be played: it would take long, or the answer cannot go on."""
-    failed = got.get("failed", "")
-    return bool(got.get("endless") or got["left"] or WAITED in failed or WaitsForEver.__name__ in failed)
-
-
-def _line() -> str:
-    """The student's line that is being executed."""
-    line = line_now()
-    return f"line {line.number} of {line.file[len('<answer ') : -1]}" if line else ""

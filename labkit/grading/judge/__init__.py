@@ -8,6 +8,8 @@ rebuild     that program, made of given cells and answers
 judge       a verdict for each case
 patience    how long that may take
 survival    what a sweep of an answer found, in a learner's words
+orders      what a race of answers found
+stage       the database while an answer works on it: what it sends, what it leaves open, what others see
 cells_as_written  what is plainly wrong with a cell, where that explains a failure
 as_text     the verdict as a learner reads it
 differences how two values differ, in texts that differ

@@ -3,6 +3,8 @@
 RIGHT: other shapes of a correct answer. What is not given is taken from the solution.
 """
 
+from answers.changes import changed
+
 AS_GIVEN = """
 # answer: finish_step
 def finish_step(conn, task_id, version, result):
@@ -432,14 +434,6 @@ def finish_but(*changes):
 def execute_but(*changes):
     """The right `execute_step` with these changes, each an old text and a new one."""
     return changed(EXECUTES, changes)
-
-
-def changed(cell, changes):
-    """A cell with these changes: what is wrong stands out."""
-    for old, new in changes:
-        assert cell.count(old) == 1, old
-        cell = cell.replace(old, new)
-    return cell
 
 
 STATEMENT = """FINISH + " AND version = :version AND state = 'running'\""""

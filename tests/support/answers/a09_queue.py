@@ -3,6 +3,8 @@
 RIGHT: other shapes of a correct answer. What is not given is taken from the solution.
 """
 
+from answers.changes import changed
+
 SUBMITS = """
 # answer: submit
 def submit(conn, user_input, key, priority=0, limit=100):
@@ -54,14 +56,6 @@ def wait_but(*changes):
 def drain_but(*changes):
     """The right `drain` with these changes, each an old text and a new one."""
     return changed(DRAINS, changes)
-
-
-def changed(cell, changes):
-    """A cell with these changes: what is wrong stands out."""
-    for old, new in changes:
-        assert cell.count(old) == 1, old
-        cell = cell.replace(old, new)
-    return cell
 
 
 LOCKED = "        conn.execute(text(ONE_AT_A_TIME))\n"
