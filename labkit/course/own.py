@@ -18,6 +18,7 @@ from labkit.agent_state import AgentState, apply
 from labkit.backoff import Policy, exponential, full_jitter, retry
 from labkit.clock import Clock, SystemClock
 from labkit.context import ContextSlice, ContextTooSmall
+from labkit.course.own_events import deliver, next_attempt, receive, record, relay, verify
 from labkit.course.own_queue import drain, submit, wait
 from labkit.deadlines import Deadline, step_timeout
 from labkit.files import write_atomically
@@ -28,9 +29,10 @@ from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreErro
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "apply", "delays", "drain", "execute_step", "execute_task_if_not_done", "execute_with_retry", "finish_step",
-    "full_jitter", "load_task", "resume", "run_saga", "run_steps", "save_task", "select_context", "step_key",
-    "step_timeout", "submit", "undo_order", "wait",
+    "apply", "delays", "deliver", "drain", "execute_step", "execute_task_if_not_done", "execute_with_retry",
+    "finish_step", "full_jitter", "load_task", "next_attempt", "receive", "record", "relay", "resume",
+    "run_saga", "run_steps", "save_task", "select_context", "step_key", "step_timeout", "submit", "undo_order",
+    "verify", "wait",
 ]  # fmt: skip
 
 delays, resume = exponential, plan.resume
