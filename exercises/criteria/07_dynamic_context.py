@@ -622,6 +622,11 @@ def _full(rng: Random, script: str, facts: int, questions: int) -> tuple[AgentSt
     known[:1] = [each.model_copy(update={"value": known[-1].value}) for each in known[:1]]
     for place in places[2:]:
         known[place] = known[place].model_copy(update={"value": ""})
+    goal = f"{_text(rng, script, 4)} "
+    asked = tuple(f"{_text(rng, script, rng.randint(1, 5))} " for _ in range(questions))
+    for place, about in zip(range(1, facts // 2), rng.sample([step, goal, *asked[:1]], 2 + bool(asked)), strict=False):
+        # An old fact may have much to do with the step: newer ones come first all the same.
+        known[place] = known[place].model_copy(update={"value": f"{about}{known[place].value}"})
     shapes = [(60 if facts else 400, 1), (4, 2), (0, 1), (12, 25)]  # words of its excerpt and of its summary
     named = [_artifact(rng, _word(rng), step, _text(rng, script, many) if many else "", of) for many, of in shapes]
     others = [*rng.sample([before, after, f"{step}2", step.upper(), f" {step}"], 4), step.strip(), ""]
@@ -630,10 +635,10 @@ def _full(rng: Random, script: str, facts: int, questions: int) -> tuple[AgentSt
     return (
         AgentState(
             id="run",
-            goal=f"{_text(rng, script, 4)} ",
+            goal=goal,
             plan=(before, step, after),
             known_facts=tuple(known),
-            open_questions=tuple(f"{_text(rng, script, rng.randint(1, 5))} " for _ in range(questions)),
+            open_questions=asked,
             artifacts=tuple(named),
         ),
         step,

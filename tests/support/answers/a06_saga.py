@@ -1805,3 +1805,38 @@ WRONG += [
     ("the compensation's key alone is glued", "undoes_once", GLUED, [
         keys("step_key(saga_id, name)", 'f"undo {saga_id}.{name}"')]),
 ]  # fmt: skip
+
+DOES_ALL_AGAIN = """
+# answer: run_saga
+def run_saga(saga_id, steps, log):
+    named = {step.name: step for step in steps}
+    order = list(TopologicalSorter({step.name: step.requires for step in steps}).static_order())
+    if log.read(saga_id).get("saga") == "completed":
+        return "completed"
+    if log.read(saga_id).get("saga") != "back":
+        for name in order:
+            log.note(saga_id, name, "begun")
+            try:
+                named[name].execute(step_key(saga_id, name))
+            except Exception:
+                log.note(saga_id, "saga", "back")
+                break
+            log.note(saga_id, name, "done")
+        else:
+            log.note(saga_id, "saga", "completed")
+            return "completed"
+    for name in reversed(order):
+        if log.read(saga_id).get(name) in ("begun", "done"):
+            try:
+                named[name].compensate(step_key(saga_id, f"undo {name}"))
+            except Exception:
+                log.note(saga_id, name, "parked")
+            else:
+                log.note(saga_id, name, "undone")
+    return "parked" if "parked" in log.read(saga_id).values() else "compensated"
+"""
+
+WRONG += [
+    ("does all again", "crash_goes_on", r"was done, and \w+ came after it\. It was called again, and now it refuses",
+     [DOES_ALL_AGAIN]),
+]  # fmt: skip

@@ -1368,3 +1368,20 @@ RIGHT |= {
     "sizes remembered by the whole text": selected((START, f"count = cache(count)\n{START}"),
                                                   before="from functools import cache\n\n"),
 }  # fmt: skip
+
+MATTERS = """
+words = set({}.split())
+newest = sorted(enumerate(state.known_facts), reverse=True, key=lambda each: (
+    not words.isdisjoint(each[1].value.split()), each[0]))
+taken = set()
+for place, _ in newest:
+    shown = tuple(fact for n, fact in enumerate(state.known_facts) if n in taken | {{place}})
+    if count(replace(chosen, facts=shown).render()) <= budget:
+        taken.add(place)
+return replace(chosen, facts=tuple(fact for n, fact in enumerate(state.known_facts) if n in taken))"""
+
+WRONG += [
+    (f"facts that have to do with the {what} come first", "skips_large", r"Fact 1 is the newest, and the newest come first",
+     selected((f"{ALL_FACTS}\n    larger = replace(chosen, facts=(fact, *chosen.facts))\n{LAST_IF}", MATTERS.format(text))))
+    for what, text in {"step": "step", "goal": "state.goal", "questions": "' '.join(state.open_questions)"}.items()
+]  # fmt: skip
