@@ -38,6 +38,11 @@ def engine(database_url):
     engine.dispose()
 
 
+def pytest_xdist_auto_num_workers():
+    """Two more than processors: a test often waits, for a process, a disk or a server."""
+    return (os.cpu_count() or 1) + 2
+
+
 def pytest_collection_modifyitems(items):
     """What is slow begins first, the slowest at the very first: at the end no process waits for another's long test."""
     slow = {item: mark.kwargs.get("seconds", 1) for item in items if (mark := item.get_closest_marker("slow"))}
