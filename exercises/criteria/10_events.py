@@ -531,10 +531,17 @@ def _check_recorded(seen: Seen) -> None:
 
 
 def _check_same(what: str, said: str, expected: dict[Any, Any], found: dict[Any, Any]) -> None:
+    """What is stored under each key is what is expected there."""
     for key in [*expected, *found]:
-        where, ours, holds = quoted_apart(expected.get(key, "no row"), found.get(key, "no row"))
         name = f"event {key[1]} of the run {quoted(key[0])}" if isinstance(key, tuple) else quoted(key)
-        assert expected.get(key) == found.get(key), f"{said}: in {what}, {name} is{where} {holds}; expected {ours}"
+        assert key in found, f"{said}, and in {what}, {name} is missing"
+        assert key in expected, f"{said}, and in {what} there is {name}, too"
+        ours, theirs = expected[key], found[key]
+        if isinstance(ours, dict) and ours != theirs:
+            part = next(each for each in ours if ours[each] != theirs[each])
+            name, ours, theirs = f"the {part} of {name}", ours[part], theirs[part]
+        where, one, other = quoted_apart(ours, theirs)
+        assert ours == theirs, f"{said}, and in {what}, {name} is{where} {other}; expected {one}"
 
 
 def _check_quiet(seen: Seen) -> None:
@@ -576,11 +583,10 @@ def _check_all_sent(seen: Seen) -> None:
             f"relay sent event {key[1]} of a run, and did not mark it: it will be sent for ever"
         )
     rows, end = (
-        {key: [row[name] for name in ABOUT] for key, row in each.items()} for each in (known, seen.end["outbox"])
+        {key: {name: row[name] for name in ABOUT} for key, row in each.items() if key in before}
+        for each in (known, seen.end["outbox"])
     )
-    _check_same(
-        "the outbox", f"relay {seen.did}", {key: rows[key] for key in before}, {key: end.get(key) for key in before}
-    )
+    _check_same("the outbox", f"relay {seen.did}", rows, end)
     assert got["value"] == len(sent), f"relay returned {got['value']}; expected {len(sent)}: so many were sent"
 
 
@@ -648,8 +654,8 @@ def _check_received(seen: Seen) -> None:
     count = seen.end["notes"].count(scene.id) - before["notes"].count(scene.id)
     assert count or had, f"{said}, and what the effect did is not committed"
     assert count == (not had), f"{said}, and the event has had its effect {'again' if had else _times(count)}"
-    expected, found = (dict.fromkeys(each, "there") for each in ({*before["inbox"], scene.id}, seen.end["inbox"]))
-    _check_same("the inbox", said, expected, found)
+    inbox = dict.fromkeys([*before["inbox"], scene.id])
+    _check_same("the inbox", said, inbox, dict.fromkeys(seen.end["inbox"]))
     assert got["value"] is (not had), f"{said}; expected {not had}"
 
 
