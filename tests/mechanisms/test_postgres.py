@@ -198,6 +198,16 @@ def test_the_store_leaves_the_engine_as_it_was(store, task, engine):
     assert store.get(Task, "a") == task
 
 
+def test_an_engine_in_autocommit_stays_in_autocommit(database_url, other):
+    """Whoever made it so does not commit: a statement after an operation of the store would be rolled back."""
+    engine = connect(database_url, isolation_level="AUTOCOMMIT")
+    PostgresStateStore(engine).insert(Task(id="a", user_input="deploy"))
+    with engine.connect() as connection:
+        connection.execute(sa.delete(RECORDS))
+    assert other.execute("SELECT count(*) FROM labkit_records").fetchone() == (0,)
+    engine.dispose()
+
+
 def test_the_columns_are_the_truth(store, task, other):
     """SQL alone can move a record on, and the body repeats nothing that it would have to change."""
     body = other.execute("SELECT body FROM labkit_records").fetchone()[0]
@@ -388,6 +398,17 @@ def test_an_error_undoes_all_of_it_and_passes_through(accounts):
     with accounts.connect() as connection:
         assert money(connection) == {"a": 10, "b": 10}
     assert len(runs) == 1
+
+
+def test_where_each_statement_is_a_transaction_nothing_is_begun(database_url):
+    """What an error could not undo is refused before it is done; with an isolation given there is a transaction."""
+    engine, runs = connect(database_url, isolation_level="AUTOCOMMIT"), []
+    with pytest.raises(ValueError, match="autocommit"):
+        in_transaction(engine, runs.append)
+    assert runs == []
+    in_transaction(engine, runs.append, isolation="READ COMMITTED")
+    assert len(runs) == 1
+    engine.dispose()
 
 
 def test_a_serialization_failure_begins_the_whole_transaction_again(accounts, other):
