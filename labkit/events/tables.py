@@ -24,7 +24,7 @@ FORGET = """
 
 def create_tables(engine: sa.Engine) -> None:
     """Make the tables of outbox and inbox, unless they are there; any number of processes may do so at once."""
-    with in_plain_words(), engine.begin() as conn:
+    with in_plain_words(), engine.execution_options(isolation_level="READ COMMITTED").begin() as conn:
         conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         for statement in TABLES.split(";"):
             conn.exec_driver_sql(statement)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count, pairwise
 from threading import Barrier, Thread
@@ -18,7 +19,16 @@ from labkit import database
 from labkit.clock import FakeClock
 from labkit.database.server import url as as_url
 from labkit.idempotency import Once
-from labkit.postgres import RECORDS, PostgresStateStore, connect, create_schema, in_transaction
+from labkit.postgres import (
+    RECORDS,
+    SCHEMA_VERSION,
+    PostgresStateStore,
+    connect,
+    create_schema,
+    in_transaction,
+    metadata,
+)
+from labkit.postgres.tables import LOCK, SCHEMA
 from labkit.store import CorruptState, StoreError, UnsupportedSchemaError, VersionConflictError
 from labkit.task import LEGAL_TRANSITIONS, IllegalTransitionError, Task, TaskState
 
@@ -318,6 +328,22 @@ def test_eight_processes_make_the_tables_at_once(database_url):
     )
     won = together(Place(connect, code), "claim", [(KINDS["door"], str(number), 3) for number in range(8)])
     assert sorted(key for keys in won for key in keys) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "REPEATABLE READ", "SERIALIZABLE"])
+def test_whoever_waited_for_the_tables_sees_them_whatever_the_engines_isolation_is(database_url, engine, isolation):
+    """Who waits for the lock began before the tables were there."""
+    own = connect(database_url, isolation_level=isolation)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as first:
+            first.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            waiting = pool.submit(create_schema, own)
+            while not first.scalar(sa.text("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")):
+                assert not waiting.done()
+            metadata.create_all(first)
+            first.execute(sa.insert(SCHEMA).values(version=SCHEMA_VERSION))
+        waiting.result(30)
+    own.dispose()
 
 
 def test_making_the_tables_again_changes_nothing(task, engine, statements):
