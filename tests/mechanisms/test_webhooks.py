@@ -8,6 +8,7 @@ import time
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, takewhile
+from unittest.mock import Mock
 
 import h11
 import outboxes
@@ -69,8 +70,8 @@ def test_what_was_signed_is_verified_whatever_it_is(body, event_id):
         (HEADERS, b"\xff", NOW),
         (HEADERS, BODY, NOW + TOLERANCE + 1),
         (HEADERS, BODY, NOW - TOLERANCE - 1),
-        (HEADERS | {"webhook-id": "msg_2"}, BODY, NOW),
         (HEADERS, BODY, float("nan")),
+        (HEADERS | {"webhook-id": "msg_2"}, BODY, NOW),
         (HEADERS | {"webhook-id": ""}, BODY, NOW),
         (HEADERS | {"webhook-timestamp": str(int(NOW) + 1)}, BODY, NOW),
         (sign(OTHER, "msg_1", BODY, NOW), BODY, NOW),
@@ -106,7 +107,6 @@ def test_one_of_several_signatures_is_enough_and_names_of_headers_have_no_case()
     )
 
 
-def test_no_signature_fits_two_messages():
 @pytest.mark.parametrize("name", ["webhook-id", "Webhook-Id", "webhook-timestamp", "webhook-signature"])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_header_that_is_there_twice_is_not_believed(name, first):
@@ -120,6 +120,7 @@ def test_a_header_that_is_there_twice_is_not_believed(name, first):
     assert verify(SECRET, headers, BODY, NOW)
 
 
+def test_no_signature_fits_two_messages():
     """The id "a", sent at 1 with the body "2.b", would be the id "a.1", sent at 2 with the body "b"."""
     with pytest.raises(ValueError, match="must not contain a dot"):
         sign(SECRET, "a.1", b"b", NOW)
@@ -267,6 +268,13 @@ def test_nothing_listens_there():
     """As at a receiver that is down."""
     answer = deliver("http://127.0.0.1:1/", HEADERS, BODY, allow=("127.0.0.1",))
     assert answer == Answer(None, problem="no answer: ConnectError")
+
+
+@pytest.mark.parametrize("host", ["xn--a", "xn--", "xn--.invalid", "xn--ls8h.invalid"])
+def test_a_name_that_cannot_be_decoded_is_no_answer(monkeypatch, host):
+    """What raises stops all deliveries that would come after it."""
+    monkeypatch.setattr("socket.getaddrinfo", Mock(side_effect=OSError))
+    assert deliver(f"http://{host}/", HEADERS, BODY) == Answer(None, problem="no answer: OSError")
 
 
 SECONDS = 5.0
