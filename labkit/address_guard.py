@@ -17,6 +17,8 @@ import httpcore
 UNICAST = ip_network("2000::/3")
 LEAD_ELSEWHERE = [ip_network(each) for each in ("2001::/32", "2002::/16", "192.88.99.0/24")]
 """Teredo and 6to4: another address is written into these, to which a relay may lead."""
+NOT_GLOBAL = [ip_network(each) for each in ("192.0.0.0/24", "3fff::/20")]
+"""For protocols (a cloud has its metadata there) and for documents: older Pythons take them for global."""
 
 
 class RefusedAddressError(Exception):
@@ -30,7 +32,8 @@ def is_outside(address: IPv4Address | IPv6Address) -> bool:
     """
     if address.version == 6 and address not in UNICAST:
         return False
-    return address.is_global and not address.is_multicast and not any(address in each for each in LEAD_ELSEWHERE)
+    refused = any(address in each for each in LEAD_ELSEWHERE + NOT_GLOBAL)
+    return address.is_global and not address.is_multicast and not refused
 
 
 def outside_address(host: str, port: int, allow: Collection[str] = ()) -> str:
@@ -39,6 +42,7 @@ def outside_address(host: str, port: int, allow: Collection[str] = ()) -> str:
     `allow`: addresses that are taken though they are inner ones. What the machine's own public address leads to, and
     what a firewall lets through, is not known here.
     """
+    allow = {allow} if isinstance(allow, str) else allow  # "10.0.0.1" is in "10.0.0.12"
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:
