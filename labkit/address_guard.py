@@ -19,6 +19,8 @@ LEAD_ELSEWHERE = [ip_network(each) for each in ("2001::/32", "2002::/16", "192.8
 """Teredo and 6to4: another address is written into these, to which a relay may lead."""
 NOT_GLOBAL = [ip_network(each) for each in ("192.0.0.0/24", "3fff::/20")]
 """For protocols (a cloud has its metadata there) and for documents: older Pythons take them for global."""
+CHUNK = 16384
+"""Bytes that are written at a time: whoever reads a few now and then would renew the limit of one long write."""
 
 
 class RefusedAddressError(Exception):
@@ -90,7 +92,8 @@ class _Limited(httpcore.NetworkStream):
         return self._real.read(max_bytes, self._guard.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        self._real.write(buffer, self._guard.left())
+        for start in range(0, len(buffer), CHUNK):
+            self._real.write(buffer[start : start + CHUNK], self._guard.left())
 
     def close(self) -> None:
         self._real.close()

@@ -117,3 +117,28 @@ def test_a_connection_lasts_no_longer_than_it_may():
             [stream.read(1) for _ in range(200)]
         stream.close()
         dripping.join()
+
+
+@pytest.mark.timeout(60)
+def test_a_long_message_is_written_no_longer_than_it_may():
+    """A reader that takes a part now and then keeps each part short."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        over = threading.Event()
+
+        def sip():
+            client, _ = server.accept()
+            with client:
+                while client.recv(65536) and not over.wait(0.01):
+                    pass
+
+        sipping = threading.Thread(target=sip)
+        sipping.start()
+        stream = GuardedBackend(1.0, allow=("127.0.0.1",)).connect_tcp("127.0.0.1", server.getsockname()[1])
+        began = time.monotonic()
+        with pytest.raises((TimeoutError, httpcore.WriteTimeout)):
+            stream.write(b"x" * 50_000_000)
+        took = time.monotonic() - began
+        over.set()
+        stream.close()
+        sipping.join()
+    assert took < 4, "to read all of it takes 8 seconds"
