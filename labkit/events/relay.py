@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from labkit.clock import Clock
 from labkit.events.outbox import Event
+from labkit.events.tables import check_done
 from labkit.postgres import in_autocommit, in_plain_words
 
 LOCK_RUNS = """
@@ -33,7 +34,8 @@ def relay(engine: sa.Engine, send: Callable[[Event], object], *, batch: int = 10
     A call passes over all runs once, `batch` events at a time, with no transaction open while it sends. If `send`
     raises, the later events of that run wait for another call, and the row has the problem; other runs go on.
     A kill repeats what was not yet marked. Two relays share the runs: each takes those that no other has locked.
-    Should a lock be lost with its connection, still nothing is sent before all that precedes it was sent.
+    Should a lock be lost with its connection, still nothing is sent before all that precedes it was sent. TypeError if
+    `send` is a coroutine function: when it returns, nothing was sent.
     """
     sent, after = 0, ""
     with in_plain_words(), in_autocommit(engine) as conn:
@@ -67,9 +69,11 @@ def _send(send: Callable[[Event], object], events: list[Event]) -> list[tuple[st
     for event in events:
         if event.run != failed:
             try:
-                send(event)
-                tried.append((event.run, event.number, None))
+                answer = send(event)
             except Exception as error:  # noqa: BLE001 - whatever it is, other runs go on
                 tried.append((event.run, event.number, repr(error)))
                 failed = event.run
+            else:
+                check_done(answer)
+                tried.append((event.run, event.number, None))
     return tried

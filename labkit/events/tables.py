@@ -1,5 +1,7 @@
 """The tables of outbox and inbox: how they come to be, and what is deleted when it is old."""
 
+import inspect
+
 import sqlalchemy as sa
 
 from labkit.clock import Clock
@@ -46,3 +48,11 @@ def within(conn: sa.Connection) -> sa.Connection:
     if conn.connection.dbapi_connection.autocommit:
         raise ValueError("the connection is in autocommit: give one with a transaction")
     return conn
+
+
+def check_done(answer: object) -> None:
+    """TypeError for the answer of a coroutine function, or of a generator: nothing of what it promises was done."""
+    if inspect.isawaitable(answer) or inspect.isgenerator(answer):
+        raise TypeError(
+            f"give a plain function, with asyncio.run in it if need be: this returned a {type(answer).__name__}"
+        )

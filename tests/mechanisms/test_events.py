@@ -209,6 +209,43 @@ def test_an_effect_that_fails_leaves_the_event_to_come_again(consumer):
     assert effects(consumer) == 1
 
 
+def test_an_effect_that_fails_is_undone_though_its_error_is_caught_and_all_is_committed(consumer):
+    """As by whoever receives many events in one transaction, and leaves out what fails."""
+
+    def fail(conn):
+        write(conn)
+        raise ZeroDivisionError
+
+    with consumer.begin() as conn:
+        assert receive(conn, "a/1", write)
+        with pytest.raises(ZeroDivisionError):
+            receive(conn, "a/2", fail)
+        assert receive(conn, "a/3", write)
+    assert effects(consumer) == 2
+    with consumer.begin() as conn:
+        assert [receive(conn, f"a/{number}", write) for number in (1, 2, 3)] == [False, True, False]
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_what_only_promises_to_send_or_to_have_an_effect_has_done_nothing(consumer):
+    """A coroutine that nobody awaits: the event is sent, and has its effect, when a plain function does it."""
+
+    async def promise(_):
+        pass
+
+    def generator(_):
+        yield
+
+    tell(consumer, "a")
+    for each in (promise, generator):
+        with pytest.raises(TypeError, match="give a plain function"):
+            relay(consumer, each)
+        with consumer.begin() as conn, pytest.raises(TypeError, match="give a plain function"):
+            receive(conn, "a/1", each)
+    assert sent(consumer) == ["a/1"]
+    assert in_transaction(consumer, lambda conn: receive(conn, "a/1", write))
+
+
 def test_where_each_statement_is_a_transaction_nothing_is_recorded_or_received(engine):
     """In autocommit, event and effect would be apart."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
