@@ -22,10 +22,11 @@ WAITING = """
     SELECT run, number, type, payload, recorded_at FROM labkit_outbox
     WHERE sent_at IS NULL AND run = ANY(%(runs)s) ORDER BY run, number LIMIT %(batch)s"""
 MARK = """
-    UPDATE labkit_outbox AS o SET problem = tried.problem,
-        sent_at = CASE WHEN tried.problem IS NULL THEN coalesce(%(now)s, clock_timestamp()) END
+    UPDATE labkit_outbox AS o SET problem = CASE WHEN o.sent_at IS NULL THEN tried.problem END,
+        sent_at = coalesce(o.sent_at, CASE WHEN tried.problem IS NULL THEN coalesce(%(now)s, clock_timestamp()) END)
     FROM unnest(%(runs)s::text[], %(numbers)s::bigint[], %(problems)s::text[]) AS tried (run, number, problem)
-    WHERE o.run = tried.run AND o.number = tried.number AND sent_at IS NULL"""
+    WHERE o.run = tried.run AND o.number = tried.number"""
+"""Not `WHERE sent_at IS NULL`: a planner that remembers an empty outbox would read all that waits, at each batch."""
 
 
 def relay(engine: sa.Engine, send: Callable[[Event], object], *, batch: int = 100, clock: Clock | None = None) -> int:

@@ -20,8 +20,9 @@ TABLES = """
     CREATE INDEX IF NOT EXISTS labkit_received ON labkit_inbox (received_at)"""
 FORGET = """
     DELETE FROM {0} WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM {0} WHERE {1} < coalesce(%(now)s, clock_timestamp()) - make_interval(secs => %(age)s)
+        SELECT ctid FROM {0} WHERE {1} < (SELECT coalesce(%(now)s, clock_timestamp())) - make_interval(secs => %(age)s)
         LIMIT %(limit)s))"""
+"""The time in a SELECT of its own: else it is asked for again at each row, and no index helps."""
 
 
 def create_tables(engine: sa.Engine) -> None:
