@@ -335,6 +335,7 @@ def test_the_same_event_is_the_same_delivery(sender, receiver):
     delivery = sender.submit("200")
     sender.deliver()
     assert sender.submit("200") == delivery
+    assert sender.submit("200", body=b'{"type": "run.completed"}') == delivery, "as it is stored"
     with pytest.raises(KeyReusedError):
         sender.submit("200", body="other")
     assert sender.deliver() == 0
