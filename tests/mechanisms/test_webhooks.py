@@ -352,6 +352,13 @@ def test_an_id_that_no_receiver_could_be_told_is_not_submitted(sender, event_id)
     assert sender.deliver() == 0
 
 
+def test_a_body_that_cannot_be_sent_is_not_submitted(sender):
+    """Half of a surrogate pair: it would stop every call of the sender, and what is due after it."""
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        sender.submit("200", body="\ud83d")
+    assert sender.deliver() == 0
+
+
 @pytest.mark.timeout(60)
 def test_no_attempt_is_made_before_it_is_due(sender, receiver):
     """Not before the receiver asks for it, and other deliveries do not wait meanwhile."""
