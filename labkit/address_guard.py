@@ -17,6 +17,10 @@ import httpcore
 UNICAST = ip_network("2000::/3")
 LEAD_ELSEWHERE = [ip_network(each) for each in ("2001::/32", "2002::/16", "192.88.99.0/24")]
 """Teredo and 6to4: another address is written into these, to which a relay may lead."""
+NOT_GLOBAL = [ip_network(each) for each in ("192.0.0.0/24", "3fff::/20")]
+"""For protocols (a cloud has its metadata there) and for documents: older Pythons take them for global."""
+CHUNK = 16384
+"""Bytes that are written at a time: whoever reads a few now and then would renew the limit of one long write."""
 
 
 class RefusedAddressError(Exception):
@@ -30,7 +34,8 @@ def is_outside(address: IPv4Address | IPv6Address) -> bool:
     """
     if address.version == 6 and address not in UNICAST:
         return False
-    return address.is_global and not address.is_multicast and not any(address in each for each in LEAD_ELSEWHERE)
+    refused = any(address in each for each in LEAD_ELSEWHERE + NOT_GLOBAL)
+    return address.is_global and not address.is_multicast and not refused
 
 
 def outside_address(host: str, port: int, allow: Collection[str] = ()) -> str:
@@ -39,6 +44,7 @@ def outside_address(host: str, port: int, allow: Collection[str] = ()) -> str:
     `allow`: addresses that are taken though they are inner ones. What the machine's own public address leads to, and
     what a firewall lets through, is not known here.
     """
+    allow = {allow} if isinstance(allow, str) else allow  # "10.0.0.1" is in "10.0.0.12"
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:
@@ -86,7 +92,8 @@ class _Limited(httpcore.NetworkStream):
         return self._real.read(max_bytes, self._guard.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        self._real.write(buffer, self._guard.left())
+        for start in range(0, len(buffer), CHUNK):
+            self._real.write(buffer[start : start + CHUNK], self._guard.left())
 
     def close(self) -> None:
         self._real.close()

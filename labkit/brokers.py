@@ -5,12 +5,14 @@ process that started it, however that dies. Between, it can be killed, started a
 """
 
 import importlib.util
+import os
 import secrets
 import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,11 +23,14 @@ import psutil
 PATIENCE = 10.0
 """Seconds that a broker may take to answer."""
 GUARD = """
-import subprocess, sys
-with open(sys.argv[1], "ab") as log:
-    server = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+import os, subprocess, sys, threading
+with open(sys.argv[2], "ab") as log:
+    server = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 print(server.pid, flush=True)
-sys.stdin.read()  # ends when whoever started us closes it, or dies
+told = threading.Event()
+threading.Thread(target=lambda: (os.read(0, 1), told.set()), daemon=True).start()
+while os.getppid() == int(sys.argv[1]) and not told.wait(0.2):
+    pass  # a child that whoever started us has forked keeps our standard input open when they die
 server.kill()
 server.wait()
 """
@@ -60,15 +65,20 @@ class Broker:
         """It works in this folder, and listens at the path of a socket, or at a TCP port of this machine."""
         self._command, self._folder, self._port, self.address = [*map(str, command)], folder, port, address
         self._guard: subprocess.Popen[bytes] | None = None
+        self._lock = threading.RLock()
         self.process: psutil.Process | None = None
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until it answers. BrokerError with its last words, if it does not."""
-        if self._guard:
-            return
+        with self._lock:
+            if self._guard is None or not self._lives():
+                self.kill()
+                self._start()
+
+    def _start(self) -> None:
         log = self._folder / "log"
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-c", GUARD, log, *self._command],
+            [sys.executable, "-I", "-c", GUARD, f"{os.getpid()}", log, *self._command],
             cwd=self._folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -86,8 +96,12 @@ class Broker:
 
     def kill(self) -> None:
         """Kill it by SIGKILL, as a failing machine would. What it has synced is there when it is started again."""
-        if self._guard:
-            self._guard.communicate()  # closes its standard input, and waits for its end
+        with self._lock:
+            if self._guard:
+                self._guard.communicate(b"!")  # tells it, and waits for its end
+            if self.process:
+                with suppress(psutil.NoSuchProcess):
+                    self.process.kill()  # should somebody have killed the guard
             self._guard = self.process = None
 
     def _lives(self) -> bool:
@@ -96,12 +110,15 @@ class Broker:
         return False
 
     def _answers(self) -> bool:
-        """Whether somebody listens."""
-        is_path = isinstance(self._port, Path)
-        where = str(self._port) if is_path else ("127.0.0.1", self._port)
-        with socket.socket(socket.AF_UNIX if is_path else socket.AF_INET) as tried:
+        """Whether it listens; at a port, it and nobody else."""
+        if not isinstance(self._port, Path):
+            with suppress(psutil.Error):
+                mine = self.process.net_connections("tcp") if self.process else ()
+                return any((each.status, each.laddr.port) == (psutil.CONN_LISTEN, self._port) for each in mine)
+            return False
+        with socket.socket(socket.AF_UNIX) as tried:
             tried.settimeout(PATIENCE)
-            return tried.connect_ex(where) == 0
+            return tried.connect_ex(str(self._port)) == 0
 
 
 @contextmanager
@@ -151,8 +168,8 @@ def _running(programs: Sequence[Path], arguments: Sequence[str], *where: Path | 
             "this broker is not installed: run `make lab`; for Valkey on Windows there is none to install"
         )
     broker = Broker([programs[0], *arguments], *where)
-    broker.start()
     try:
+        broker.start()
         yield broker
     finally:
         broker.kill()

@@ -16,6 +16,8 @@ from labkit.task import Task
 
 LEASE = 60.0
 """Seconds for which a claim counts, unless somebody extends it."""
+LONGEST = 1e9
+"""Seconds, 31 years: the end of a lease must be a time that Python can read, or the claim is nobody's for ever."""
 
 
 class LeaseLostError(StoreError):
@@ -120,4 +122,6 @@ def _claim(kind: type[R], row: Any) -> Claim[R]:
 def _positive(lease: float) -> float:
     if not lease > 0:
         raise ValueError(f"a lease of {lease} seconds is over before it begins")
+    if lease > LONGEST:
+        raise ValueError(f"a lease of {lease} seconds has no end: nobody would take over from a dead worker")
     return lease

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from labkit.clock import Clock
 from labkit.events.outbox import Event
+from labkit.events.tables import check_done
 from labkit.postgres import in_autocommit, in_plain_words
 
 LOCK_RUNS = """
@@ -21,10 +22,11 @@ WAITING = """
     SELECT run, number, type, payload, recorded_at FROM labkit_outbox
     WHERE sent_at IS NULL AND run = ANY(%(runs)s) ORDER BY run, number LIMIT %(batch)s"""
 MARK = """
-    UPDATE labkit_outbox AS o SET problem = tried.problem,
-        sent_at = CASE WHEN tried.problem IS NULL THEN coalesce(%(now)s, clock_timestamp()) END
+    UPDATE labkit_outbox AS o SET problem = CASE WHEN o.sent_at IS NULL THEN tried.problem END,
+        sent_at = coalesce(o.sent_at, CASE WHEN tried.problem IS NULL THEN coalesce(%(now)s, clock_timestamp()) END)
     FROM unnest(%(runs)s::text[], %(numbers)s::bigint[], %(problems)s::text[]) AS tried (run, number, problem)
-    WHERE o.run = tried.run AND o.number = tried.number AND sent_at IS NULL"""
+    WHERE o.run = tried.run AND o.number = tried.number"""
+"""Not `WHERE sent_at IS NULL`: a planner that remembers an empty outbox would read all that waits, at each batch."""
 
 
 def relay(engine: sa.Engine, send: Callable[[Event], object], *, batch: int = 100, clock: Clock | None = None) -> int:
@@ -33,7 +35,8 @@ def relay(engine: sa.Engine, send: Callable[[Event], object], *, batch: int = 10
     A call passes over all runs once, `batch` events at a time, with no transaction open while it sends. If `send`
     raises, the later events of that run wait for another call, and the row has the problem; other runs go on.
     A kill repeats what was not yet marked. Two relays share the runs: each takes those that no other has locked.
-    Should a lock be lost with its connection, still nothing is sent before all that precedes it was sent.
+    Should a lock be lost with its connection, still nothing is sent before all that precedes it was sent. TypeError if
+    `send` is a coroutine function: when it returns, nothing was sent.
     """
     sent, after = 0, ""
     with in_plain_words(), in_autocommit(engine) as conn:
@@ -67,9 +70,11 @@ def _send(send: Callable[[Event], object], events: list[Event]) -> list[tuple[st
     for event in events:
         if event.run != failed:
             try:
-                send(event)
-                tried.append((event.run, event.number, None))
+                answer = send(event)
             except Exception as error:  # noqa: BLE001 - whatever it is, other runs go on
                 tried.append((event.run, event.number, repr(error)))
                 failed = event.run
+            else:
+                check_done(answer)
+                tried.append((event.run, event.number, None))
     return tried

@@ -1,5 +1,7 @@
 """The tables of outbox and inbox: how they come to be, and what is deleted when it is old."""
 
+import inspect
+
 import sqlalchemy as sa
 
 from labkit.clock import Clock
@@ -18,13 +20,14 @@ TABLES = """
     CREATE INDEX IF NOT EXISTS labkit_received ON labkit_inbox (received_at)"""
 FORGET = """
     DELETE FROM {0} WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM {0} WHERE {1} < coalesce(%(now)s, clock_timestamp()) - make_interval(secs => %(age)s)
+        SELECT ctid FROM {0} WHERE {1} < (SELECT coalesce(%(now)s, clock_timestamp())) - make_interval(secs => %(age)s)
         LIMIT %(limit)s))"""
+"""The time in a SELECT of its own: else it is asked for again at each row, and no index helps."""
 
 
 def create_tables(engine: sa.Engine) -> None:
     """Make the tables of outbox and inbox, unless they are there; any number of processes may do so at once."""
-    with in_plain_words(), engine.begin() as conn:
+    with in_plain_words(), engine.execution_options(isolation_level="READ COMMITTED").begin() as conn:
         conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         for statement in TABLES.split(";"):
             conn.exec_driver_sql(statement)
@@ -46,3 +49,11 @@ def within(conn: sa.Connection) -> sa.Connection:
     if conn.connection.dbapi_connection.autocommit:
         raise ValueError("the connection is in autocommit: give one with a transaction")
     return conn
+
+
+def check_done(answer: object) -> None:
+    """TypeError for the answer of a coroutine function, or of a generator: nothing of what it promises was done."""
+    if inspect.isawaitable(answer) or inspect.isgenerator(answer):
+        raise TypeError(
+            f"give a plain function, with asyncio.run in it if need be: this returned a {type(answer).__name__}"
+        )

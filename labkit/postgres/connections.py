@@ -39,6 +39,7 @@ def in_autocommit(engine: sa.Engine) -> Iterator[psycopg.Connection]:
     except psycopg.Error as error:
         raise _as_sqlalchemy(error) from error
     connection = pooled.driver_connection
+    before = connection.autocommit
     try:
         connection.autocommit = True
         yield connection
@@ -48,7 +49,7 @@ def in_autocommit(engine: sa.Engine) -> Iterator[psycopg.Connection]:
         if connection.closed:
             pooled.invalidate()
         else:
-            connection.autocommit = False
+            connection.autocommit = before
         pooled.close()
 
 

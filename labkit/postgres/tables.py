@@ -46,7 +46,7 @@ def create_schema(engine: sa.Engine) -> None:
     with in_plain_words():
         version = _schema_version(engine)
         if version is None:
-            with engine.begin() as connection:
+            with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))  # until the end of the transaction
                 metadata.create_all(connection)
                 version = connection.scalar(sa.select(SCHEMA))

@@ -32,7 +32,7 @@ def in_transaction(
 
     After a serialization failure or a deadlock the whole of it runs again, up to `attempts` times (PostgreSQL manual,
     13.5): it must do nothing that a rollback does not undo. Without `isolation`, the engine's own ("SERIALIZABLE" …).
-    StoreError if the server fails it; other errors roll it back and pass through.
+    StoreError if the server fails it; other errors roll it back and pass through. ValueError if the engine autocommits.
     """
     clock, rng = clock or SystemClock(), rng or random.Random()
     engine = engine.execution_options(isolation_level=isolation) if isolation else engine
@@ -49,6 +49,8 @@ def in_transaction(
 
 def _once(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
     with engine.begin() as connection:
+        if connection.connection.dbapi_connection.autocommit:
+            raise ValueError("the engine is in autocommit: give an `isolation`, or an engine with transactions")
         value = work(connection)
         if connection.connection.dbapi_connection.info.transaction_status is TransactionStatus.INERROR:
             raise StoreError("a statement had failed, and `work` went on: COMMIT would silently have rolled back")

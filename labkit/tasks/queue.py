@@ -65,7 +65,7 @@ def submit(
         stored = PostgresStateStore(engine).get(QueuedTask, key)
         if stored is None:
             raise QueueFullError(f"the task {key} was not accepted: {limit} are waiting already")
-        if stored.user_input != user_input:
+        if stored.user_input != task.user_input:  # not what was given: bytes are stored as text
             raise KeyReusedError(f"the key {key} was used with another input")
     return key
 

@@ -59,14 +59,15 @@ def submit(engine: sa.Engine, url: str, event_id: str, body: str, *, clock: Cloc
     """Store a message to be delivered, and return the delivery's id: once this has returned, it survives a crash.
 
     The same event to the same URL again is the same delivery; KeyReusedError if it came with another body. ValueError
-    for an id that no receiver could be told.
+    for an id that no receiver could be told, or a body that UTF-8 cannot hold.
     """
     check_id(event_id)
     delivery = Delivery(id=f"{event_id} {url}", event_id=event_id, url=url, body=body)
+    delivery.body.encode()  # now, and not at every attempt, before others that are due
     age = SINCE - (clock or SystemClock()).now()
     if not claims.enqueue(engine, [delivery], priority=int(age.total_seconds()), clock=clock):
         stored = PostgresStateStore(engine).get(Delivery, delivery.id)
-        if stored and stored.body != body:
+        if stored and stored.body != delivery.body:  # not what was given: bytes are stored as text
             raise KeyReusedError(f"the event {event_id} was submitted with another body")
     return delivery.id
 

@@ -83,6 +83,7 @@ def _target(url: str) -> httpcore.URL:
         target = httpx.URL(url)
     except (httpx.InvalidURL, TypeError, ValueError):
         target = None
-    if target is None or target.scheme not in {"http", "https"} or not target.host or target.userinfo:
+    # not `host`, which decodes "xn--…", and raises if that is nonsense
+    if target is None or target.scheme not in {"http", "https"} or not target.raw_host or target.userinfo:
         raise RefusedAddressError("a webhook's URL is http or https, a host and a path")
     return httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)

@@ -9,6 +9,7 @@ from standardwebhooks import Webhook
 
 TOLERANCE = 300.0
 """Seconds by which a message may be older, or newer, than the receiver's clock says."""
+SIGNED = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 NO_ID = re.compile(r"[^!-~]|\.|^$")
 
 
@@ -37,14 +38,18 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> 
 
     `body` is what came over the wire: parsed and written anew it is another text. One of the signatures must fit, as
     secrets are changed. Whether the message came before is not known here: keep its id in its effect's transaction.
+    A header that is there twice is not believed: the caller may read the other one.
     """
-    found = {name.lower(): value for name, value in headers.items()}
+    given = [(name.lower(), value) for name, value in headers.items() if name.lower() in SIGNED]
+    found = dict(given)
     at = found.get("webhook-timestamp", "")
-    if not (at.isascii() and at.isdigit() and len(at) < 16) or abs(now - int(at)) > TOLERANCE:
+    if len(given) != len(found) or not (at.isascii() and at.isdigit() and len(at) < 16):
+        return False
+    if not abs(now - int(at)) <= TOLERANCE:  # NaN is not, either
         return False
     try:
         right = sign(secret, found["webhook-id"], body, int(at))["webhook-signature"].encode()
     except (KeyError, ValueError):
         return False
-    given = found.get("webhook-signature", "").split()
-    return any(hmac.compare_digest(right, each.encode(errors="replace")) for each in given)
+    signatures = found.get("webhook-signature", "").split()
+    return any(hmac.compare_digest(right, each.encode(errors="replace")) for each in signatures)

@@ -218,9 +218,9 @@ def test_a_heartbeat_extends_the_lease_and_changes_nothing_else(engine, store):
     assert store.save(held.record.finished("step", "done")).version == 3
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), 1e12, float("inf")])
 def test_a_lease_needs_a_length(engine, seconds):
-    """A lease that is over before it begins would give the task to everybody."""
+    """A lease that is over before it begins would give the task to everybody, and one without end to nobody."""
     put(engine, "a")
     with pytest.raises(ValueError, match="lease"):
         claim(engine, lease=seconds)

@@ -9,6 +9,8 @@ import pytest
 
 from labkit.clock import FakeClock
 from labkit.events import Event, cloud_event, create_tables, forget, receive, record, relay
+from labkit.events.relay import MARK
+from labkit.events.tables import FORGET
 from labkit.postgres import in_transaction
 from labkit.store import StoreError
 
@@ -209,6 +211,43 @@ def test_an_effect_that_fails_leaves_the_event_to_come_again(consumer):
     assert effects(consumer) == 1
 
 
+def test_an_effect_that_fails_is_undone_though_its_error_is_caught_and_all_is_committed(consumer):
+    """As by whoever receives many events in one transaction, and leaves out what fails."""
+
+    def fail(conn):
+        write(conn)
+        raise ZeroDivisionError
+
+    with consumer.begin() as conn:
+        assert receive(conn, "a/1", write)
+        with pytest.raises(ZeroDivisionError):
+            receive(conn, "a/2", fail)
+        assert receive(conn, "a/3", write)
+    assert effects(consumer) == 2
+    with consumer.begin() as conn:
+        assert [receive(conn, f"a/{number}", write) for number in (1, 2, 3)] == [False, True, False]
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_what_only_promises_to_send_or_to_have_an_effect_has_done_nothing(consumer):
+    """A coroutine that nobody awaits: the event is sent, and has its effect, when a plain function does it."""
+
+    async def promise(_):
+        pass
+
+    def generator(_):
+        yield
+
+    tell(consumer, "a")
+    for each in (promise, generator):
+        with pytest.raises(TypeError, match="give a plain function"):
+            relay(consumer, each)
+        with consumer.begin() as conn, pytest.raises(TypeError, match="give a plain function"):
+            receive(conn, "a/1", each)
+    assert sent(consumer) == ["a/1"]
+    assert in_transaction(consumer, lambda conn: receive(conn, "a/1", write))
+
+
 def test_where_each_statement_is_a_transaction_nothing_is_recorded_or_received(engine):
     """In autocommit, event and effect would be apart."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
@@ -314,3 +353,34 @@ def test_more_than_the_last_of_a_sequence_skips_what_commits_late():
     """The race notices; labkit's relay in the same race: see test_long_events."""
     report = outboxes.more_than_the_last()
     assert "skipped: {'a'}" in str(report)
+
+
+def test_marking_and_forgetting_use_their_indexes(engine):
+    """Also when much waits, suddenly, and the planner still knows of nothing that does."""
+    fill = "INSERT INTO labkit_outbox SELECT mod(n, 9), n, 'odd', '0', now(), {} FROM generate_series({}, {}) AS n"
+    marks = {"runs": ["r1"] * 100, "numbers": list(range(70001, 70101)), "problems": [None] * 100, "now": None}
+    forgetting, old = FORGET.format("labkit_outbox", "sent_at"), {"now": None, "age": 60, "limit": 1000}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.exec_driver_sql(fill.format("now()", 1, 70000))
+        conn.exec_driver_sql("ANALYZE labkit_outbox")
+        conn.exec_driver_sql(fill.format("NULL", 70001, 72000))
+        for statement, values, used in ((MARK, marks, "(number = tried.number)"), (forgetting, old, "labkit_sent on")):
+            plan = conn.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
+            assert any("Index" in line and used in line for line in plan), plan
+            assert not [line for line in plan if "Seq Scan" in line], plan
+
+
+def test_a_mark_that_comes_late_changes_nothing(engine):
+    """Another relay, which had the run when this one had lost its lock, has sent the event since."""
+    tell(engine, "a")
+
+    def late(_):
+        assert sent(engine) == []
+        with engine.begin() as conn:
+            conn.exec_driver_sql("UPDATE labkit_outbox SET sent_at = '2026-01-01 00:00Z'")
+        raise ConnectionError
+
+    relay(engine, late)
+    with engine.connect() as conn:
+        (row,) = conn.exec_driver_sql("SELECT problem, sent_at = '2026-01-01 00:00Z' FROM labkit_outbox").all()
+    assert tuple(row) == (None, True)

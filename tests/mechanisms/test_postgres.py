@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count, pairwise
 from threading import Barrier, Thread
@@ -18,7 +19,16 @@ from labkit import database
 from labkit.clock import FakeClock
 from labkit.database.server import url as as_url
 from labkit.idempotency import Once
-from labkit.postgres import RECORDS, PostgresStateStore, connect, create_schema, in_transaction
+from labkit.postgres import (
+    RECORDS,
+    SCHEMA_VERSION,
+    PostgresStateStore,
+    connect,
+    create_schema,
+    in_transaction,
+    metadata,
+)
+from labkit.postgres.tables import LOCK, SCHEMA
 from labkit.store import CorruptState, StoreError, UnsupportedSchemaError, VersionConflictError
 from labkit.task import LEGAL_TRANSITIONS, IllegalTransitionError, Task, TaskState
 
@@ -198,6 +208,16 @@ def test_the_store_leaves_the_engine_as_it_was(store, task, engine):
     assert store.get(Task, "a") == task
 
 
+def test_an_engine_in_autocommit_stays_in_autocommit(database_url, other):
+    """Whoever made it so does not commit: a statement after an operation of the store would be rolled back."""
+    engine = connect(database_url, isolation_level="AUTOCOMMIT")
+    PostgresStateStore(engine).insert(Task(id="a", user_input="deploy"))
+    with engine.connect() as connection:
+        connection.execute(sa.delete(RECORDS))
+    assert other.execute("SELECT count(*) FROM labkit_records").fetchone() == (0,)
+    engine.dispose()
+
+
 def test_the_columns_are_the_truth(store, task, other):
     """SQL alone can move a record on, and the body repeats nothing that it would have to change."""
     body = other.execute("SELECT body FROM labkit_records").fetchone()[0]
@@ -310,6 +330,22 @@ def test_eight_processes_make_the_tables_at_once(database_url):
     assert sorted(key for keys in won for key in keys) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "REPEATABLE READ", "SERIALIZABLE"])
+def test_whoever_waited_for_the_tables_sees_them_whatever_the_engines_isolation_is(database_url, engine, isolation):
+    """Who waits for the lock began before the tables were there."""
+    own = connect(database_url, isolation_level=isolation)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as first:
+            first.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            waiting = pool.submit(create_schema, own)
+            while not first.scalar(sa.text("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")):
+                assert not waiting.done()
+            metadata.create_all(first)
+            first.execute(sa.insert(SCHEMA).values(version=SCHEMA_VERSION))
+        waiting.result(30)
+    own.dispose()
+
+
 def test_making_the_tables_again_changes_nothing(task, engine, statements):
     """Who opens a store pays one statement."""
     create_schema(engine)
@@ -388,6 +424,17 @@ def test_an_error_undoes_all_of_it_and_passes_through(accounts):
     with accounts.connect() as connection:
         assert money(connection) == {"a": 10, "b": 10}
     assert len(runs) == 1
+
+
+def test_where_each_statement_is_a_transaction_nothing_is_begun(database_url):
+    """What an error could not undo is refused before it is done; with an isolation given there is a transaction."""
+    engine, runs = connect(database_url, isolation_level="AUTOCOMMIT"), []
+    with pytest.raises(ValueError, match="autocommit"):
+        in_transaction(engine, runs.append)
+    assert runs == []
+    in_transaction(engine, runs.append, isolation="READ COMMITTED")
+    assert len(runs) == 1
+    engine.dispose()
 
 
 def test_a_serialization_failure_begins_the_whole_transaction_again(accounts, other):

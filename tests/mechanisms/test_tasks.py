@@ -136,6 +136,12 @@ def test_another_input_under_the_same_key_is_refused_in_one_line(engine, store):
     assert store.get(QueuedTask, "a").user_input == "deploy"
 
 
+def test_an_input_is_compared_as_it_is_stored(engine, store):
+    """Bytes are stored as text: the same bytes again are the same input."""
+    assert [submit(engine, b"deploy", "a") for _ in range(2)] == ["a", "a"]
+    assert store.get(QueuedTask, "a").user_input == "deploy"
+
+
 def test_a_full_queue_refuses_and_says_so(engine, store):
     """What waits counts; what is worked on, done or parked does not."""
     put(engine, "a", "b", limit=2)

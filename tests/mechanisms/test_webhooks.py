@@ -5,8 +5,10 @@ import logging
 import random
 import threading
 import time
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, takewhile
+from unittest.mock import Mock
 
 import h11
 import outboxes
@@ -68,6 +70,7 @@ def test_what_was_signed_is_verified_whatever_it_is(body, event_id):
         (HEADERS, b"\xff", NOW),
         (HEADERS, BODY, NOW + TOLERANCE + 1),
         (HEADERS, BODY, NOW - TOLERANCE - 1),
+        (HEADERS, BODY, float("nan")),
         (HEADERS | {"webhook-id": "msg_2"}, BODY, NOW),
         (HEADERS | {"webhook-id": ""}, BODY, NOW),
         (HEADERS | {"webhook-timestamp": str(int(NOW) + 1)}, BODY, NOW),
@@ -102,6 +105,19 @@ def test_one_of_several_signatures_is_enough_and_names_of_headers_have_no_case()
     assert verify(
         SECRET, {name.title(): value for name, value in HEADERS.items()} | {"Webhook-Signature": both}, BODY, NOW
     )
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "Webhook-Id", "webhook-timestamp", "webhook-signature"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_that_is_there_twice_is_not_believed(name, first):
+    """Whoever keeps the other id takes an old message for a new one: http.server gives the first, a dict the last."""
+    headers = Message()
+    for each, value in [(name, "other"), *HEADERS.items()] if first else [*HEADERS.items(), (name, "other")]:
+        headers[each] = value
+    assert not verify(SECRET, headers, BODY, NOW)
+    del headers[name]
+    headers[name], headers["x-other"], headers["X-Other"] = HEADERS[name.lower()], "a", "b"
+    assert verify(SECRET, headers, BODY, NOW)
 
 
 def test_no_signature_fits_two_messages():
@@ -254,6 +270,13 @@ def test_nothing_listens_there():
     assert answer == Answer(None, problem="no answer: ConnectError")
 
 
+@pytest.mark.parametrize("host", ["xn--a", "xn--", "xn--.invalid", "xn--ls8h.invalid"])
+def test_a_name_that_cannot_be_decoded_is_no_answer(monkeypatch, host):
+    """What raises stops all deliveries that would come after it."""
+    monkeypatch.setattr("socket.getaddrinfo", Mock(side_effect=OSError))
+    assert deliver(f"http://{host}/", HEADERS, BODY) == Answer(None, problem="no answer: OSError")
+
+
 SECONDS = 5.0
 HELD = SECONDS + LEASE + 1
 """After so many seconds a dead worker's delivery is due again."""
@@ -312,6 +335,7 @@ def test_the_same_event_is_the_same_delivery(sender, receiver):
     delivery = sender.submit("200")
     sender.deliver()
     assert sender.submit("200") == delivery
+    assert sender.submit("200", body=b'{"type": "run.completed"}') == delivery, "as it is stored"
     with pytest.raises(KeyReusedError):
         sender.submit("200", body="other")
     assert sender.deliver() == 0
@@ -325,6 +349,13 @@ def test_an_id_that_no_receiver_could_be_told_is_not_submitted(sender, event_id)
     """It would fail at every attempt, for three days."""
     with pytest.raises(ValueError, match="a message's id must not contain"):
         sender.submit("200", event_id)
+    assert sender.deliver() == 0
+
+
+def test_a_body_that_cannot_be_sent_is_not_submitted(sender):
+    """Half of a surrogate pair: it would stop every call of the sender, and what is due after it."""
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        sender.submit("200", body="\ud83d")
     assert sender.deliver() == 0
 
 

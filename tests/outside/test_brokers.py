@@ -3,10 +3,13 @@
 import asyncio
 import importlib.util
 import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +28,22 @@ with brokers.{name}() as broker:
     os.kill(os.getpid(), signal.SIGKILL)
 """
 """A process that starts a broker and is killed."""
+FORKED = """
+import os, signal, time
+from labkit import brokers
+with brokers.{name}() as broker:
+    print(broker.process.pid, flush=True)
+    if not (child := os.fork()):
+        time.sleep(600)
+with brokers.{name}() as broker:
+    print(broker.process.pid, flush=True)
+    if not (second := os.fork()):
+        time.sleep(600)
+    os.kill(child, signal.SIGKILL)
+    print(second, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""A process that forks while it has a broker, leaves the block, and is killed in the next one."""
 
 
 def client(broker):
@@ -103,6 +122,66 @@ def test_a_start_that_is_not_needed_and_a_second_kill_change_nothing():
         broker.kill()
         broker.kill()
         assert broker.process is None
+
+
+@pytest.mark.parametrize("kind", [brokers.valkey, brokers.nats])
+def test_a_broker_that_was_killed_from_outside_is_started_again(kind):
+    """By its process, which is there for whoever wants to be cruel."""
+    with kind() as broker:
+        pid = broker.process.pid
+        broker.process.kill()
+        assert gone(pid)
+        broker.start()
+        assert broker.process.pid != pid
+        assert broker.process.is_running()
+
+
+def test_a_broker_ends_with_the_block_though_its_guard_is_dead():
+    """What is to kill it can be killed itself."""
+    with brokers.valkey() as broker:
+        pid = broker.process.pid
+        (guard,) = (each for each in psutil.Process().children() if broker.process in each.children())
+        guard.kill()
+    assert gone(pid)
+
+
+@pytest.mark.parametrize("name", ["valkey", "nats"])
+def test_a_forked_child_keeps_no_broker_from_its_end(name):
+    """It has all that its parent had open: neither the block, nor the parent's death, waits for it."""
+    code = FORKED.format(name=name)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as owner:
+        left, killed, child = (int(owner.stdout.readline()) for _ in range(3))
+        try:
+            assert owner.wait(30) == -9
+            assert gone(left)
+            assert gone(killed)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_port_that_somebody_else_has_is_told_and_not_taken_for_the_broker(monkeypatch):
+    """A token and messages would go to a stranger."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        monkeypatch.setattr(brokers, "NATS", brokers.NATS.replace("{port}", str(port)))
+        started = brokers.Broker.__init__
+
+        def there(self, command, folder, _, address):
+            started(self, command, folder, port, address)
+
+        monkeypatch.setattr(brokers.Broker, "__init__", there)
+        with pytest.raises(brokers.BrokerError, match=r"does not start: .*in use"), brokers.nats():
+            pass
+
+
+def test_many_threads_that_start_a_broker_start_one():
+    """Two in one folder would write to the same files."""
+    with brokers.valkey() as broker:
+        broker.kill()
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda _: broker.start(), range(6)))
+        ours = psutil.Process().children(recursive=True)
+        assert [each for each in ours if each.name() == "valkey-server"] == [broker.process]
 
 
 def test_nobody_else_gets_in():
