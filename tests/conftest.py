@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import settings
 
-pytest.register_assert_rewrite("killed_server", "races", "store_conformance")
+pytest.register_assert_rewrite("corpora", "killed_queue", "killed_server", "races", "store_conformance")
 pytest_plugins = ["watchdog"]
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=30)

@@ -66,7 +66,9 @@ def relay(conn: sa.Connection, send: Callable[[Event], object]) -> int:
 def receive(conn: sa.Connection, event_id: str, effect: Callable[[sa.Connection], object]) -> bool:
     """The primary key decides, and its row is committed with the effect."""
     with conn.begin():
-        fresh = conn.execute(insert(INBOX).values(id=event_id).on_conflict_do_nothing()).rowcount == 1
+        fresh = (
+            conn.scalar(insert(INBOX).values(id=event_id).on_conflict_do_nothing().returning(INBOX.c.id)) is not None
+        )
         if fresh:
             effect(conn)
     return fresh

@@ -192,7 +192,7 @@ RULES = {
         ("five minutes", "A message that is more than `TOLERANCE` seconds old is refused", "rejects_old"),
         ("exactly", "A difference of exactly `TOLERANCE` is allowed", "rejects_old"),
         ("never raises", "the answer is False: `verify` never raises", "malformed_is_false"),
-        ("the span", "The span is `FIRST` seconds after the first failure, `FACTOR` times as long", "parks"),
+        ("the span", "The span is `FIRST` seconds after the first failure, and `FACTOR` times as long", "parks"),
         ("by chance", "at least half of the span and at most all of it, everything between equally likely", "parks"),
         ("as the receiver asks", "Return the longer of the two", "parks"),
         ("a day at most", "a day is enough", "parks"),
