@@ -1164,7 +1164,7 @@ WRONG = [
     (
         "receive like",
         "received_once",
-        r"and called the effect \d times",
+        r"what the effect did is not committed",
         [
             receive_but(
                 (
