@@ -116,6 +116,37 @@ def test_the_database_is_put_back_before_every_run():
     report.assert_survives()
 
 
+@pytest.mark.parametrize("rows", [[""], ["", ""], ["one\u2028two\x85three\x1cfour", ""], ["\\N", "\\.", "a\nb\rc"]])
+def test_a_row_is_put_back_whatever_text_it_holds(rows):
+    """An only row that is an empty text, or texts with what some take for the end of a line."""
+
+    def make():
+        with psycopg.connect(database.url()) as connection:
+            connection.execute("CREATE TABLE kept (text text)")
+            connection.execute("CREATE TABLE told (text text)")
+            connection.cursor().executemany("INSERT INTO kept VALUES (%s)", [(row,) for row in rows])
+
+    def tell():
+        with psycopg.connect(database.url()) as connection:
+            connection.execute("INSERT INTO told VALUES ('')")
+        return found()
+
+    def found():
+        with psycopg.connect(database.url()) as connection:
+            kept = connection.execute("SELECT text FROM kept").fetchall()
+            told = connection.execute("SELECT count(*) FROM told").fetchone()[0]
+        return [sorted(text for (text,) in kept), told]
+
+    def is_all_there(seen):
+        assert seen.state[0] == sorted(rows)
+        assert seen.state[1] in (0, 1)
+
+    report = sweep(tell, found, is_all_there, make)
+    report.assert_survives()
+    assert [str(effect) for effect in report.effects][:2] == ["INSERT told", "COMMIT"]
+    assert trial(tell, make).value == [sorted(rows), 1]
+
+
 def test_a_schema_made_in_mid_run_is_put_back_too():
     """The recovery finds the tables that were committed before the crash, and no others."""
 

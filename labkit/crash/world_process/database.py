@@ -72,7 +72,7 @@ class WorldDatabase:
 def tables(memory: Memory) -> dict[str, str]:
     """The tables in a world's memory as text, to be shown beside the files."""
     found = (memory.content or {}).get("tables", {})
-    return {f"table {name.removeprefix('public.')}": rows for name, rows in found.items()}
+    return {f"table {name.removeprefix('public.')}": rows.removesuffix("\n") for name, rows in found.items()}
 
 
 def _wait_until_gone(url: str) -> None:

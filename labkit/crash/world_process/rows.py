@@ -165,7 +165,7 @@ class Rows:
         program = programs.find() / "pg_dump"
         command = [program, "--schema-only", "--no-owner", "--no-privileges", "--dbname", self._scratch.url]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        lines = (line for line in said.splitlines() if line and not line.startswith(("--", "\\")))
+        lines = (line for line in said.split("\n") if line and not line.startswith(("--", "\\")))
         return "\n".join(line for line in lines if not line.startswith("SET "))
 
     def _all(self, query: str) -> list[tuple[Any, ...]]:
@@ -174,13 +174,14 @@ class Rows:
     def _copy_out(self, table: str, columns: str) -> str:
         statement = sql.SQL("COPY {} ({}) TO STDOUT").format(sql.SQL(table), sql.SQL(columns))
         with self._connection.cursor() as cursor, cursor.copy(statement) as rows:
-            return "\n".join(sorted(b"".join(rows).decode().splitlines()))
+            *lines, _ = b"".join(rows).decode().split("\n")  # texts may hold what splitlines takes for an end of a line
+            return "".join(f"{line}\n" for line in sorted(lines))
 
     def _copy_in(self, table: str, columns: str, rows: str) -> None:
         statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.SQL(table), sql.SQL(columns))
         if rows:
             with self._connection.cursor() as cursor, cursor.copy(statement) as into:
-                into.write(rows + "\n")
+                into.write(rows)
 
     def _position(self, sequence: str) -> list[Any]:
         query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.SQL(sequence))
