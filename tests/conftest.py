@@ -39,8 +39,8 @@ def engine(database_url):
 
 
 def pytest_xdist_auto_num_workers():
-    """Two more than processors: a test often waits, for a process, a disk or a server."""
-    return (os.cpu_count() or 1) + 2
+    """One more than processors: a test often waits, for a process, a disk or a server."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items):
