@@ -27,12 +27,14 @@ def test_who_goes_for_the_judge_fails(number, case, message, cells):
     assert_fails(number, case, message, cells)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(**right(EVERY))
 def test_a_right_answer_of_another_shape_passes(number, cells):
     """Every case is met."""
     assert_passes(number, cells)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", CORPORA)
 def test_the_solution_passes_whatever_the_inputs(number):
     """Inputs drawn from another seed than the notebooks' change nothing."""
