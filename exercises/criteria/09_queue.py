@@ -56,7 +56,6 @@ CHANGES = {
 MOST, LOOKS = 10, 200
 """Statements before which another worker comes, and after which a call is ended. Right answers send fewer."""
 POLL, SOON = 0.5, 1e-6
-ENDED = ("completed", "failed")
 TEXTS = [
     *("", 'it\'s "done"', "one line\nand another", "развернуть: 部署 ✓", "100 % of :wish, %s and \\n", " deploy "),
     *("NULL", "Zu\u0308rich", "deploy " * 500, '{"user_input": 1}'),
