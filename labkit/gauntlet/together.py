@@ -5,10 +5,12 @@ from contextlib import suppress
 from functools import partial
 
 import psycopg
+from psycopg import sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from labkit import database, world
 from labkit.crash import Observation, Report, Stop, sweep, trial
+from labkit.database.backends import ending
 from labkit.gauntlet.busy_rows import rows_are_kept
 from labkit.gauntlet.parts import Parts
 from labkit.grading.judge.survival import did
@@ -20,11 +22,10 @@ INSERT = "INSERT INTO tasks VALUES ('shop', 'running', 3, ''), ('blog', 'running
 PROGRESS = "UPDATE tasks SET version = version + 1 WHERE id = 'shop'"
 COMPLETE = "UPDATE tasks SET state = 'completed', result = 'done long ago' WHERE id = 'shop'"
 ROW = "SELECT s.state, s.result, b.state FROM tasks s, tasks b WHERE s.id = 'shop' AND b.id = 'blog'"
-END_ALL = """
-    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+ALL = sql.SQL("""
+    datname = current_database() AND pid <> pg_backend_pid()
     AND application_name = current_setting('application_name')
-"""
+""")
 SEEN = "seen by"
 
 
@@ -116,7 +117,7 @@ def _progress(_parts: Parts) -> None:
 def connections_die(_parts: Parts) -> None:
     """The server ends the connections of all workers, as it does when it is restarted."""
     with psycopg.connect(database.url(), autocommit=True) as connection:
-        connection.execute(END_ALL)
+        connection.execute(ending(ALL))
 
 
 def _acted_once(seen: Observation) -> None:

@@ -25,9 +25,12 @@ def hashes() -> bool:
 
 
 def _codes() -> Iterator[CodeType]:
-    """Of all functions made in this child: what its parent had, gc.freeze keeps apart."""
+    """Of all functions made in this child: what its parent had, gc.freeze keeps apart.
+
+    By `type`: `isinstance` asks what poses as another (a lazy module: openai has some) for its class, which loads it.
+    """
     for thing in gc.get_objects():
-        if isinstance(thing, FunctionType) and not thing.__code__.co_filename.startswith(OURS):
+        if type(thing) is FunctionType and not thing.__code__.co_filename.startswith(OURS):
             yield thing.__code__
 
 

@@ -6,7 +6,7 @@ It handles plain data only: the code under test stays pickled until a child load
 import json
 from dataclasses import replace
 
-from labkit.crash.asked import Explored, Left, PointLeft
+from labkit.crash.asked import Explored, Failure, Left, PointLeft
 from labkit.crash.jobs import Job, Memory, Programs, Stop
 from labkit.crash.report.findings import KILLED, POWER_CUT
 from labkit.crash.world_process.database import tables
@@ -40,6 +40,8 @@ class Explorer:
         self.hashes = False
         """Whether the program may hash texts, so that each life must hash them otherwise."""
         self.restarts: dict[tuple[bytes, str], list[Left]] = {}
+        self.verdicts: dict[tuple[bytes, str], Failure | None] = {}
+        """What the invariant has said of what was left."""
         self.lies: Tree | None = None
         """What a kill has just left in the sandbox: who goes on from it finds the very same files (st_ino)."""
         if programs.setup is not None:
@@ -149,13 +151,20 @@ class Explorer:
         check_let("recover", recovered)
         after, role, failure = read_tree(self.sandbox, self.tmp), "recover", recovered.failure
         if recovered.how is How.RETURNED:
-            given = {"state": recovered.returned.value, **recovered.memory.world}
-            asked = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)
-            check_let("invariant", asked)
-            role, failure = "invariant", None if asked.how is How.RETURNED else asked.failure
+            role, failure = "invariant", self._judged(recovered, after)
         before = {**shown(tree, LONGEST), **tables(memory)}
         after = {**shown(after, LONGEST), **tables(recovered.memory)}
         return recovered, Left(role, failure, before, after, recovered.memory.world["ledger"], recovered.output)
+
+    def _judged(self, recovered: Ending, tree: Tree) -> Failure | None:
+        """What the invariant finds wrong with what a recovery left: asked once of the same."""
+        given = {"state": recovered.returned.value, **recovered.memory.world}
+        left = digest(tree), json.dumps([given, recovered.memory], default=vars)
+        if left not in self.verdicts:
+            asked = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)
+            check_let("invariant", asked)
+            self.verdicts[left] = None if asked.how is How.RETURNED else asked.failure
+        return self.verdicts[left]
 
     def _kill_recovery(self, tree: Tree, memory: Memory) -> list[Left]:
         recording = self._perform(self.programs.job("recover", stop=Stop()), tree, memory)

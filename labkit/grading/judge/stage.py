@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from functools import wraps
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg._cursor_base import BaseCursor
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
@@ -20,6 +20,7 @@ from psycopg.pq import TransactionStatus
 from labkit import database
 from labkit.crash import trial
 from labkit.crash.child.sql import HOOKS
+from labkit.database.backends import ending
 from labkit.grading.judge.calls import line_now, told
 from labkit.grading.judge.survival import did
 
@@ -31,10 +32,9 @@ IDLE = re.compile("pg_catalog|SAVEPOINT|^SELECT 1$")
 """In statements that say nothing of a row: what drivers ask for themselves."""
 KEPT = "CREATE TABLE IF NOT EXISTS seen (number int, facts text)"
 KEEP = "INSERT INTO seen SELECT %s, encode(convert_to(({})::text, 'UTF8'), 'hex')"
-OPEN = """
-    FROM pg_stat_activity
-    WHERE datname = current_database() AND state LIKE 'idle in transaction%%' AND NOT pid = ANY(%s)
-"""
+OPEN = sql.SQL("""
+    datname = current_database() AND state LIKE 'idle in transaction%' AND NOT pid = ANY({})
+""")
 
 
 class Stage:
@@ -48,7 +48,7 @@ class Stage:
         self.judge, self.other = (Connection.connect(database.url(), autocommit=True) for _ in range(2))
         for ours in self.judge, self.other:
             ours.execute("SET lock_timeout = '100ms'")
-        self._ours = [ours.info.backend_pid for ours in (self.judge, self.other)]
+        self._open = OPEN.format([ours.info.backend_pid for ours in (self.judge, self.other)])
         self.judge.execute(f"{KEPT}; {tables}")
         self._number = self.judge.execute("SELECT count(*) FROM seen").fetchone()[0]
         with self.engine.connect():  # what the driver asks when it connects is none of the answer's statements
@@ -74,7 +74,8 @@ class Stage:
 
     def open_now(self) -> int:
         """How many transactions of the answer are open, though none of them is at work."""
-        return self.judge.execute(f"SELECT count(*) {OPEN}", [self._ours]).fetchone()[0]
+        count = sql.SQL("SELECT count(*) FROM pg_stat_activity WHERE {}")
+        return self.judge.execute(count.format(self._open)).fetchone()[0]
 
     def open_since(self) -> str:
         """The student's line that began the transaction which is open now; "" if that is not known."""
@@ -86,7 +87,7 @@ class Stage:
             return 0
         gc.collect()
         left = self.open_now()
-        self.judge.execute(f"SELECT pg_terminate_backend(pid, 1000) {OPEN}", [self._ours])
+        self.judge.execute(ending(self._open))
         self.engine.dispose()
         return left
 
