@@ -38,6 +38,7 @@ def engine(database_url):
     engine.dispose()
 
 
+@pytest.hookimpl(optionalhook=True)  # who runs pytest without xdist has no such hook
 def pytest_xdist_auto_num_workers():
     """One more than processors: a test often waits, for a process, a disk or a server."""
     return (os.cpu_count() or 1) + 1
