@@ -4,7 +4,7 @@ from psycopg import sql
 
 
 def ending(which: sql.SQL) -> sql.Composed:
-    """Ends each backend of pg_stat_activity for which a condition holds. pg_terminate_backend looks every 100 ms only."""
+    """Ends those in pg_stat_activity for which a condition holds. The wait of pg_terminate_backend takes 100 ms or more."""
     return sql.SQL("""
         DO $$ DECLARE
             others int[] := ARRAY(SELECT pid FROM pg_stat_activity WHERE {});

@@ -31,7 +31,7 @@ LONGEST_SOCKET = 80
 SETTINGS = {
     "listen_addresses": "",
     "password_encryption": "scram-sha-256",
-    "scram_iterations": "1",  # they slow down who guesses a short password, and each connection; ours are 256 random bits
+    "scram_iterations": "1",  # they protect short passwords, and slow down each connection; ours has 256 bits
     "dynamic_shared_memory_type": "mmap",  # what a killed server leaves lies in its folder, and goes with it
     "client_connection_check_interval": "100ms",  # a client that was killed in mid-query does not keep its locks
 }
