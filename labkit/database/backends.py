@@ -4,7 +4,7 @@ from psycopg import sql
 
 
 def ending(which: sql.SQL) -> sql.Composed:
-    """Ends those in pg_stat_activity for which a condition holds. The wait of pg_terminate_backend takes 100 ms or more."""
+    """Ends those in pg_stat_activity for which a condition holds; pg_terminate_backend would look every 100 ms only."""
     return sql.SQL("""
         DO $$ DECLARE
             others int[] := ARRAY(SELECT pid FROM pg_stat_activity WHERE {});
