@@ -1,8 +1,8 @@
 """The queue: submit, take, finish, give back, park; what is not SQL of its own is a claim."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, ClassVar
+from contextlib import nullcontext, suppress
+from typing import ClassVar
 
 import sqlalchemy as sa
 
@@ -10,7 +10,7 @@ from labkit import claims
 from labkit.claims import LEASE, Claim
 from labkit.clock import Clock
 from labkit.idempotency import KeyReusedError
-from labkit.postgres import COLUMNS, PostgresStateStore, in_autocommit, in_plain_words, in_transaction
+from labkit.postgres import COLUMNS, PostgresStateStore, in_autocommit, in_plain_words
 from labkit.store import NotFoundError, StoreError
 from labkit.task import IllegalTransitionError, Task, TaskState
 
@@ -18,14 +18,16 @@ ATTEMPTS = 3
 """So many workers may die of a task, or fail with it, before it is parked."""
 CHANNEL = "labkit_tasks"
 """Where the id of a task is notified when it has ended."""
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(%(lock)s)"
+ONE_AT_A_TIME = f"""
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({int.from_bytes(b"queue")})"""
+"""A statement of its own, so that the next sees what others have committed until then."""
 SUBMIT = """
     WITH clock AS (SELECT coalesce(%(now)s, clock_timestamp()) AS now), waiting AS (
         SELECT 1 FROM labkit_records WHERE kind = %(kind)s AND state = 'pending' LIMIT %(limit)s)
     INSERT INTO labkit_records (kind, id, state, version, updated_at, body, priority)
     SELECT %(kind)s, %(id)s, 'pending', 1, now, %(body)s::json,
         %(priority)s * 60 - extract(epoch FROM now - timestamptz '2026-01-01 00:00Z')
-    FROM clock WHERE (SELECT count(*) FROM waiting) < %(limit)s
+    FROM clock WHERE %(limit)s::int IS NULL OR (SELECT count(*) FROM waiting) < %(limit)s
     ON CONFLICT DO NOTHING RETURNING id"""
 
 
@@ -43,24 +45,28 @@ class QueuedTask(Task):
 
 
 def submit(
-    engine: sa.Engine, user_input: str, key: str, *, priority: int = 0, limit: int = 100, clock: Clock | None = None
+    engine: sa.Engine,
+    user_input: str,
+    key: str,
+    *,
+    priority: int = 0,
+    limit: int | None = 100,
+    clock: Clock | None = None,
 ) -> str:
     """Store a task to be worked on, and return its id. When this has returned, the task survives a crash.
 
     The same key again is the same task, whatever has become of it; KeyReusedError if it came with another input.
-    QueueFullError if `limit` tasks wait already. A priority is a head start: a task goes before those that were
-    submitted up to `priority` minutes earlier, so the urgent come first and nobody starves. Of one second: by the key.
+    QueueFullError if `limit` tasks wait already: exact, as one submits at a time; with None nobody waits. A priority
+    is a head start: a task goes before those that were submitted up to `priority` minutes earlier, so the urgent come
+    first and nobody starves. Of one second: by the key.
     """
     task = QueuedTask(id=key, user_input=user_input)
     values = {"kind": task.kind, "id": key, "body": task.model_dump_json(exclude=set(COLUMNS)), "priority": priority}
-    values |= {"limit": limit, "now": clock.now() if clock else None, "lock": int.from_bytes(b"queue")}
-
-    def insert(connection: sa.Connection) -> Any:
-        connection.exec_driver_sql(ONE_AT_A_TIME, values)  # a statement of its own: the next sees what others committed
-        return connection.exec_driver_sql(SUBMIT, values).scalar()
-
-    with in_plain_words():
-        inserted = in_transaction(engine, insert, isolation="READ COMMITTED")
+    values |= {"limit": limit, "now": clock.now() if clock else None}
+    with in_plain_words(), in_autocommit(engine) as connection, connection.transaction() if limit else nullcontext():
+        if limit:
+            connection.execute(ONE_AT_A_TIME, prepare=False)
+        inserted = connection.execute(SUBMIT, values).fetchone()
     if not inserted:
         stored = PostgresStateStore(engine).get(QueuedTask, key)
         if stored is None:

@@ -182,13 +182,22 @@ def test_the_limit_is_exact_when_many_submit_at_once(engine):
     assert len(take(engine, limit=99)) == 10
 
 
+def test_without_a_limit_nobody_waits_for_another(engine, database_url):
+    """While one who has a limit is in the middle of it, any number is accepted."""
+    with psycopg.connect(database_url) as other:
+        other.execute(queue.ONE_AT_A_TIME)
+        for number in range(101):
+            submit(engine, "deploy", str(number), limit=None)
+    assert len(take(engine, limit=999)) == 101
+
+
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_the_limit_is_exact_whatever_the_engines_isolation_is(database_url, isolation):
     """A submitter that waited for another sees what that one has stored."""
     stricter = sa.create_engine(database_url, isolation_level=isolation)
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url) as other:
-        other.execute(queue.ONE_AT_A_TIME, {"lock": int.from_bytes(b"queue")})
+        other.execute(queue.ONE_AT_A_TIME)
         waiting = pool.submit(submit, stricter, "deploy", "late", limit=1)
         while not other.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone():
             pass
