@@ -28,7 +28,7 @@ from labkit.task import Task, TaskState
 
 ROUNDS, TASKS = 150, 10
 """Short rounds, or what else the machine does decides: each way does so many tasks in each."""
-Way = Callable[[], Awaitable[Any]]
+Way = Callable[..., Awaitable[Any]]
 
 
 def completed(record: Task) -> Task:
@@ -70,12 +70,13 @@ async def procrastinate_way(url: str, stack: AsyncExitStack) -> tuple[Way, Way]:
 
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url))
     await stack.enter_async_context(app.open_async())
-    await app.schema_manager.apply_schema_async()
+    if not await app.check_connection_async():
+        await app.schema_manager.apply_schema_async()
     manager = app.job_manager
     worker = await manager.register_worker()
 
-    async def fill() -> None:
-        await app.configure_task("deploy", allow_unknown=True).batch_defer_async(*[{"wish": "deploy"}] * TASKS)
+    async def fill(tasks: int = TASKS) -> None:
+        await app.configure_task("deploy", allow_unknown=True).batch_defer_async(*[{"wish": "deploy"}] * tasks)
 
     async def run() -> None:
         job = await manager.fetch_job(queues=None, worker_id=worker)
@@ -97,8 +98,8 @@ async def pgqueuer_way(url: str, stack: AsyncExitStack, batch: int) -> tuple[Way
     name, me = f"deploy {batch}", uuid.uuid4()
     unlimited = {name: EntrypointExecutionParameter(concurrency_limit=0)}
 
-    async def fill() -> None:
-        await queries.enqueue([name] * TASKS, [b"deploy"] * TASKS, [0] * TASKS)
+    async def fill(tasks: int = TASKS) -> None:
+        await queries.enqueue([name] * tasks, [b"deploy"] * tasks, [0] * tasks)
 
     async def run() -> None:
         jobs = await queries.dequeue(batch, unlimited, me, None, timedelta(seconds=LEASE))

@@ -3,6 +3,7 @@
     python bench/tasks.py
 
 submit against its bare INSERT and COMMIT: at least 0.8 without a limit; an exact one takes a lock, in a transaction.
+A waiter, from `finish` to the result, against the same statements and a bare NOTIFY: at most 3 times as long.
 submit, take and finish by 2 and 4 workers, each a process, against one. take and finish beside a million tasks that
 are done and a thousand that wait, against a queue of a few: at most 1.5 times as long. What counts is the ratio of
 the medians. Other queues are measured in bench/claims.py, at what all of them do: take one, and finish it.
@@ -10,9 +11,11 @@ the medians. Other queues are measured in bench/claims.py, at what all of them d
 
 import multiprocessing
 import statistics
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import psycopg
 import sqlalchemy as sa
@@ -68,6 +71,44 @@ def measured(ways: dict[str, Way], between: Callable[[], object]) -> dict[str, f
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
+def told(listener: psycopg.Connection, other: psycopg.Connection) -> None:
+    """Somebody stores a result and notifies, and who listens hears of it: by psycopg alone."""
+
+    def finish() -> None:
+        other.execute("UPDATE labkit_records SET state = 'completed' WHERE id = 'bare'")
+        other.execute("SELECT pg_notify('bare', '')")
+
+    threading.Thread(target=finish).start()
+    assert list(listener.notifies(timeout=10, stop_after=1))
+
+
+def waited(engine: sa.Engine, key: str) -> Callable[[], None]:
+    """The same by `finish`, and `wait` with hints: what is called is measured."""
+    tasks.submit(engine, "deploy", key)
+    (held,) = tasks.take(engine)
+
+    def run() -> None:
+        with tasks.hints(engine, key) as pause:
+            threading.Thread(target=tasks.finish, args=(engine, held, "up")).start()
+            assert tasks.wait(engine, key, lambda: 10.0, pause=pause).result == "up"
+
+    return run
+
+
+def seconds_until_told(engine: sa.Engine, listener: psycopg.Connection, other: psycopg.Connection) -> dict[str, float]:
+    """The medians of both, in turn."""
+    listener.execute("LISTEN bare")
+    tasks.submit(engine, "deploy", "bare")
+    tasks.take(engine)
+    seconds: dict[str, list[float]] = {"bare": [], "wait": []}
+    for number in range(ROUNDS * 3):
+        for name, way in {"bare": partial(told, listener, other), "wait": waited(engine, f"wait {number}")}.items():
+            begun = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
 def worker(url: str, name: int, start: float) -> tuple[float, float]:
     """Submit, take and finish so many tasks: when that began, and when it ended."""
     engine = connect(url)
@@ -108,6 +149,9 @@ def main() -> None:
         submits = measured({"bare": inserting(connection), **ways}, empty)
         for way in ways:
             print(f"submit with {way}: {submits['bare'] / submits[way]:.2f} of its bare INSERT")
+        with psycopg.connect(url, autocommit=True) as listener:
+            until = seconds_until_told(engine, listener, connection)
+        print(f"a waiter learns of a result in {until['wait'] / until['bare']:.1f} times a bare NOTIFY")
         rates = {workers: tasks_per_second(url, workers) for workers in (1, 2, 4)}
         for workers, rate in rates.items():
             print(f"submit, take, finish by {workers}: {rate / rates[1]:.2f} times one worker")

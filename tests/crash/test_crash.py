@@ -450,6 +450,27 @@ def test_what_cannot_travel_is_one_line():
         sweep(lambda: lock, lambda: None, lambda seen: None)
 
 
+def test_the_invariant_is_asked_once_of_the_same():
+    """Five leftovers become one at the restart, and are judged in one process; each point has the verdict."""
+
+    def run() -> None:
+        for name in "abcd":
+            Path(name).touch()
+
+    def recover() -> str:
+        for path in Path().iterdir():
+            path.unlink()
+        return "empty"
+
+    def never(seen: Observation) -> None:
+        assert seen.state == "full", "it is empty"
+
+    report = sweep(run, recover, never)
+    points = len(report.points)
+    assert all(each.reason.startswith("it is empty") for point in report.broken for each in point.broken())
+    assert (len(report.broken), report.processes) == (points, 1 + points + len({0, 1, 2, 3, 4}) + 1)
+
+
 def test_recovery_must_return_plain_data():
     """Models and dataclasses travel as their dict; anything else is the verdict."""
     report = sweep(in_place, object, lambda seen: None, write_old)

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -122,3 +123,19 @@ def test_only_who_hashes_pays_for_another_interpreter():
 
     assert not uses_hashes(looks_up.__code__)
     assert all(uses_hashes(each.__code__) for each in (goes_through, adds, in_common))
+
+
+def test_what_poses_as_a_function_is_not_looked_into():
+    """To ask a lazy module for its class loads it, and a Mock with a spec says that it is a function, and is none."""
+
+    kept = []
+
+    def run() -> None:
+        Path("ran").touch()
+        lazy = type("Lazy", (), {"__class__": property(lambda _: Path("loaded").touch())})
+        kept.extend([lazy(), Mock(spec=lambda: None)])
+
+    def not_loaded(seen) -> None:
+        assert "loaded" not in seen.state
+
+    sweep(run, lambda: [each.name for each in Path().iterdir()], not_loaded).assert_survives()

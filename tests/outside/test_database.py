@@ -16,9 +16,11 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from psycopg import sql
 
 from labkit import cli, database
 from labkit.database import Cluster, DatabaseError, programs
+from labkit.database.backends import ending
 
 GIVEN = os.environ.get("LABKIT_DSN")
 
@@ -303,6 +305,17 @@ def test_nobody_gets_in_without_a_password(new_cluster):
         cluster.connect(**{**cluster.conninfo(), "password": "postgres"})
     assert (cluster.folder / "password").stat().st_mode & 0o077 == 0
     assert (cluster.folder / "socket").stat().st_mode & 0o077 == 0
+
+
+def test_a_backend_that_is_ended_is_gone_when_the_statement_returns():
+    """Those of which the condition holds, and no others."""
+    with database.throwaway() as url, psycopg.connect(url, autocommit=True) as ours:
+        others = [psycopg.connect(url, application_name=name) for name in ("ended", "ended", "kept")]
+        ours.execute(ending(sql.SQL("application_name = {}").format("ended")))
+        left = ours.execute("SELECT pid FROM pg_stat_activity WHERE application_name IN ('ended', 'kept')").fetchall()
+        assert left == [(others[2].info.backend_pid,)]
+        for each in others:
+            each.close()
 
 
 def test_student_code_owns_its_own_database_and_nothing_else():
