@@ -127,7 +127,6 @@ def test_only_who_hashes_pays_for_another_interpreter():
 
 def test_what_poses_as_a_function_is_not_looked_into():
     """To ask a lazy module for its class loads it, and a Mock with a spec says that it is a function, and is none."""
-
     kept = []
 
     def run() -> None:
