@@ -21,7 +21,8 @@ from labkit import database, step_key, sweep, tool
 from labkit.grading.judge.calls import called, shown
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.stage import THROUGH, Stage, outcome, play
+from labkit.grading.judge.scenes import play
+from labkit.grading.judge.stage import THROUGH, Stage, outcome
 from labkit.grading.judge.survival import assert_survives
 
 CREATE = """

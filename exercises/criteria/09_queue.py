@@ -27,7 +27,8 @@ from labkit.grading.judge.calls import called, shown
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.orders import assert_no_order_breaks
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.stage import Stage, ends, outcome, play
+from labkit.grading.judge.scenes import play
+from labkit.grading.judge.stage import Stage, ends, outcome
 from labkit.grading.judge.survival import assert_survives
 
 CREATE = """

@@ -26,7 +26,8 @@ from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.orders import assert_no_order_breaks
 from labkit.grading.judge.program import Program
-from labkit.grading.judge.stage import THROUGH, WAITED, Stage, ends, outcome, play
+from labkit.grading.judge.scenes import play
+from labkit.grading.judge.stage import THROUGH, WAITED, Stage, ends, outcome
 from labkit.grading.judge.survival import assert_survives, did
 
 TABLES = """

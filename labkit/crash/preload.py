@@ -26,7 +26,7 @@ NOT_FOR_CHILDREN = (
     *("labkit.crash", "labkit.isolation", "labkit.grading", "labkit.cli", "labkit.course.answers"),
     *("labkit.gauntlet.course", "labkit.gauntlet.checklist", "labkit.course.standing", "labkit.learner"),
 )
-BUT = {f"labkit.grading.judge.{name}" for name in ("program", "source", "calls", "differences")}
+BUT = {f"labkit.grading.judge.{name}" for name in ("program", "source", "calls", "differences", "stage")}
 """The exceptions: the children of a judge unpickle into them, and what a case sends there uses them."""
 REHEARSED: dict[str, bool] = {}
 """Of the other modules that children have imported: whether the zygote may import them, too."""

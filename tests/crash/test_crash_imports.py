@@ -179,3 +179,22 @@ def test_time_for_imports_does_not_count(attempts):
     perform, begun = attempts
     assert perform(hung(Over.WORKED, "pandas"), RETURNED) is RETURNED
     assert begun == ["child", "child"]
+
+
+def test_no_zygote_writes_bytecode(tmp_path):
+    """However it is served: a child that imports what nobody has compiled would else be refused, for it writes there."""
+    serve = f"""
+import pickle, sys
+from multiprocessing import Pipe
+from pathlib import Path
+from labkit.crash.zygote.__main__ import serve
+
+ours, theirs = Pipe()
+theirs.send_bytes(pickle.dumps(None))
+theirs.close()
+serve(ours, Path({str(tmp_path / "work")!r}))
+print(sys.dont_write_bytecode)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    said = subprocess.run([sys.executable, "-c", serve], env=environment, capture_output=True, text=True, timeout=60)
+    assert said.stdout == "True\n", said.stderr

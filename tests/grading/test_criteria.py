@@ -1,14 +1,20 @@
 """Each exercise is graded right: wrong answers fail the case they break, right answers of other shapes pass."""
 
+import csv
+import shutil
+from pathlib import Path
+
 import pytest
 from corpora import CORPORA, assert_fails, assert_passes, right, submission, wrong
 
+from labkit.cli import main
 from labkit.grading.judge.criteria import find
 from labkit.grading.judge.judge import BY_HAND, Status, judge
 
 pytestmark = pytest.mark.slow
 
 
+SOLUTIONS = Path(__file__).parents[2] / "solutions"
 MOST = 1
 """Wrong answers of each case that are judged here; `make long` takes all."""
 EVERY = 20
@@ -36,9 +42,18 @@ def test_a_right_answer_of_another_shape_passes(number, cells):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", CORPORA)
-def test_the_solution_passes_whatever_the_inputs(number):
-    """Inputs drawn from another seed than the notebooks' change nothing."""
-    assert_passes(number, [], seed=1)
+def test_the_solution_has_all_its_marks_where_it_is_enclosed(number, tmp_path):
+    """As `labkit grade` judges it, and with inputs that are drawn from another seed than the notebooks'."""
+    (solution,) = SOLUTIONS.glob(f"{number}_*.ipynb")
+    folder = tmp_path / "class" / "Ada"
+    folder.mkdir(parents=True)
+    shutil.copy(solution, folder)
+    given = [tmp_path / "class", "--out", tmp_path / "out", "--only", number, "--seed", "1", "--marks-only"]
+    assert main(["grade", *map(str, given)]) == 0
+    most, ada = csv.DictReader((tmp_path / "out" / "gradebook.csv").open())
+    assert {case: ada[case] for case in ada if case.startswith(number)} == {
+        case: most[case] for case in most if case.startswith(number)
+    }
 
 
 WITH_A_SET = """# answer: step_key

@@ -23,13 +23,13 @@ from labkit.isolation.confine import hide, supports
 
 def main() -> None:
     """Serve. Arguments: the descriptor of the parent's socket, and a folder to work in."""
-    sys.dont_write_bytecode = True  # from here on: else each zygote would compile anew what nobody else imports
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     serve(Connection(int(sys.argv[1])), Path(sys.argv[2]))
 
 
 def serve(channel: Connection, folder: Path) -> None:
     """Serve the process at the other end of `channel`."""
+    sys.dont_write_bytecode = True  # from here on: a child must not write there, and an import is no effect of its own
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     stand_ins.install()
     ends.forget()
     end_with_parent(channel, folder)

@@ -9,6 +9,7 @@ judge       a verdict for each case
 patience    how long that may take
 survival    what a sweep of an answer found, in a learner's words
 orders      what a race of answers found
+scenes      what is played on a stage, in one child
 stage       the database while an answer works on it: what it sends, what it leaves open, what others see
 cells_as_written  what is plainly wrong with a cell, where that explains a failure
 as_text     the verdict as a learner reads it

@@ -1,14 +1,14 @@
 """The database while an answer works on it: what the answer sends, what it leaves open, and what others see.
 
 All of it happens in a child, over connections of the judge's own. What others saw is kept by the server, in a table
-that is read when the child is dead: an answer cannot reach back to it.
+that is read when the child is dead: an answer cannot reach back to it. The child has this module, so there is nothing
+in it of what is expected; `scenes` has what the judge does with it.
 """
 
 import gc
-import json
 import os
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from functools import wraps
 from typing import Any
 
@@ -18,11 +18,9 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
 from labkit import database
-from labkit.crash import trial
 from labkit.crash.child.sql import HOOKS
 from labkit.database.backends import ending
 from labkit.grading.judge.calls import line_now, told
-from labkit.grading.judge.survival import did
 
 PATIENCE, WAITED = "3s", "due to lock timeout"
 """How long an answer may wait for a lock, and what the server then says: whoever holds it is the answer itself."""
@@ -102,30 +100,6 @@ class Stage:
             return (yield from send(cursor, query, *args, **kwargs))
 
         return watched
-
-
-def play(
-    stage: Callable[[], Stage], scenes: Sequence[Any], who: str, before: Callable[[], None] | None = None
-) -> tuple[list[list[dict[str, Any]]], dict[int, Any]]:
-    """Play the scenes one after another, in one child: what came of each, and what the server has kept.
-
-    AssertionError if that child does not return; `who` is the subject of its message. `before` is called in another
-    child, which is dead by then.
-    """
-
-    def run() -> list[list[dict[str, Any]]]:
-        here, found = stage(), []
-        for scene in scenes:
-            found.append(here.play(scene))
-            if any(map(ends, found[-1])):
-                break
-        return found
-
-    seen = trial(run, before)
-    if seen.how != "returned":
-        raise AssertionError(f"{who} {did(seen)}")
-    lines = [line.split("\t") for line in seen.tables["table seen"].splitlines()]
-    return seen.value, {int(number): json.loads(bytes.fromhex(text)) for number, text in lines}
 
 
 def ends(got: dict[str, Any]) -> bool:
