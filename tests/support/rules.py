@@ -143,7 +143,7 @@ RULES = {
         ("the highest first", "**Workers take** the task with the highest priority first", "urgent_first"),
         ("any whole number", "A priority is a whole number, and may be negative", "urgent_first"),
         ("full", "if `limit` tasks are pending, or more. Then raise `QueueFullError`", "refuses_when_full"),
-        ("only what waits counts", "Others do not count", "refuses_when_full"),
+        ("only what waits counts", "Tasks in other states do not count", "refuses_when_full"),
         ("the last place", "Two that submit at the same moment must not both get the last place", "refuses_when_full"),
         ("what has ended", "Return it when it is completed or failed", "waits_twice"),
         ("wait changes nothing", "Change nothing: others may wait for the same task, now or later", "waits_twice"),
