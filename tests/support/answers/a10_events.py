@@ -1553,6 +1553,19 @@ WRONG = [
         ],
     ),
     (
+        "deliver takes a ValueError of resolve for a bad URL",
+        "refuses_inner_address",
+        r"expected the ValueError of resolve",
+        [
+            deliver_but(
+                (
+                    "    addresses = resolve(parts.hostname)\n",
+                    "    try:\n        addresses = resolve(parts.hostname)\n    except ValueError as error:\n        raise RefusedAddressError(url) from error\n",
+                )
+            )
+        ],
+    ),
+    (
         "deliver follows redirects with care",
         "refuses_inner_address",
         r"deliver asked resolve for",
