@@ -20,7 +20,7 @@ from functools import partial
 import psycopg
 import sqlalchemy as sa
 
-from labkit import database, tasks
+from labkit import Deadline, SystemClock, database, tasks
 from labkit.postgres import COLUMNS, connect, create_schema
 from labkit.tasks.queue import SUBMIT
 
@@ -86,11 +86,12 @@ def waited(engine: sa.Engine, key: str) -> Callable[[], None]:
     """The same by `finish`, and `wait` with hints: what is called is measured."""
     tasks.submit(engine, "deploy", key)
     (held,) = tasks.take(engine)
+    assert held.id == key
 
     def run() -> None:
         with tasks.hints(engine, key) as pause:
             threading.Thread(target=tasks.finish, args=(engine, held, "up")).start()
-            assert tasks.wait(engine, key, lambda: 10.0, pause=pause).result == "up"
+            assert tasks.wait(engine, key, Deadline.after(10, SystemClock()), pause=pause).result == "up"
 
     return run
 
@@ -149,6 +150,7 @@ def main() -> None:
         submits = measured({"bare": inserting(connection), **ways}, empty)
         for way in ways:
             print(f"submit with {way}: {submits['bare'] / submits[way]:.2f} of its bare INSERT")
+        empty()
         with psycopg.connect(url, autocommit=True) as listener:
             until = seconds_until_told(engine, listener, connection)
         print(f"a waiter learns of a result in {until['wait'] / until['bare']:.1f} times a bare NOTIFY")
