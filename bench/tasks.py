@@ -6,7 +6,7 @@ submit against its bare INSERT and COMMIT: at least 0.8 without a limit; an exac
 A waiter, from `finish` to the result, against the same statements and a bare NOTIFY: at most 3 times as long.
 submit, take and finish by 2 and 4 workers, each a process, against one. take and finish beside a million tasks that
 are done and a thousand that wait, against a queue of a few: at most 1.5 times as long. What counts is the ratio of
-the medians. Other queues are measured in bench/claims.py, at what all of them do: take one, and finish it.
+the medians. bench/claims.py and bench/queues.py have other queues beside it.
 """
 
 import multiprocessing
@@ -25,7 +25,6 @@ from labkit.postgres import COLUMNS, connect, create_schema
 from labkit.tasks.queue import SUBMIT
 
 ROUNDS, CALLS = 30, 30
-NO_LIMIT = 10**6
 DONE = """
     INSERT INTO labkit_records (kind, id, state, version, updated_at, body)
     SELECT 'queued task', 'done ' || n, 'completed', 3, now(), %s FROM generate_series(1, %s) AS n"""
@@ -117,7 +116,7 @@ def worker(url: str, name: int, start: float) -> tuple[float, float]:
     time.sleep(max(0.0, start - time.monotonic()))
     begun = time.monotonic()
     for number in range(ROUNDS * CALLS):
-        tasks.submit(engine, "deploy", f"{name} {start} {number}", limit=NO_LIMIT)
+        tasks.submit(engine, "deploy", f"{name} {start} {number}", limit=None)
         for held in tasks.take(engine):
             assert tasks.finish(engine, held, "up")
     return begun, time.monotonic()
@@ -144,7 +143,7 @@ def main() -> None:
         def refill() -> None:
             empty()
             for number in range(CALLS):
-                tasks.submit(engine, "deploy", f"{time.monotonic()} {number}", limit=NO_LIMIT)
+                tasks.submit(engine, "deploy", f"{time.monotonic()} {number}", limit=None)
 
         ways = {"no limit": submitting(engine, None), "an exact limit": submitting(engine, 100)}
         submits = measured({"bare": inserting(connection), **ways}, empty)
@@ -160,7 +159,7 @@ def main() -> None:
         before = measured({"take": finishing(engine)}, refill)["take"]
         connection.execute(DONE, ["{}", 10**6])
         for number in range(1000):
-            tasks.submit(engine, "deploy", f"patient {number}", limit=NO_LIMIT)
+            tasks.submit(engine, "deploy", f"patient {number}", limit=None)
         connection.execute("ANALYZE labkit_records")
         after = measured({"take": finishing(engine)}, lambda: None)["take"]
         print(f"take, finish beside 1,000,000 done and 1,000 waiting: {after / before:.2f} times as long")

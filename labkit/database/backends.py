@@ -10,8 +10,10 @@ def ending(which: sql.SQL) -> sql.Composed:
             others int[] := ARRAY(SELECT pid FROM pg_stat_activity WHERE {});
         BEGIN
             PERFORM pg_terminate_backend(pid) FROM unnest(others) AS pid;
-            WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = ANY(others)) LOOP
+            FOR look IN 1..10000 LOOP
+                IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ANY(others)) THEN RETURN; END IF;
                 PERFORM pg_sleep(0.001), pg_stat_clear_snapshot();
             END LOOP;
+            RAISE 'a backend does not end';
         END $$
     """).format(which)

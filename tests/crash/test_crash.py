@@ -466,9 +466,9 @@ def test_the_invariant_is_asked_once_of_the_same():
         assert seen.state == "full", "it is empty"
 
     report = sweep(run, recover, never)
-    points = len(report.points)
+    points, recording, leftovers, verdicts = len(report.points), 1, 5, 1
     assert all(each.reason.startswith("it is empty") for point in report.broken for each in point.broken())
-    assert (len(report.broken), report.processes) == (points, 1 + points + len({0, 1, 2, 3, 4}) + 1)
+    assert (len(report.broken), report.processes) == (points, recording + points + leftovers + verdicts)
 
 
 def test_recovery_must_return_plain_data():

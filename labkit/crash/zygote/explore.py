@@ -158,9 +158,9 @@ class Explorer:
 
     def _judged(self, recovered: Ending, tree: Tree) -> Failure | None:
         """What the invariant finds wrong with what a recovery left: asked once of the same."""
-        given = {"state": recovered.returned.value, **recovered.memory.world}
-        left = digest(tree), json.dumps([given, recovered.memory], default=vars)
+        left = digest(tree), json.dumps([recovered.returned.value, recovered.memory], default=vars)
         if left not in self.verdicts:
+            given = {"state": recovered.returned.value, **recovered.memory.world}
             asked = self.zygote.perform(self.programs.job("invariant", given=given), recovered.memory, self.sandbox)
             check_let("invariant", asked)
             self.verdicts[left] = None if asked.how is How.RETURNED else asked.failure
