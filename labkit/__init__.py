@@ -73,7 +73,7 @@ _NAMES = {
     "learner.pieces.lease": "lease_line",
     "learner.pieces.saga": "saga_board",
     "learner.pieces.window": "window_meter",
-    "grading.session": "check hint",
+    "grading.session": "check explain hint",
     "course.standing": "my_progress",
     "course.stories": "stories",
 }

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from psycopg import Connection, Cursor
 from psycopg.errors import LockNotAvailable
 
-from labkit import database, step_key, sweep, tool
+from labkit import database, race, step_key, sweep, tool
 from labkit.grading.judge.calls import called, shown
 from labkit.grading.judge.differences import quoted, quoted_apart
+from labkit.grading.judge.orders import assert_no_order_breaks
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.scenes import play
 from labkit.grading.judge.stage import THROUGH, Stage, outcome
@@ -360,6 +361,7 @@ def completed_is_final(program: Program, rng: Random) -> None:
             assert seen.got["runs"], f"{seen.happened} {seen.did}, and did not run the step"
             raise AssertionError("While the step ran, another worker could not finish the task: its row was locked")
     _work_is_done(program, rng)
+    _one_finishes_it(program, rng)
 
 
 def no_open_transaction(program: Program, rng: Random) -> None:
@@ -506,18 +508,12 @@ def _work_is_done(program: Program, rng: Random) -> None:
     task, version = f"task-{rng.randrange(10**6)}", rng.randint(0, 9)
     deploy = partial(tool, "deploy_container", service="shop", key=step_key(task, "deploy"))
 
-    def setup() -> None:
-        with Connection.connect(database.url(), autocommit=True) as connection:
-            connection.execute(CREATE)
-            connection.execute(INSERT, [_as_json({task: ["running", version, ""]})])
-
     def run() -> None:
         program["execute_step"](database.engine(), task, deploy)
 
-    def recover() -> list[Any]:
+    def recover() -> list[str]:
         run()
-        with Connection.connect(database.url(), autocommit=True) as connection:
-            return list(connection.execute("SELECT state, result FROM tasks").fetchone())
+        return _stored()
 
     def invariant(seen) -> None:
         state, result = seen.state
@@ -525,7 +521,44 @@ def _work_is_done(program: Program, rng: Random) -> None:
         assert seen.ledger, "the task is completed, and the step has never run"
         assert result, "the task is completed, and its result is missing"
 
+    setup = partial(_create, task, version)
     assert_survives(sweep(run, recover, invariant, setup, name="execute_step"), effects=3)
+
+
+def _one_finishes_it(program: Program, rng: Random) -> None:
+    """Two workers execute the step, in every order: who was told True has its result in the table, and one was."""
+    task, version = f"task-{rng.randrange(10**6)}", rng.randint(0, 9)
+    results = {who: f"{who} {rng.randrange(10**6)}" for who in "AB"}
+
+    def work(who: str) -> bool:
+        def step() -> str:
+            tool("deploy_container", service="shop", key=step_key(task, "deploy"))
+            return results[who]
+
+        return bool(program["execute_step"](database.engine(), task, step))
+
+    def invariant(seen) -> None:
+        state, result = _stored()
+        told = [who for who, end in seen.workers.items() if end.returned]
+        assert len(told) < 2, f"both were told True by execute_step, and the task holds {quoted(result)}"
+        for who in told:
+            assert result == results[who], f"execute_step told {who} True, and the task holds {quoted(result)}"
+        if not any(end.raised for end in seen.workers.values()):
+            assert state == "completed", f"execute_step was called by both, and the task is {state}"
+
+    workers = {who: partial(work, who) for who in results}
+    assert_no_order_breaks(race(workers, invariant, partial(_create, task, version), name="execute_step"))
+
+
+def _create(task: str, version: int) -> None:
+    with Connection.connect(database.url(), autocommit=True) as connection:
+        connection.execute(CREATE)
+        connection.execute(INSERT, [_as_json({task: ["running", version, ""]})])
+
+
+def _stored() -> list[str]:
+    with Connection.connect(database.url(), autocommit=True) as connection:
+        return list(connection.execute("SELECT state, result FROM tasks").fetchone())
 
 
 def _scene(rng: Random, name: str, **more: Any) -> Scene:

@@ -20,6 +20,9 @@ def check(arguments: argparse.Namespace) -> int:
     from labkit.grading.judge.as_text import statuses  # noqa: PLC0415
     from labkit.learner.state import note_cases  # noqa: PLC0415
 
+    if arguments.exercise.endswith(".ipynb"):
+        number = Path(arguments.exercise).name.partition("_")[0]
+        raise UsageError(f"the exercise comes first, and then a file: labkit check {number} {arguments.exercise}")
     exercise, cases = criteria.find(arguments.exercise)
     copy = repository.work() / "exercises" / f"{exercise.stem}.ipynb"
     if arguments.file is None and not copy.exists():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from labkit.crash import Report
+from labkit.crash.race.report import RaceReport
 from labkit.grading.judge.as_text import detail
 from labkit.grading.judge.judge import Status
 
@@ -20,16 +21,18 @@ class Row:
     next: str = ""
     cases: int = 0
     """How many cases of the chapters were judged."""
-    reports: tuple[Report, ...] = ()
-    """The sweeps of its run, in order."""
+    reports: tuple[Report | RaceReport, ...] = ()
+    """The sweeps and races of its run, in order."""
 
     @property
     def score(self) -> str:
-        """How many cases were met, and how many crash points were survived."""
-        points = [point for report in self.reports for point in report.points]
-        survived = sum(point.survives for point in points)
+        """How many cases were met, and how many crash points and orders were survived."""
+        points = [point for report in self.reports if isinstance(report, Report) for point in report.points]
+        orders = [order for report in self.reports if isinstance(report, RaceReport) for order in report.orders]
+        tried = {"crash points": points, "orders": orders} if orders else {"crash points": points}
+        told = [f"{sum(each.survives for each in found)} of {len(found)} {what}" for what, found in tried.items()]
         cases = f"{self.cases} {'case' if self.cases == 1 else 'cases'}, " if self.cases else ""
-        return f"{cases}{survived} of {len(points)} crash points survived"
+        return f"{cases}{' and '.join(told)} survived"
 
     def __str__(self) -> str:
         head = f"{self.status}  {self.criterion:13} "

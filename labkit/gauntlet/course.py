@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from labkit.course.answers import Answers, load_all
 from labkit.crash import CrashLabError, Report
+from labkit.crash.race.report import RaceReport
 from labkit.gauntlet.alone import idempotent, persists, resumes
 from labkit.gauntlet.checklist import Checklist, Row
 from labkit.gauntlet.outside import retries, run_deadline, step_deadline
@@ -22,6 +23,7 @@ from labkit.gauntlet.whole import everything
 from labkit.gauntlet.window import context
 from labkit.grading.judge.criteria import criteria
 from labkit.grading.judge.judge import Sitting, Status, Verdict
+from labkit.grading.judge.orders import assert_no_order_breaks
 
 __all__ = ["Checklist", "Gauntlet", "Row"]
 
@@ -30,9 +32,9 @@ GIVEN = {"TaskFiles": "01_file_storage", "Step": "06_saga", "Log": "06_saga"}
 
 
 class Run(NamedTuple):
-    """The sweeps that try one criterion on the whole agent."""
+    """The sweeps and races that try one criterion on the whole agent."""
 
-    sweeps: Callable[[Parts], Iterator[Report]]
+    reports: Callable[[Parts], Iterator[Report | RaceReport]]
     adds: tuple[str, ...] = ()
     """The student's answers that this run and all later ones use."""
 
@@ -134,10 +136,14 @@ def _title(criterion: str) -> str:
 def _run(criterion: str, parts: Parts) -> Row:
     row = Row(criterion, _title(criterion), Status.PASS)
     try:
-        for report in RUNS[criterion].sweeps(parts):
+        for report in RUNS[criterion].reports(parts):
             row = replace(row, reports=(*row.reports, report))
-            report.assert_survives(effects=2)
+            if isinstance(report, RaceReport):
+                assert_no_order_breaks(report)
+            else:
+                report.assert_survives(effects=2)
     except (AssertionError, CrashLabError) as error:
-        what, where = reason(row.reports[-1] if row.reports else None, error)
+        last = row.reports[-1] if row.reports else None
+        what, where = reason(last if isinstance(last, Report) else None, error)
         return replace(row, status=Status.FAIL, what=what, where=where)
     return row

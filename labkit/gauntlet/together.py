@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from labkit import database, world
 from labkit.crash import Observation, Report, Stop, sweep, trial
+from labkit.crash.race.api import race
+from labkit.crash.race.report import RaceReport
 from labkit.database.backends import ending
 from labkit.gauntlet.busy_rows import rows_are_kept
 from labkit.gauntlet.parts import Parts
@@ -26,20 +28,20 @@ ALL = sql.SQL("""
     datname = current_database() AND pid <> pg_backend_pid()
     AND application_name = current_setting('application_name')
 """)
-SEEN = "seen by"
+SEEN, FIRST, SECOND = "seen by", "the first worker", "the second worker"
 
 
-def transactions(parts: Parts) -> Iterator[Report]:
-    """A step in a shared database. A second worker comes in the middle of it; then the connections die; then all of it.
+def transactions(parts: Parts) -> Iterator[Report | RaceReport]:
+    """A step in a shared database. Two workers execute it; one writes meanwhile; connections die; then all of it.
 
     The work has a key, so that it acts once, whoever does it.
     """
-    run = partial(execute, parts, second_worker)
-    yield sweep(run, run, _acted_once, make_table, name="a second worker")
+    two = {who: partial(_execute_once, parts, who) for who in "AB"}
+    yield race(two, _one_acted, make_table, name="two workers")
+    beside = {"A": partial(execute, parts), "B": _progress}
+    yield race(beside, _one_acted, _lossy_table, name="progress of another worker")
     run = partial(execute, parts, connections_die)
     yield sweep(run, run, _acted_once, make_table, name="connections that die")
-    run = partial(execute, parts, _progress)
-    yield sweep(run, run, _acted_once, _lossy_table, name="progress of another worker")
     seen = trial(partial(_finish_again, parts), _completed)
     assert seen.value == [False, "completed", "done long ago"], (
         f"A worker finished a task that was completed already, with its right version: {seen.value or did(seen)}"
@@ -83,14 +85,14 @@ def execute(parts: Parts, *meanwhile: Callable[[Parts], None]) -> list[str]:
     happens = [*meanwhile]
 
     def step() -> str:
-        result = _work("the first")
+        result = _work(FIRST)
         while happens:
             happens.pop(0)(parts)
         return result
 
     for _ in range(5):
         with suppress(SQLAlchemyError, StoreError, world.ToolTimeoutError):
-            _tell("the first", parts["execute_step"](database.engine(), "shop", step))
+            _tell(FIRST, parts["execute_step"](database.engine(), "shop", step))
         if row()[0] == "completed":
             break
     return row()
@@ -100,16 +102,24 @@ def _work(who: str) -> str:
     return f"{SEEN} {who}: {world.tool('notify', key='shop', service='shop')}"
 
 
+def _execute_once(parts: Parts, who: str) -> None:
+    """What a worker does: execute the step, and once more after each error."""
+    for _ in range(5):
+        with suppress(SQLAlchemyError, StoreError, world.ToolTimeoutError):
+            return _tell(who, parts["execute_step"](database.engine(), "shop", partial(_work, who)))
+    raise TimeoutError("the step was executed five times, and failed each time")
+
+
 def _tell(who: str, told: object) -> None:
     world.ack(f"{who} {bool(told)}")
 
 
 def second_worker(parts: Parts) -> None:
     """Another worker executes the same step, from its beginning to its end."""
-    _tell("the second", parts["execute_step"](connect(database.url()), "shop", lambda: _work("the second")))
+    _tell(SECOND, parts["execute_step"](connect(database.url()), "shop", lambda: _work(SECOND)))
 
 
-def _progress(_parts: Parts) -> None:
+def _progress() -> None:
     with psycopg.connect(database.url(), autocommit=True) as connection:
         connection.execute(PROGRESS)
 
@@ -125,15 +135,20 @@ def _acted_once(seen: Observation) -> None:
     one_winner(seen.acknowledged, seen.state)
 
 
+def _one_acted(seen: Observation) -> None:
+    assert [call.tool for call in seen.ledger] == ["notify"], f"the team was told {len(seen.ledger)} times"
+    one_winner(seen.acknowledged, row())
+
+
 def one_winner(acknowledged: list[str], stored: list[str]) -> None:
     """The task is completed, and who was told that it won has its result in the table."""
     state, result, other = stored
     assert other == "running", f"another task is {other} as well"
     assert state == "completed", f"the task is {state}; expected completed"
     winners = [label.removesuffix(" True") for label in acknowledged if label.endswith(" True")]
-    assert len(winners) < 2, f"{' and '.join(winners)} worker were both told that they finished the task"
+    assert len(winners) < 2, f"{' and '.join(winners)} were both told that they finished the task"
     for who in winners:
-        assert result.startswith(f"{SEEN} {who}:"), f"{who} worker was told True, and the task holds {result!r}"
+        assert result.startswith(f"{SEEN} {who}:"), f"{who} was told True, and the task holds {result!r}"
     assert result.startswith(SEEN), f"the task is completed, and holds {result!r}"
 
 
@@ -158,4 +173,4 @@ def _server_dies(parts: Parts) -> None:
 
 
 def _execute_at(parts: Parts, url: str) -> bool:
-    return bool(parts["execute_step"](connect(url), "shop", lambda: _work("the first")))
+    return bool(parts["execute_step"](connect(url), "shop", lambda: _work(FIRST)))

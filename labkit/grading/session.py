@@ -1,4 +1,4 @@
-"""What a notebook has of the judge: `check` and `hint`, and the memory of which answer cells were run."""
+"""What a notebook has of the judge: `check`, `hint` and `explain`, and the memory of which answer cells were run."""
 
 import os
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit.grading.judge.as_text import as_text, statuses
 from labkit.grading.judge.beside import BESIDE, JudgeFailedError
-from labkit.grading.judge.criteria import find, submission_of
+from labkit.grading.judge.criteria import Case, find, submission_of
 from labkit.grading.judge.judge import BY_HAND, Result, Status
 from labkit.grading.judge.request import Request
 from labkit.grading.notebook.cells import Cell
@@ -79,14 +79,23 @@ def summary(result: Result) -> str:
 
 def hint(name: str) -> None:
     """Show the next hint for a case, such as "01.saves_whole". Hints never cost marks."""
-    exercise, cases = _find(name)
-    if "." not in name:
-        raise BadRequest(f'name a case, as in hint("{exercise.number}.{cases[0].id}")')
-    hints = cases[0].hints
+    hints = _case(name, "hint").hints
     given = min(_hints_given[name], len(hints) - 1)
     if os.environ.get("LABKIT_PROGRESS") != "off":
         _hints_given[name] += 1
     print(f"Hint {given + 1} of {len(hints)}: {hints[given]}")
+
+
+def explain(name: str) -> None:
+    """Show a small case worked through: how a case such as "01.saves_whole" is met, and why. It costs no marks."""
+    print(_case(name, "explain").worked.strip() or f"{name} has no explanation: ask for a hint")
+
+
+def _case(name: str, asked: str) -> Case:
+    exercise, cases = _find(name)
+    if "." not in name:
+        raise BadRequest(f'name a case, as in {asked}("{exercise.number}.{cases[0].id}")')
+    return cases[0]
 
 
 def _find(name: str) -> Any:

@@ -28,6 +28,14 @@ def step_timeout(deadline, limit):
 """
 
 
+READ_THEN_WRITE = """# answer: finish_step
+def finish_step(conn, task_id, version, result):
+    if conn.execute(text(READ), {"id": task_id}).one().version != version:
+        return False
+    return conn.execute(text(FINISH), {"id": task_id, "result": result}).rowcount == 1
+"""
+
+
 @pytest.fixture
 def gauntlet(tmp_path, monkeypatch):
     """The gauntlet of a student who has not begun."""
@@ -87,6 +95,15 @@ def test_what_was_judged_is_not_judged_again(gauntlet):
     first = gauntlet.run("step_deadline")
     assert gauntlet.but("07_dynamic_context", "# answer: apply\n").run("step_deadline") is first
     assert gauntlet.but("04_deadlines", LIMIT_ALWAYS).run("step_deadline").status is Status.FAIL
+
+
+@pytest.mark.slow(seconds=15)
+def test_two_workers_come_in_every_order(gauntlet):
+    """A second worker that is lost in one order alone fails its row, which names the statements and who came when."""
+    row = gauntlet.but("05_postgres", READ_THEN_WRITE).run("transactions")
+    assert row.status is Status.FAIL
+    assert row.what.startswith("A and B: B and A were both told that they finished the task. ")
+    assert row.score == "0 of 0 crash points and 16 of 36 orders survived"
 
 
 def test_the_checklist_can_be_read():

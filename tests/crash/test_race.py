@@ -373,6 +373,7 @@ def test_the_report_as_plain_data():
     told = race([count, count], both_counted, counter).to_json()
     assert json.loads(json.dumps(told)) == told
     assert len(told["orders"]) == 24
+    assert (told["complete"], told["crowded"], told["problem"]) == (True, False, None)
 
 
 def test_the_picture_stands_for_every_order_also_when_it_is_folded():

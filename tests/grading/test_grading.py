@@ -13,7 +13,7 @@ import pytest
 from labkit.crash import trial
 from labkit.crash.preload import BUT, shipped
 from labkit.grading.judge.as_text import as_text
-from labkit.grading.judge.criteria import Exercise, find
+from labkit.grading.judge.criteria import Exercise, exercises, find
 from labkit.grading.judge.judge import Sitting, Status, judge, judge_notebook
 from labkit.grading.judge.rebuild import rebuild
 from labkit.grading.notebook.cells import Cell, read_notebook
@@ -263,6 +263,14 @@ def test_hints_come_one_by_one():
         'name a case, as in hint("01.saves_whole")',
         f"exercise 01 has no case x: choose from {', '.join(case.id for case in CASES)}",
     ]
+
+
+def test_a_case_can_be_explained():
+    """Each case of the course has a small case worked through. Without a name of a case it says what to ask for."""
+    said = in_ipython("from labkit import explain", 'explain("01.saves_whole")', 'explain("01")')
+    assert "the file holds neither of them" in said
+    assert said.splitlines()[-1] == 'name a case, as in explain("01.saves_whole")'
+    assert not [case.id for exercise in exercises().values() for case in exercise.cases if not case.worked]
 
 
 def test_what_is_no_name_at_all_is_one_line():

@@ -114,6 +114,18 @@ def test_a_case_that_fails_again_and_again_is_helped_more_each_time():
     assert failed["01.saves_whole"] == 0
 
 
+def test_how_it_is_done_stands_behind_the_last_hint_and_behind_what_is_met():
+    """Folded up, and open only for who has had all hints and failed again."""
+    closed, opened = "<details><summary>How it is done", "<details open><summary>How it is done"
+    shown = [view(Counter({"01.saves_whole": failed}))[-1]["text/html"] for failed in (0, REPLAY + 2, REPLAY + 3)]
+    assert [(html.count(closed), html.count(opened)) for html in shown] == [(1, 0), (1, 0), (0, 1)]
+    assert shown[0].index("Hint 3 of 3") < shown[0].index("How it is done")
+    met = Shown(EXERCISE, CASES, Submission(), Counter())
+    met.rows["saves_whole"].verdict = verdict(status=Status.PASS)
+    assert "the file holds neither of them" in met.html()
+    assert "Hint" not in met.html()
+
+
 @pytest.mark.parametrize("status", Status)
 def test_what_a_student_wrote_is_never_markup(status):
     """In no field of a verdict, in no line of an answer, in no note."""

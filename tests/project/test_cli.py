@@ -45,6 +45,13 @@ def test_an_error_is_one_line(monkeypatch, capsys, error, line):
     assert capsys.readouterr().err.splitlines() == [line]
 
 
+def test_a_file_in_the_place_of_an_exercise_is_told_what_to_type(capsys):
+    """The whole command as it should have been."""
+    assert cli.main(["check", "solutions/05_postgres.ipynb"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("and then a file: labkit check 05 solutions/05_postgres.ipynb")
+
+
 def test_control_c_is_quiet(monkeypatch, capsys):
     """Being interrupted is no error: nothing is printed, and the status is the shell's own for it."""
 

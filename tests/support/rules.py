@@ -79,6 +79,7 @@ RULES = {
          "no_lost_update"),
         ("the caller's work stays", "What the caller has written in that transaction stays", "no_lost_update"),
         ("completed is final", "`completed` for ever after", "completed_is_final"),
+        ("two at once", "two workers can execute the same task, and nothing is lost", "completed_is_final"),
         ("completed: no step", "do not run the step, and return False", "completed_is_final"),
         ("no transaction while it runs", "Run it once, while no transaction is open", "no_open_transaction"),
         ("an error gets out", "The task stays `running`, with the result that it had", "no_open_transaction"),

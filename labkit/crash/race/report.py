@@ -156,6 +156,7 @@ class RaceReport:
             "workers": [*self.workers],
             "orders": [plain(order) for order in self.orders],
             "complete": self.complete,
+            "crowded": self.crowded,
             "problem": self.problem,
         }
 

@@ -8,7 +8,7 @@ DATA = {
     ast.Constant: "a value", ast.JoinedStr: "a text", ast.List: "a list", ast.Tuple: "a tuple", ast.Dict: "a dict",
     ast.Set: "a set",
 }  # fmt: skip
-ASKING = {"check", "hint"}
+ASKING = {"check", "explain", "hint"}
 """What a notebook asks the judge by."""
 STOPPED = re.compile(r"BdbQuit|EOFError|did not end")
 """What comes of a debugger to which nobody can talk."""

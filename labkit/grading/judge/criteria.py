@@ -36,6 +36,8 @@ class Case(BaseModel):
     next: str
     """The question to look at next when it fails."""
     hints: tuple[str, ...]
+    worked: str = ""
+    """A small case worked through: how it is done right, and why. Shown when the case is met, or on request."""
 
 
 class Exercise(BaseModel):

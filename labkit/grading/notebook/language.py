@@ -108,7 +108,7 @@ def _foreign(source: str) -> list[str]:
 
 
 def without_checks(source: str) -> tuple[str, list[str]]:
-    """Without the lines that call `check` or `hint`, which belong in a cell of their own."""
+    """Without the lines that call `check`, `explain` or `hint`, which belong in a cell of their own."""
     return _without(source, lambda body: [node for node in body if _asks(node)], "`{}` belongs in a cell of its own")
 
 
@@ -144,7 +144,7 @@ def _without(source: str, choose: Callable[[list[ast.stmt]], list[ast.stmt]], no
 
 def _asks(node: ast.stmt) -> bool:
     match node:
-        case ast.Expr(value=ast.Call(func=ast.Name(id="check" | "hint"), args=[ast.Constant()])):
+        case ast.Expr(value=ast.Call(func=ast.Name(id="check" | "explain" | "hint"), args=[ast.Constant()])):
             return True
     return False
 

@@ -57,6 +57,18 @@ def finish_step(conn, task_id, version, result):
     return conn.execute(text(upsert), {"id": task_id, "version": version, "result": result}).rowcount == 1
 """
 
+TWO_SHARE_A_LOCK = """
+# answer: finish_step
+def finish_step(conn, task_id, version, result):
+    read = text("SELECT version, state FROM tasks WHERE id = :id FOR SHARE")
+    row = conn.execute(read, {"id": task_id}).one()
+    if row.version != version or row.state != "running":
+        return False
+    write = text("UPDATE tasks SET state = 'completed', version = version + 1, result = :result WHERE id = :id")
+    conn.execute(write, {"id": task_id, "result": result})
+    return True
+"""
+
 VERSION_ALONE = """
 # answer: finish_step
 def finish_step(conn, task_id, version, result):
@@ -1786,9 +1798,12 @@ def execute_step"""), ("""\
     reading = rows(engine, task_id)
     row = next(reading)
 """))]),
+    ("two hold a shared lock, and both want to write", FINAL,
+     r"A and B: deadlock: A waits for B \(UPDATE tasks\), B waits for A \(UPDATE tasks\)", [TWO_SHARE_A_LOCK]),
 ]  # fmt: skip
 
 RIGHT |= {
+    "a lock of its own, and then it writes": [TWO_SHARE_A_LOCK.replace("FOR SHARE", "FOR UPDATE")],
     "compared with nothing, too": [
         finish_but(("version = :version", "version IS NOT DISTINCT FROM :version")),
     ],
