@@ -14,7 +14,7 @@ import runpy
 import textwrap
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -37,7 +37,9 @@ LINE = "#556677"
 TEXT = "Description"
 """The field of the PNG that holds the graph, as JSON."""
 WIDTH, BOX, HEIGHT = 1.8, 1.0, 1.3
-"""Inches: a room's size, and the way from floor to floor."""
+"""Inches: a room's least width, its height, and the way from floor to floor."""
+SIGNS, LINES = 28, 5
+"""So many signs a line has in a room of the least width, and so many lines fit into any."""
 SWEEPS = 20
 """How often the order on each floor is mended."""
 Graph = dict[str, dict[str, Any]]
@@ -127,7 +129,7 @@ def places(rooms: Graph, ways: list[list[str]]) -> dict[str, tuple[float, float]
 
 
 def _in_a_row(names: list[str], rooms: Graph, y: float) -> dict[str, tuple[float, float]]:
-    widths = [WIDTH + 0.2 if name in rooms else 0.3 for name in names]
+    widths = [_width(name, rooms[name]["modules"]) + 0.2 if name in rooms else 0.3 for name in names]
     left = -sum(widths) / 2
     return {name: (left + sum(widths[:i]) + widths[i] / 2, y) for i, name in enumerate(names)}
 
@@ -136,7 +138,7 @@ def draw(rooms: Graph) -> bytes:
     """The picture, as PNG: the same bytes each time."""
     ways = roads(rooms)
     at = places(rooms, ways)
-    wide, high = max(abs(x) for x, _ in at.values()) + WIDTH * 0.6, max(y for _, y in at.values()) + HEIGHT
+    wide, high = max(abs(x) for x, _ in at.values()) + WIDTH, max(y for _, y in at.values()) + HEIGHT
     with rc_context({"font.family": "DejaVu Sans Mono", "font.size": 7}):
         figure = Figure(figsize=(2 * wide, high))
         axes = figure.add_axes((0, 0, 1, 1), xlim=(-wide, wide), ylim=(-HEIGHT / 2, high - HEIGHT / 2))
@@ -159,14 +161,27 @@ def _draw_road(axes: Axes, points: list[tuple[float, float]]) -> None:
     axes.annotate("", (end, bottom + BOX / 2), corners[-1], arrowprops=arrow, zorder=1)
 
 
+def _inside(name: str, modules: list[str]) -> str:
+    """The names of what is in a room, in a row."""
+    whole = name.replace("/", ".")
+    return " ".join(sorted({each.removeprefix(f"{whole}.").partition(".")[0] for each in modules if each != whole}))
+
+
+def _width(name: str, modules: list[str]) -> float:
+    """The least width that holds all names in LINES lines."""
+    text = _inside(name, modules)
+    parts = next(n for n in count(4) if len(textwrap.wrap(text, SIGNS * n // 4)) <= LINES)
+    return WIDTH * parts / 4
+
+
 def _draw_room(axes: Axes, name: str, modules: list[str], x: float, y: float) -> None:
     colour = PARTED.get(name.partition("/")[0], "#eeeeee")
-    box = Rectangle((x - WIDTH / 2, y - BOX / 2), WIDTH, BOX, facecolor=colour, edgecolor=LINE, linewidth=0.8)
+    width, text = _width(name, modules), _inside(name, modules)
+    box = Rectangle((x - width / 2, y - BOX / 2), width, BOX, facecolor=colour, edgecolor=LINE, linewidth=0.8)
     axes.add_patch(box).set_zorder(2)
-    whole = name.replace("/", ".")
-    inside = sorted({each.removeprefix(f"{whole}.").partition(".")[0] for each in modules if each != whole})
-    axes.text(x, y + (BOX / 2 - 0.16 if inside else 0), name, size=9, weight="bold", ha="center", va="center", zorder=3)
-    axes.text(x, y + BOX / 2 - 0.28, textwrap.fill(" ".join(inside), 28), ha="center", va="top", zorder=3)
+    axes.text(x, y + (BOX / 2 - 0.16 if text else 0), name, size=9, weight="bold", ha="center", va="center", zorder=3)
+    folded = textwrap.fill(text, int(SIGNS * width / WIDTH))
+    axes.text(x, y + BOX / 2 - 0.28, folded, ha="center", va="top", zorder=3)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+import textwrap
 from graphlib import CycleError
 
 import pytest
@@ -75,6 +76,15 @@ def test_drawn_again_the_picture_is_the_same():
     )  # fmt: skip
 
     assert DOCS["draw"](DOCS["graph"](DOCS["sources"]())) == done.stdout
+
+
+@pytest.mark.parametrize("modules", [0, 1, 20, 40, 200])
+def test_a_room_is_wide_enough_for_its_names(modules):
+    """However many there are, they stand in as many lines as a room has."""
+    names = ["crash.child", *(f"crash.child.module_{n}" for n in range(modules))]
+    width, text = DOCS["_width"]("crash/child", names), DOCS["_inside"]("crash/child", names)
+    assert len(text.split()) == modules
+    assert len(textwrap.wrap(text, int(DOCS["SIGNS"] * width / DOCS["WIDTH"]))) <= DOCS["LINES"]
 
 
 def test_an_arrow_that_follows_from_others_is_left_out():
