@@ -59,7 +59,7 @@ def test_control_c_is_quiet(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    ["lab", "update", "doctor", "progress", "check", "grade", "release", "criteria check"]
+    ["lab", "update", "doctor", "progress", "check", "grade", "release", "criteria check", "mcp"]
     + [f"db {action}" for action in ("start", "stop", "status", "url", "reset")],
 )
 def test_the_help_of_each_command_has_an_example(command, capsys):
