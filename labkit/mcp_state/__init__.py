@@ -14,6 +14,8 @@ Nothing here is locked while an agent thinks. Two that do the same step act once
 of the two is refused.
 """
 
+from mcp.client.subscriptions import SubscriptionLost
+
 from labkit.mcp_state.connecting import connect, outlast
 from labkit.mcp_state.going_on import changed, go_on, read, save
 from labkit.mcp_state.server import StateServer
@@ -27,6 +29,6 @@ from labkit.mcp_state.states import (
 )
 
 __all__ = [
-    "SharedState", "StateServer", "changed", "connect", "go_on", "keep", "list_states", "outlast", "read",
-    "read_artifact", "read_state", "save", "save_state",
+    "SharedState", "StateServer", "SubscriptionLost", "changed", "connect", "go_on", "keep", "list_states", "outlast",
+    "read", "read_artifact", "read_state", "save", "save_state",
 ]  # fmt: skip

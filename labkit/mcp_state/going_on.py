@@ -50,7 +50,7 @@ async def go_on(client: Client, uri: str, steps: Steps) -> SharedState:
     failed = 0
     while (state := await read(client, uri)).state is not TaskState.COMPLETED:
         try:
-            await save(client, uri, await _next(state, uri, steps))
+            await save(client, uri, await one_step(state, uri, steps))
             failed = 0
         except ValueError:
             failed += 1
@@ -59,8 +59,8 @@ async def go_on(client: Client, uri: str, steps: Steps) -> SharedState:
     return state
 
 
-async def _next(state: SharedState, uri: str, steps: Steps) -> SharedState:
-    """The state that is to be saved over this one."""
+async def one_step(state: SharedState, uri: str, steps: Steps) -> SharedState:
+    """Do one step; the state that is to be saved over this one. ValueError for a step that nobody knows."""
     if state.state is not TaskState.RUNNING:
         return state.to(TaskState.PENDING if state.state is TaskState.FAILED else TaskState.RUNNING)
     known = {fact.key for fact in state.known_facts}

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from labkit.agent_state import AgentState, Artifact, artifact_id, keep_artifact, load_artifact
 from labkit.store import AlreadyExistsError, NotFoundError, StateStore, VersionConflictError
+from labkit.task import LEGAL_TRANSITIONS
 
 NAME = re.compile(r"[a-z0-9_-]{1,64}")
 URI = re.compile(rf"state://agents/({NAME.pattern})/tasks/({NAME.pattern})")
@@ -24,9 +25,12 @@ OURS = {"id", "version", "updated_at"}
 
 
 class SharedState(AgentState):
-    """An agent state that belongs to an owner, whose agents take turns with it."""
+    """An agent state that belongs to an owner, whose agents take turns with it: also while it waits, or has failed."""
 
     kind: ClassVar[str] = "shared_state"
+    arrows: ClassVar = {
+        state: next_ones | {state} if next_ones else next_ones for state, next_ones in LEGAL_TRANSITIONS.items()
+    }
 
 
 def read_state(store: StateStore, who: str, uri: str) -> SharedState:
