@@ -22,7 +22,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--folder", metavar="DIR", type=Path, help="states in files, in this folder, which is made if need be")
     add("--dsn", metavar="URL", help="states in this PostgreSQL: postgresql://user:password@host/database")
     add("--as", metavar="OWNER", dest="owner", help="over stdio: whose states; default: the name of your account")
-    add("--http", metavar="PORT", type=_port, help="over HTTP at this port of this machine; 0: any that is free")
+    add("--http", metavar="PORT", type=port, help="over HTTP at this port of this machine; 0: any that is free")
     add("--tokens", metavar="FILE", type=Path, help="with --http: who may come, and whose states they see")
     add("--issue", metavar="OWNER/AGENT", help="print a new token for this agent, add its digest to FILE, and end")
 
@@ -88,7 +88,8 @@ def _store(arguments: argparse.Namespace) -> Any:
         raise UsageError("--dsn is no address: it looks like postgresql://user:password@host/database") from None
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """A port number, or 0; argparse turns the ValueError into a complaint."""
     if (number := int(text)) not in range(65536):
         raise ValueError(text)
     return number

@@ -48,8 +48,11 @@ class StateServer(MCPServer):
         super().__init__("labkit-state", instructions=INSTRUCTIONS, log_level="WARNING", **options)
         self.resource(states.FORM, name="state", mime_type=JSON)(self.read_state)
         self.resource(states.ARTIFACT_FORM, name="artifact")(self.read_artifact)
-        for tool in (self.save_state, self.keep_artifact):
-            self.add_tool(tool, structured_output=False)  # or each client would load jsonschema: a second, to check it
+        for tool in (
+            self.save_state,
+            self.keep_artifact,
+        ):  # no schema of what they return, or clients check it: a second
+            self.add_tool(tool, structured_output=False)
 
     def who(self) -> str:
         """Who asks, now."""
@@ -73,7 +76,12 @@ class StateServer(MCPServer):
             return states.read_artifact(self._store, self.who(), uri, artifact_id)
 
     async def save_state(self, uri: str, version: int, state: Object, ctx: Context) -> int:
-        """Save a state over the version that was read (0: it is new); returns the new version. Refused if stale."""
+        """Save a state over the version that was read (0: it is new); returns the new version. Refused if stale.
+
+        `state` is the whole of it: {"goal": text, "plan": [step, …], "known_facts": [{"key", "value", "source"}, …],
+        "open_questions": [text, …], "artifacts": [what keep_artifact returned, …], "state": "pending", "running",
+        "completed" or "failed"}. Only the goal must be there; keys of your own are kept.
+        """
         with _told(ToolError):
             save = partial(states.save_state, self._store, self.who(), uri, version, state)
             saved = await anyio.to_thread.run_sync(save)

@@ -39,9 +39,9 @@ def run(coroutine):
     return asyncio.run(limited())
 
 
-def stdio(folder):
+def stdio(*where):
     """A client that starts the server itself."""
-    started = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "--folder", str(folder), "--as", "ada"])
+    started = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], *map(str, where), "--as", "ada"])
     started.env = {"PYTHONPATH": ":".join(filter(None, sys.path))}
     return Client(stdio_client(started))
 
@@ -86,12 +86,12 @@ def test_over_stdio_one_agent_begins_and_another_goes_on(tmp_path):
     ledger = {}
 
     async def talk():
-        async with stdio(tmp_path) as client:
+        async with stdio("--folder", tmp_path) as client:
             assert await begin(client) == "1"
             again = await client.call_tool("save_state", {"uri": URI, "version": 0, "state": NEW})
             assert again.is_error
             assert "Nothing was saved. Read it again" in again.content[0].text
-        async with stdio(tmp_path) as client:
+        async with stdio("--folder", tmp_path) as client:
             assert [resource.uri for resource in (await client.list_resources()).resources] == [URI]
             return await go_on(client, URI, steps(ledger))
 
@@ -104,17 +104,28 @@ def test_over_stdio_a_server_that_is_killed_is_started_again_by_whoever_goes_on(
 
     async def talk():
         before = {*psutil.Process().children()}
-        async with stdio(tmp_path) as client:
+        async with stdio("--folder", tmp_path) as client:
             await begin(client)
             state = await read(client, URI)
             (process,) = {*psutil.Process().children()} - before
             process.kill()
             with pytest.raises(MCPError, match="Connection closed"):
                 await save(client, URI, state)
-        async with stdio(tmp_path) as client:
+        async with stdio("--folder", tmp_path) as client:
             return await save(client, URI, await read(client, URI))
 
     assert run(talk()) == 2
+
+
+def test_over_stdio_states_can_be_in_a_database(database_url):
+    """Of PostgreSQL, where two servers share them."""
+
+    async def talk():
+        async with stdio("--dsn", database_url) as client, stdio("--dsn", database_url) as another:
+            await begin(client)
+            return await save(another, URI, await read(another, URI)), (await read(client, URI)).version
+
+    assert run(talk()) == (2, 2)
 
 
 def test_over_stdio_what_is_no_message_is_passed_over(tmp_path):

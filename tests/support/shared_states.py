@@ -117,10 +117,10 @@ def application():
     return StateServer(store, WHO).streamable_http_app(json_response=True)
 
 
-def goes_on_over_http(work=by_the_state, faults=()):
+def goes_on_over_http(work=by_the_state):
     """A is killed before and after each request and reply; B goes on."""
     agent = partial(agents, work, partial(str, "http://127.0.0.1:8001/mcp"))
-    return sweep(agent, agent, each_step_once, partial(service, application, faults=[*faults]))
+    return sweep(agent, agent, each_step_once, partial(service, application))
 
 
 def new_is_whole(seen):
