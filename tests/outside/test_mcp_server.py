@@ -26,6 +26,14 @@ URI = "state://agents/a/tasks/shop"
 NEW = {"goal": "deploy the shop", "plan": ["create_dns", "charge"], "state": "running"}
 SECONDS = 120
 """What a test may wait for."""
+ORPHAN = """
+import os, signal, sys
+from labkit import brokers
+with brokers.mcp_server("--folder", sys.argv[1], "--tokens", sys.argv[2]) as server:
+    print(server.process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""A process that starts a server and is killed."""
 COMMAND = [sys.executable, "-c", brokers.LABKIT, "mcp"]
 
 
@@ -295,6 +303,38 @@ def test_over_http_the_server_ends_when_asked_although_somebody_listens(tmp_path
         address = process.stdout.readline().strip()
         run(talk(address))
         assert process.wait(SECONDS) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_server_ends_with_whoever_started_it(tmp_path, tokens):
+    """However that dies."""
+    arguments = [str(tmp_path / "states"), str(tmp_path / "tokens")]
+    ended = subprocess.run(
+        [sys.executable, "-c", ORPHAN, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert tokens
+    assert ended.returncode == -signal.SIGKILL
+    until = time.monotonic() + SECONDS
+    while psutil.pid_exists(int(ended.stdout)):
+        assert time.monotonic() < until, "it is still there"
+        time.sleep(0.05)
+
+
+def test_an_interrupt_ends_the_server_quietly(tmp_path):
+    """Over stdio, as Control-C does in a terminal."""
+    command = [*COMMAND, "--folder", str(tmp_path), "--as", "ada"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        process.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=SECONDS)[1] == ""
+        assert process.returncode == 130
     finally:
         process.kill()
         process.communicate()
