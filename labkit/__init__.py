@@ -21,6 +21,7 @@ The mechanisms, in the order of the course: the code that one would deploy. They
     context         what of it fits into the model's window           7
     webhooks        sign, verify, deliver, when to try again          10
     address_guard   no connection to an address of our own            10
+    mcp_state       one state, several agents: over MCP              12
     agent           the loop: a model, tools, all of the above      all
 The world that they run in
     world           tools whose effects outlive our processes

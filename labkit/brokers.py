@@ -1,4 +1,4 @@
-"""Real message brokers from wheels, for a while: Valkey, which speaks Redis' protocol, and NATS with JetStream.
+"""Real servers, for a while: Valkey, which speaks Redis' protocol, NATS with JetStream, and `labkit mcp` over HTTP.
 
 Each keeps what it has in a folder of its own, listens to this user alone, and ends with its `with` block, or with the
 process that started it, however that dies. Between, it can be killed, started again, stopped and continued.
@@ -49,6 +49,7 @@ authorization {{ token: "{token}" }}
 jetstream {{ store_dir: ".", sync_interval: always }}
 """
 """Left alone, JetStream syncs every two minutes."""
+LABKIT = "import sys; from labkit.cli import main; sys.exit(main())"
 
 
 class BrokerError(Exception):
@@ -144,14 +145,29 @@ def nats() -> Iterator[Broker]:
     BrokerError without its wheel.
     """
     programs = [*Path(sysconfig.get_path("scripts")).glob("nats-server*")]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
+    port, token = _free_port(), secrets.token_hex(16)
     with _folder() as folder:
         (folder / "conf").write_text(NATS.format(port=port, token=token))
         address = f"nats://{token}@127.0.0.1:{port}"
         with _running(programs, ["-c", "conf"], folder, port, address) as broker:
             yield broker
+
+
+@contextmanager
+def mcp_server(*options: str) -> Iterator[Broker]:
+    """`labkit mcp` over HTTP with these options; `mcp.Client(broker.address)` talks to it, with a token."""
+    port = _free_port()
+    command = ["-c", LABKIT, "mcp", "--http", str(port), *options]
+    with (
+        _folder() as folder,
+        _running([Path(sys.executable)], command, folder, port, f"http://127.0.0.1:{port}/mcp") as it,
+    ):
+        yield it
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 @contextmanager

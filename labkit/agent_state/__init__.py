@@ -8,11 +8,11 @@ AgentRun and Budget belong to `labkit.agent`; they can be imported from here, to
 """
 
 from labkit.agent.run import AgentRun, Budget
-from labkit.agent_state.artifacts import ArtifactBody, excerpt, keep_artifact, load_artifact
+from labkit.agent_state.artifacts import ArtifactBody, artifact_id, excerpt, keep_artifact, load_artifact
 from labkit.agent_state.document import AgentState, Artifact, Constraints, Fact, HumanInTheLoop, Limits, Part
 from labkit.agent_state.patch import StatePatch, apply
 
 __all__ = [
     "AgentRun", "AgentState", "Artifact", "ArtifactBody", "Budget", "Constraints", "Fact", "HumanInTheLoop",
-    "Limits", "Part", "StatePatch", "apply", "excerpt", "keep_artifact", "load_artifact",
+    "Limits", "Part", "StatePatch", "apply", "artifact_id", "excerpt", "keep_artifact", "load_artifact",
 ]  # fmt: skip

@@ -47,14 +47,19 @@ def keep_artifact(
 
     The same content of the same step has the same id, so a process that comes after a crash stores it no second time.
     """
-    digest = hashlib.sha256(json.dumps([run_id, step, content]).encode()).hexdigest()[:16]
-    artifact_id = f"{kind.rpartition('.')[2]}_{digest}"
+    made = artifact_id(run_id, step, content, kind=kind)
     with suppress(AlreadyExistsError):
-        store.insert(ArtifactBody(id=artifact_id, content=content))
+        store.insert(ArtifactBody(id=made, content=content))
     size = len(content.encode(errors="surrogatepass"))
     return Artifact(
-        artifact_id=artifact_id, type=kind, summary=summary or step, bytes=size, step=step, excerpt=excerpt(content)
+        artifact_id=made, type=kind, summary=summary or step, bytes=size, step=step, excerpt=excerpt(content)
     )
+
+
+def artifact_id(run_id: str, step: str, content: str, *, kind: str) -> str:
+    """The id under which `keep_artifact` stores this: it names the run, so no other run can have made it."""
+    digest = hashlib.sha256(json.dumps([run_id, step, content]).encode()).hexdigest()[:16]
+    return f"{kind.rpartition('.')[2]}_{digest}"
 
 
 def load_artifact(store: StateStore, artifact: Artifact) -> str:

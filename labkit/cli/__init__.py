@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from labkit.cli import db, here, judged
+from labkit.cli import db, here, judged, mcp_server
 from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
@@ -137,6 +137,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action = actions.add_parser(run.__name__, help=run.__doc__, epilog=f"For example: labkit db {run.__name__}")
         action.set_defaults(run=run)
     action.add_argument("--yes", action="store_true", help="do not ask")
+
+    command = commands.add_parser(
+        "mcp",
+        help="share agent states with any MCP client, over stdio or HTTP",
+        epilog=mcp_server.EXAMPLE,
+    )
+    mcp_server.add_to(command)
+    command.set_defaults(run=mcp_server.run)
 
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.run is not here.lab:

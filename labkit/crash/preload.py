@@ -20,6 +20,7 @@ SHIPPED = (
     *("labkit.", "pydantic", "pydantic_core", "openai", "httpx2", "httpcore2", "asyncio"),
     *("psycopg", "psycopg_binary", "sqlalchemy", "filelock", "numpy", "psutil"),
     *("h11", "httpx", "httpcore", "anyio", "requests", "urllib3", "aiohttp", "http.client"),
+    *("mcp", "starlette", "sse_starlette", "uvicorn", "opentelemetry", "rich"),
 )
 """Names begin like this of modules that cost time to import and do nothing else."""
 NOT_FOR_CHILDREN = (

@@ -66,7 +66,7 @@ def test_control_c_is_quiet(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    ["lab", "update", "doctor", "progress", "check", "grade", "release", "criteria check"]
+    ["lab", "update", "doctor", "progress", "check", "grade", "release", "criteria check", "mcp"]
     + [f"db {action}" for action in ("start", "stop", "status", "url", "reset")],
 )
 def test_the_help_of_each_command_has_an_example(command, capsys):
@@ -75,6 +75,32 @@ def test_the_help_of_each_command_has_an_example(command, capsys):
         cli.main([*command.split(), "--help"])
     assert ended.value.code == 0
     assert f"example: labkit {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ("", "say where the states are: --folder DIR, or --dsn URL; one of the two"),
+        ("--folder a --dsn postgresql:///b", "say where the states are"),
+        ("--folder a --as Ada", "'Ada' cannot own states: --as OWNER, 1 to 64 of a-z, 0-9, - and _"),
+        ("--folder a --tokens b", "--tokens is for HTTP"),
+        ("--folder a --http 0", "over HTTP a token says who comes: --tokens FILE"),
+        ("--folder a --http 0 --tokens b --as ada", "and no --as"),
+        ("--folder a --http 99999", "invalid port value: '99999'"),
+        ("--folder a --http 0 --tokens nothing", "nothing: No such file or directory"),
+        ("--dsn nonsense --as ada", "--dsn is no address: it looks like postgresql://user:password@host/database"),
+        ("--dsn postgresql://nobody@127.0.0.1:9/a --as ada", "cannot connect: start the server"),
+        ("--issue ada/b", "say in which file the digest is kept: --tokens FILE"),
+        ("--issue Ada --tokens b", "--issue OWNER/AGENT, as in ada/agent-b"),
+    ],
+)
+def test_what_mcp_cannot_serve_is_one_line(options, line, tmp_path, monkeypatch, capsys):
+    """Before it serves anybody."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["mcp", *options.split()]) == 2
+    told = capsys.readouterr()
+    assert line in told.err
+    assert (told.err.count("\n"), told.out) == (1, "")
 
 
 def test_help_does_not_wait_for_jupyter():

@@ -37,6 +37,7 @@ ROWS = [
         "plan",
         "address_guard",
         "webhooks",
+        "mcp_state",
         "world",
         "llm",
         "database",

@@ -1,0 +1,56 @@
+"""Who asks over HTTP: a token for each agent, of which the server keeps a digest, the owner's name and the agent's.
+
+    <sha256 of the token> <owner> <agent>       a line of the file
+
+Two agents of one owner have two tokens: one can be taken back without the other. A line that is deleted is a token that
+is refused at once. This is no authorization server (OAuth): it issues by hand, and tokens do not end by themselves.
+"""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+
+from labkit.files import write_atomically
+from labkit.mcp_state.states import NAME
+
+
+def issue(path: Path, owner: str, agent: str) -> str:
+    """A new token, whose digest is added to the file; nobody can read it from there. ValueError for other names."""
+    for name in (owner, agent):
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name: 1 to 64 of a-z, 0-9, - and _")
+    token = secrets.token_urlsafe(32)
+    known = path.read_bytes() if path.exists() else b""
+    write_atomically(path, known + f"{_digest(token)} {owner} {agent}\n".encode())
+    os.chmod(path, 0o600)
+    return token
+
+
+class TokenFile:
+    """Verifies tokens by the file, which is read at each request: a class has few."""
+
+    def __init__(self, path: Path) -> None:
+        """OSError if there is no such file."""
+        self._path = path
+        path.read_bytes()
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Whose it is; None if it is nobody's."""
+        for line in self._path.read_text("utf-8").splitlines():
+            digest, owner, agent = [*line.split(), "", "", ""][:3]
+            if secrets.compare_digest(digest.encode(), _digest(token).encode()) and NAME.fullmatch(owner):
+                return AccessToken(token=token, client_id=agent, subject=owner, scopes=[])
+        return None
+
+
+def settings(url: str) -> AuthSettings:
+    """For MCPServer, which demands an issuer's URL: it is told to nobody, as there is no issuer to be asked."""
+    return AuthSettings(issuer_url=url, resource_server_url=None)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
