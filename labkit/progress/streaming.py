@@ -24,16 +24,17 @@ def frame(number: int, update: ProgressUpdate) -> str:
 
 
 def updates_after(engine: sa.Engine, run: str, last_id: int = 0, *, batch: int = 100) -> tuple[list[Numbered], bool]:
-    """Up to about `batch` updates behind `last_id`, each with its number; and whether the stream is at its end then.
+    """Up to `batch` updates behind `last_id`, each with its number; and whether the stream is at its end then.
 
     0 asks for all. ValueError for another number that was never told. A run that has told nothing yet is no error.
     """
+    most = batch + (last_id > 0)
     with in_plain_words(), in_autocommit(engine) as conn:
-        rows = conn.execute(FROM, {"run": run, "last": last_id, "most": batch + 1}).fetchall()
+        rows = conn.execute(FROM, {"run": run, "last": last_id, "most": most}).fetchall()
     if last_id and (not rows or rows[0][0] != last_id):
         raise ValueError(f"the run {run} has told nothing of number {last_id}: ask for what is after 0")
     found = [(number, ProgressUpdate.model_validate(body)) for number, body in rows]
-    at_end = 0 < len(found) <= batch and found[-1][1].ends
+    at_end = 0 < len(found) < most and found[-1][1].ends
     return [each for each in found if each[0] > last_id], at_end
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import httpx
 import psutil
@@ -16,10 +17,18 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from labkit import World, attach, llm
+from labkit.agent import Agent
+from labkit.agent.run import AgentRun
+from labkit.agent.tools import Risk
+from labkit.cli import main
 from labkit.clock import EPOCH
-from labkit.postgres import in_transaction
-from labkit.progress import ProgressUpdate, create_tables, publish
+from labkit.course import stories
+from labkit.postgres import PostgresStateStore, in_transaction
+from labkit.progress import ProgressUpdate, command, create_tables, followed, publish
 from labkit.web import Right, may, serving, token_for
+from labkit.web.working import work
+from labkit.world import WorldClock, current
 
 SECRET = "a secret of the tests"  # noqa: S105
 QUICK = {"heartbeat": 0.5, "poll": 0.05}
@@ -306,3 +315,71 @@ def test_a_server_ends_with_its_owner(database_url):
         owner.send_signal(signal.SIGKILL)
         server.wait(timeout=20)
     assert not server.is_running()
+
+
+# a worker beside it
+
+
+def test_a_worker_goes_on_with_what_can_go_on(engine):
+    """The highest priority first; a run that asks waits until a human has said something."""
+    before = current()
+    attach(World())
+    llm.use(stories.DISK.turns)
+    clock, order = WorldClock(), []
+    store, client = PostgresStateStore(engine, clock), llm.client(WorldClock(), scripted=True)
+    agent = followed(Agent(client, stories.DISK.tools, store, clock, approve=frozenset({Risk.WRITE_LOCAL})), engine)
+    telling = replace(agent, progress=lambda each: (order.append(each.task), agent.progress(each)))
+
+    def say(run, **what):
+        in_transaction(engine, lambda conn: command(conn, run, json.dumps(what), what))
+
+    for run in ("a", "b"):
+        agent.start(stories.DISK.goal, run)
+    say("b", do="priority", priority=5)
+    assert work(telling, engine) == 2
+    assert order[0] == "b"
+    assert [run for run in ("a", "b") if store.get(AgentRun, run).question] == ["a", "b"]
+    say("a", do="confirm", step=4, approved=True)
+    say("b", do="cancel")
+    work(telling, engine)
+    assert [store.get(AgentRun, run).state for run in ("a", "b")] == ["completed", "failed"]
+    assert work(telling, engine) == 0
+    attach(before)
+
+
+@pytest.mark.timeout(120)
+def test_labkit_serve_shows_a_run_whose_cancel_ends_it(tmp_path):
+    """The command of a terminal: it says where the page is, works on the run, and stops when it is told to."""
+    own = tmp_path / "own.py"
+    own.write_text("from labkit.cli.serving import _story as agent\n")
+    command_line = [sys.executable, "-c", "from labkit.cli import main; main()", "serve", str(own), "--run"]
+    run = f"run-{os.getpid()}"
+    with subprocess.Popen([*command_line, run], stdout=subprocess.PIPE, text=True, start_new_session=True) as serve:
+        try:
+            address = serve.stdout.readline().split()[1]
+            page, _, token = address.partition("#")
+            with connect(f"{page.replace('http', 'ws')}/commands?token={token}", open_timeout=20) as line:
+                line.send(json.dumps(CANCEL))
+                assert json.loads(line.recv(timeout=20)) == {"id": "c1", "saved": True}
+            answer = httpx.get(f"{page}/updates", params={"token": token}, timeout=60)
+            assert "CancelledError: the user has cancelled it" in answer.text
+        finally:
+            serve.send_signal(signal.SIGINT)
+        assert serve.wait(30) in {0, 130}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nothing.py"], "there is no file nothing.py"),
+        ([os.devnull], f"there is no file {os.devnull}"),
+        (["--run", "a/b"], "argument --run"),
+        (["--port", "0"], "argument --port"),
+    ],
+)
+def test_labkit_serve_refuses_in_one_line(arguments, complaint, capsys):
+    """Status 2, no traceback."""
+    assert main(["serve", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
