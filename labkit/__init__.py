@@ -20,6 +20,7 @@ The mechanisms, in the order of the course: the code that one would deploy. They
     agent_state     the state as a document, and its patches          7
     context         what of it fits into the model's window           7
     webhooks        sign, verify, deliver, when to try again          10
+    progress        updates and a stream of them; commands            11
     address_guard   no connection to an address of our own            10
     mcp_state       one state, several agents: over MCP              12
     agent           the loop: a model, tools, all of the above      all
@@ -27,6 +28,7 @@ The world that they run in
     world           tools whose effects outlive our processes
     llm             a scripted model behind real HTTP
     database        an embedded PostgreSQL
+    web             a page for progress and commands, in a process of its own
     brokers         real Valkey and NATS servers, for a while
 The lab
     isolation       how processes are confined, limited and ended

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from labkit.agent.run import AgentRun, Budget
 from labkit.agent.tools import AgentTool, Risk, chosen
+from labkit.agent.updates import ProgressUpdate, Status
 from labkit.backoff import Policy, retry
 from labkit.clock import Clock
 from labkit.deadlines import Deadline, step_timeout
@@ -47,6 +48,8 @@ class Agent:
     """The risks for which a human is asked first."""
     context: Callable[[AgentRun], list[dict[str, Any]]] = AgentRun.messages
     """What the model is told of a run: the whole conversation, or what fits (`labkit.context.Window`)."""
+    progress: Callable[[ProgressUpdate], object] | None = None
+    """Told between two steps what the run does; after a crash, the last again. What it raises fails the run."""
     policy: Policy = field(default_factory=Policy)
     retry: Callable[..., Any] = retry
     step_timeout: Callable[[Deadline, float], float] = step_timeout
@@ -66,7 +69,7 @@ class Agent:
         """
         run = self._get(run_id)
         if run.state is TaskState.COMPLETED or run.question:
-            return run
+            return _Work(self, run).go_on() if self.progress else run
         if run.state is TaskState.FAILED:
             run = self.store.save(run.to(TaskState.PENDING))
         if run.state is TaskState.PENDING:
@@ -102,17 +105,46 @@ class _Work:
 
     def go_on(self) -> AgentRun:
         try:
+            self._tell_saved()
             while self.run.state is TaskState.RUNNING:
                 step, call = next(self.run.calls(), (None, None))
                 if call is None:
                     self._ask_model()
                 else:
                     self._use_tool(step, call["function"])
+                self._tell_saved()
         except StoreError:
             raise  # nothing can be saved, or another worker has the run
-        except Exception as error:  # noqa: BLE001 - whatever it was, the run says it and can be resumed
-            self._save(self.run.to(TaskState.FAILED, error=f"{type(error).__name__}: {error}"))
+        except Exception as error:
+            if self.run.state is TaskState.COMPLETED:
+                raise
+            failed = self.run.to(TaskState.FAILED, error=f"{type(error).__name__}: {error}")
+            self._save(failed, question=None)  # whatever it was, the run says it and can be resumed
+            self._tell(Status.ERROR, self.run.error)
         return self.run
+
+    def _tell(self, status: Status, message: str, tool: str = "", *, asks: bool = False, done: int = 0) -> None:
+        """Tell the step that is next, or the last of those that are done."""
+        if self.agent.progress is None:
+            return
+        about = {"task": self.run.id, "step": self.run.steps + 1 - done, "time": self.agent.clock.now()}
+        update = ProgressUpdate.cut(message, status=status, tool=tool, asks=asks, **about)
+        try:
+            self.agent.progress(update)
+        except ValueError as error:  # a tool's says that nothing has happened, and is told to the model
+            raise RuntimeError(f"progress could not be told: {error}") from error
+
+    def _tell_saved(self) -> None:
+        """Tell how the run stands as it is saved: so it can be told again, by a process that finds it so."""
+        run = self.run
+        last = next(reversed(run.journal), "")
+        if run.state is TaskState.COMPLETED:
+            self._tell(Status.COMPLETED, run.result or "", done=1)
+        elif run.question:
+            _, call = next(run.calls())
+            self._tell(Status.TOOL_CALL, run.question, call["function"]["name"], asks=True)
+        elif last[:1].isdecimal():
+            self._tell(Status.TOOL_RESULT, run.journal[last], last.partition(" ")[2], done=1)
 
     def _save(self, run: AgentRun, **changes: Any) -> None:
         self.run = self.agent.store.save(run.model_copy(update=changes))
@@ -124,6 +156,7 @@ class _Work:
         return agent.retry(lambda: attempt(agent.step_timeout(deadline, agent.limit)), policy, agent.clock.sleep)
 
     def _ask_model(self) -> None:
+        self._tell(Status.THINKING, f"turn {len(self.run.replies()) + 1}")
         messages = self.agent.context(self.run)
         most = len(json.dumps(messages)) // 3 + self.agent.reply_tokens
         answer = self._patiently(partial(self._completion, messages, most))
@@ -158,6 +191,7 @@ class _Work:
                 return self._save(run.to(TaskState.PENDING), question=question)
             result = "a human has declined this"
             if approval != "declined":
+                self._tell(Status.TOOL_CALL, json.dumps(arguments), tool.name)
                 result = self._patiently(partial(self._use, tool, arguments, step_key(run.id, step)))
         except ValueError as refusal:
             if agent.policy.is_retryable(refusal):

@@ -72,6 +72,11 @@ class AgentRun(Task):
     question: str | None = None
     """What a human must answer before the run goes on."""
 
+    @property
+    def steps(self) -> int:
+        """How many model calls and tool calls have ended."""
+        return sum(not step.startswith("approval ") for step in self.journal)
+
     def replies(self) -> list[dict[str, Any]]:
         """What the model has said so far, turn by turn."""
         return [json.loads(text) for step, text in self.journal.items() if step.startswith("reply ")]

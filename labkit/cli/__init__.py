@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from labkit.cli import db, here, judged, mcp_server
+from labkit.cli import db, here, judged, mcp_server, serving
 from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
@@ -131,6 +131,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     action.add_argument("folder", metavar="FOLDER", type=Path, help="a folder like exercises/, with a criteria.toml")
     action.set_defaults(run=judged.criteria_check)
 
+    command = commands.add_parser(
+        "serve",
+        help="show what a run does, on a page, and let you cancel and confirm",
+        epilog="For example: labkit serve, or labkit serve my_agent.py --run shop --goal 'Put the shop online.'",
+    )
+    command.add_argument(
+        "file", metavar="FILE", nargs="?", type=Path, help="has a function agent(store, clock); the default is a story"
+    )
+    command.add_argument("--run", dest="run_id", metavar="NAME", default="disk", type=name, help="the run to show")
+    command.add_argument("--goal", metavar="TEXT", default="The disk is full. Sort it out.", help="of a new run")
+    command.add_argument("--port", type=port, metavar="N", help="this port and no other; the default is any free one")
+    command.set_defaults(run=serving.serve)
+
     command = commands.add_parser("db", help="the embedded PostgreSQL, or the server in LABKIT_DSN")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
     for run in (db.start, db.stop, db.status, db.url, db.reset):
@@ -158,3 +171,10 @@ def port(text: str) -> int:
     if (number := int(text)) not in range(1, 65536):
         raise ValueError(text)
     return number
+
+
+def name(text: str) -> str:
+    """The name of a run, which can stand in an address."""
+    if not text or len(text) > 100 or not all(each.isalnum() or each in "-_." for each in text) or text[0] == ".":
+        raise ValueError(text)
+    return text

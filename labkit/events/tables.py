@@ -27,9 +27,14 @@ FORGET = """
 
 def create_tables(engine: sa.Engine) -> None:
     """Make the tables of outbox and inbox, unless they are there; any number of processes may do so at once."""
+    make_tables(engine, LOCK, TABLES)
+
+
+def make_tables(engine: sa.Engine, lock: int, statements: str) -> None:
+    """Run these statements in one transaction, while nobody else does so under this advisory lock."""
     with in_plain_words(), engine.execution_options(isolation_level="READ COMMITTED").begin() as conn:
-        conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        for statement in TABLES.split(";"):
+        conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (lock,))
+        for statement in statements.split(";"):
             conn.exec_driver_sql(statement)
 
 

@@ -9,7 +9,7 @@ from labkit.store import StoreError
 
 ADVICE = {
     "53100": "the server's disk is full and nothing was changed: free some space, then do it again",
-    "42P01": "the tables are not in this database: make them with create_schema or events.create_tables",
+    "42P01": "the tables are not in this database: make them with create_schema or create_tables",
     "42501": "this user may not do that: use the user that owns the database",
     "password": "cannot connect: check the user and the password in the URL",
     "does not exist": "cannot connect: make the database anew, or check its name in the URL",

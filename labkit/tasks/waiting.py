@@ -36,13 +36,15 @@ def wait(
 
 
 @contextmanager
-def hints(engine: sa.Engine, task_id: str, *, clock: Clock | None = None) -> Iterator[Callable[[float], None]]:
+def hints(
+    engine: sa.Engine, task_id: str, *, channel: str = CHANNEL, clock: Clock | None = None
+) -> Iterator[Callable[[float], None]]:
     """A `pause` for `wait` that ends early when the server says that the task has ended (LISTEN and NOTIFY).
 
     A notification can be missed: that costs one poll. It keeps one of the engine's connections meanwhile.
     """
     with in_plain_words(), in_autocommit(engine) as connection:
-        connection.execute(f"LISTEN {CHANNEL}")
+        connection.execute(f"LISTEN {channel}")
 
         def pause(seconds: float) -> None:
             try:
@@ -54,4 +56,4 @@ def hints(engine: sa.Engine, task_id: str, *, clock: Clock | None = None) -> Ite
             yield pause
         finally:
             with suppress(psycopg.OperationalError):
-                connection.execute(f"UNLISTEN {CHANNEL}")
+                connection.execute(f"UNLISTEN {channel}")

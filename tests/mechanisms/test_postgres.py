@@ -617,7 +617,7 @@ def test_tables_that_somebody_dropped_are_missed_in_one_line(store, engine, othe
     other.execute("DROP TABLE labkit_records, labkit_schema")
     with pytest.raises(StoreError) as raised:
         store.get(Task, "a")
-    assert one_line(raised, "the tables are not in this database: make them with create_schema or events.create_tables")
+    assert one_line(raised, "the tables are not in this database: make them with create_schema or create_tables")
     create_schema(engine)
     assert store.get(Task, "a") is None
 
