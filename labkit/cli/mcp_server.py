@@ -9,10 +9,9 @@ from typing import Any
 from labkit.repository import UsageError
 
 EXAMPLE = """\
-For example: labkit mcp --folder ~/states --as ada
-An editor or an assistant starts that itself, and speaks with it over stdio. For several agents at once, each with its
-token: labkit mcp --tokens ~/tokens --issue ada/agent-b, and then labkit mcp --folder ~/states --tokens ~/tokens
---http 8765
+For example: labkit mcp --folder ~/states --as ada: an editor or an assistant starts that itself, and speaks with it
+over stdio. For several agents at once, each with its token: labkit mcp --tokens ~/tokens --issue ada/agent-b, and then
+labkit mcp --folder ~/states --tokens ~/tokens --http 8765
 """
 
 

@@ -3,8 +3,9 @@
 A request that finds no server ends the whole client of `mcp`. So whoever wants to outlive servers makes another one.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import anyio
 import httpx2
@@ -19,9 +20,17 @@ TIMEOUT = httpx2.Timeout(30.0, read=300.0)
 
 def connect(url: str, token: str) -> Client:
     """A client that says who it is; `async with` it. Make another one for another connection."""
-    hooks = {"response": [_refuse_unknown]}
-    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT, event_hooks=hooks)
-    return Client(streamable_http_client(url, http_client=http))
+    return Client(_transport(url, token))
+
+
+@asynccontextmanager
+async def _transport(url: str, token: str) -> AsyncIterator[Any]:
+    headers, hooks = {"Authorization": f"Bearer {token}"}, {"response": [_refuse_unknown]}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=TIMEOUT, event_hooks=hooks) as http,
+        streamable_http_client(url, http_client=http) as streams,
+    ):
+        yield streams
 
 
 async def _refuse_unknown(response: httpx2.Response) -> None:
@@ -44,7 +53,7 @@ async def outlast(
         try:
             async with client() as connected:
                 ended.append(await work(connected))
-        except (Exception, ExceptionGroup) as error:  # noqa: BLE001 - a task group wraps what was raised in it
+        except Exception as error:  # noqa: BLE001 - a task group wraps what was raised in it
             _pass_on(error)
         if ended:
             return ended[0]

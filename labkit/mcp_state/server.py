@@ -15,12 +15,13 @@ from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
+from mcp import MCPError
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent
-from mcp_types import ListResourcesResult, PaginatedRequestParams, Resource
+from mcp_types import INTERNAL_ERROR, ListResourcesResult, PaginatedRequestParams, Resource
 from pydantic import Field
 
 from labkit.mcp_state import states
@@ -48,10 +49,8 @@ class StateServer(MCPServer):
         super().__init__("labkit-state", instructions=INSTRUCTIONS, log_level="WARNING", **options)
         self.resource(states.FORM, name="state", mime_type=JSON)(self.read_state)
         self.resource(states.ARTIFACT_FORM, name="artifact")(self.read_artifact)
-        for tool in (
-            self.save_state,
-            self.keep_artifact,
-        ):  # no schema of what they return, or clients check it: a second
+        for tool in (self.save_state, self.keep_artifact):
+            # with a schema of what it returns, a client would check that, and load jsonschema for a second
             self.add_tool(tool, structured_output=False)
 
     def who(self) -> str:
@@ -100,9 +99,12 @@ class StateServer(MCPServer):
         if ctx.method != "resources/list":
             return await call_next(ctx)
         cursor = PaginatedRequestParams.model_validate(ctx.params or {}).cursor or ""
-        with _told(ResourceError):
-            ask = partial(states.list_states, self._store, self.who(), after=cursor, limit=PAGE)
-            uris = await anyio.to_thread.run_sync(ask)
+        ask = partial(states.list_states, self._store, self.who(), after=cursor, limit=PAGE)
+        try:
+            with _told(ResourceError):
+                uris = await anyio.to_thread.run_sync(ask)
+        except ResourceError as refusal:
+            raise MCPError(INTERNAL_ERROR, str(refusal)) from None  # as MCPServer does it for a resource
         found = [Resource(uri=uri, name=uri.removeprefix("state://"), mime_type=JSON) for uri in uris]
         return ListResourcesResult(resources=found, next_cursor=uris[-1] if len(uris) == PAGE else None)
 

@@ -261,11 +261,20 @@ def test_what_ails_the_store_is_not_told_to_strangers():
     """It has addresses in it, perhaps a password."""
 
     class Broken(MemoryStateStore):
-        def save(self, _):
+        def save(self, *_, **__):
             raise StoreError("cannot connect to 10.0.0.7")
 
-    said = refused(Broken())
-    assert said == "the store failed: nobody knows what was saved, so read again before you save again"
+        get = list_ids = save
+
+    async def talk(client):
+        for ask in (client.list_resources(), client.read_resource(URI)):
+            with pytest.raises(MCPError) as error:
+                await ask
+            assert error.value.message == words
+
+    words = "the store failed: nobody knows what was saved, so read again before you save again"
+    assert refused(Broken()) == words
+    spoken(Broken(), talk)
 
 
 @pytest.mark.parametrize("owner", ["Ada", "", "a/b", "a b", "x" * 65])
