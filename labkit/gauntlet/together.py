@@ -28,6 +28,8 @@ ALL = sql.SQL("""
     datname = current_database() AND pid <> pg_backend_pid()
     AND application_name = current_setting('application_name')
 """)
+ORDERS = 100
+"""Orders that are run at most: an answer that sends many statements has thousands."""
 SEEN, FIRST, SECOND = "seen by", "the first worker", "the second worker"
 
 
@@ -37,9 +39,9 @@ def transactions(parts: Parts) -> Iterator[Report | RaceReport]:
     The work has a key, so that it acts once, whoever does it.
     """
     two = {who: partial(_execute_once, parts, who) for who in "AB"}
-    yield race(two, _one_acted, make_table, name="two workers")
+    yield race(two, _one_acted, make_table, limit=ORDERS, name="two workers")
     beside = {"A": partial(execute, parts), "B": _progress}
-    yield race(beside, _one_acted, _lossy_table, name="progress of another worker")
+    yield race(beside, _one_acted, _lossy_table, limit=ORDERS, name="progress of another worker")
     run = partial(execute, parts, connections_die)
     yield sweep(run, run, _acted_once, make_table, name="connections that die")
     seen = trial(partial(_finish_again, parts), _completed)
