@@ -76,6 +76,10 @@ class Agent:
             run = self.store.save(run.to(TaskState.RUNNING))
         return _Work(self, run).go_on()
 
+    def tell(self, run_id: str) -> None:
+        """Tell again how a run stands: for who was killed between the last save and telling it."""
+        _Work(self, self._get(run_id)).tell_saved()
+
     def resume_all(self) -> list[AgentRun]:
         """What a process does when it starts: resume every run that an earlier one left running."""
         return [self.resume(run.id) for run in paged(self.store.list_by_state, AgentRun, TaskState.RUNNING)]
@@ -105,14 +109,14 @@ class _Work:
 
     def go_on(self) -> AgentRun:
         try:
-            self._tell_saved()
+            self.tell_saved()
             while self.run.state is TaskState.RUNNING:
                 step, call = next(self.run.calls(), (None, None))
                 if call is None:
                     self._ask_model()
                 else:
                     self._use_tool(step, call["function"])
-                self._tell_saved()
+                self.tell_saved()
         except StoreError:
             raise  # nothing can be saved, or another worker has the run
         except Exception as error:
@@ -120,7 +124,7 @@ class _Work:
                 raise
             failed = self.run.to(TaskState.FAILED, error=f"{type(error).__name__}: {error}")
             self._save(failed, question=None)  # whatever it was, the run says it and can be resumed
-            self._tell(Status.ERROR, self.run.error)
+            self.tell_saved()
         return self.run
 
     def _tell(self, status: Status, message: str, tool: str = "", *, asks: bool = False, done: int = 0) -> None:
@@ -134,12 +138,14 @@ class _Work:
         except ValueError as error:  # a tool's says that nothing has happened, and is told to the model
             raise RuntimeError(f"progress could not be told: {error}") from error
 
-    def _tell_saved(self) -> None:
+    def tell_saved(self) -> None:
         """Tell how the run stands as it is saved: so it can be told again, by a process that finds it so."""
         run = self.run
         last = next(reversed(run.journal), "")
         if run.state is TaskState.COMPLETED:
             self._tell(Status.COMPLETED, run.result or "", done=1)
+        elif run.state is TaskState.FAILED:
+            self._tell(Status.ERROR, run.error or "")
         elif run.question:
             _, call = next(run.calls())
             self._tell(Status.TOOL_CALL, run.question, call["function"]["name"], asks=True)

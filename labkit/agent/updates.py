@@ -1,5 +1,6 @@
 """Progress updates: what an agent run tells those who watch it."""
 
+import hashlib
 from enum import StrEnum
 from typing import Self
 
@@ -43,7 +44,8 @@ class ProgressUpdate(BaseModel):
     @property
     def key(self) -> str:
         """The same when a run that goes on after a crash tells this again, and other than all else that it tells."""
-        return f"{self.step} {self.status} {self.asks} {self.message if self.status is Status.ERROR else ''}"
+        said = self.message if self.status is Status.ERROR else ""
+        return f"{self.step} {self.status} {self.asks} {hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
     @classmethod
     def cut(cls, message: str, **fields: object) -> Self:

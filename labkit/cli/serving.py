@@ -2,12 +2,16 @@
 
 import argparse
 import importlib.util
+import os
 import secrets
 import time
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from labkit.repository import UsageError
+from labkit.task import TaskState
 
 PAUSE = 1.5
 """Seconds for which each tool of the story takes, so that somebody can watch."""
@@ -16,6 +20,7 @@ PAUSE = 1.5
 def serve(arguments: argparse.Namespace) -> int:
     """Start a run, or go on with it, and serve its page until Control-C."""
     from labkit import database  # noqa: PLC0415 - `labkit --help` must not wait for the driver
+    from labkit.agent.run import AgentRun  # noqa: PLC0415
     from labkit.clock import SystemClock  # noqa: PLC0415
     from labkit.postgres import PostgresStateStore  # noqa: PLC0415
     from labkit.progress import create_tables, followed  # noqa: PLC0415
@@ -26,18 +31,19 @@ def serve(arguments: argparse.Namespace) -> int:
     make = _given(arguments.file) if arguments.file else _story
     engine, clock = database.engine(), SystemClock()
     create_tables(engine)
-    agent = make(PostgresStateStore(engine, clock), clock)
-    followed_agent = followed(agent, engine)
+    store = PostgresStateStore(engine, clock)
+    agent = followed(_made(make, arguments.file, store, clock), engine)
     try:
-        followed_agent.start(arguments.goal, arguments.run_id)
+        agent.start(arguments.goal, arguments.run_id)
     except AlreadyExistsError:
-        print(f"Going on with the run {arguments.run_id}")
+        print(_known(store.get(AgentRun, arguments.run_id)))
     try:
         with serving(database.url(), _secret(database.home()), arguments.port or 0) as server:
             print(f"Open {server.page(arguments.run_id)}\nControl-C stops it.", flush=True)
-            with working(followed_agent, engine):
+            with working(agent, engine, {arguments.run_id}):
                 while True:
-                    time.sleep(3600)
+                    time.sleep(1)
+                    server.start()  # if it was killed
     except ServerError as error:
         raise UsageError(str(error)) from None
 
@@ -49,14 +55,33 @@ def _given(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location("labkit_served", path)
     if spec is None:
         raise UsageError(f"{path} is no Python file: its name ends in .py")
-    module = importlib.util.module_from_spec(spec)
     try:
+        module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, "agent", None)):
         raise UsageError(f"{path} has no function agent(store, clock) that returns an Agent")
     return module.agent
+
+
+def _made(make: Any, path: Path | None, store: Any, clock: Any) -> Any:
+    """The agent that this function makes."""
+    from labkit.agent import Agent  # noqa: PLC0415 - as above
+
+    try:
+        agent = make(store, clock)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"agent(store, clock) of {path}: {type(error).__name__}: {error}") from error
+    if not isinstance(agent, Agent):
+        raise UsageError(f"agent(store, clock) of {path} returned {type(agent).__name__}; expected an Agent")
+    return agent
+
+
+def _known(run: Any) -> str:
+    if run.state in {TaskState.COMPLETED, TaskState.FAILED}:
+        return f"The run {run.id} has {run.state}: its page shows how. For another one: --run NAME"
+    return f"Going on with the run {run.id}"
 
 
 def _story(store: Any, clock: Any) -> Any:
@@ -83,8 +108,12 @@ def _story(store: Any, clock: Any) -> Any:
 def _secret(home: Path) -> str:
     """The same at each start, so that an address that was given to somebody stays right."""
     path = home / "web-secret"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        path.touch(0o600)
-        path.write_text(secrets.token_hex(), encoding="utf-8")
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            beside = home / "web-secret.new"  # whole, or not there: a start may be killed at any point
+            beside.unlink(missing_ok=True)
+            beside.touch(0o600)
+            beside.write_text(secrets.token_hex(), encoding="utf-8")
+            os.replace(beside, path)
     return path.read_text("utf-8")

@@ -15,6 +15,7 @@ from labkit.clock import Clock
 from labkit.postgres import in_transaction
 from labkit.progress.commands import Command, apply_commands
 from labkit.progress.telling import hint, publish
+from labkit.store import VersionConflictError
 
 KINDS = "cancel", "confirm", "priority"
 CANCELLED = """
@@ -60,7 +61,10 @@ def _nothing(_: sa.Connection, __: Command) -> None:
 
 
 def _confirmed(agent: Agent, engine: sa.Engine, run: AgentRun) -> bool:
-    """Whether a human has answered what this run asks; then the answer is saved in the run, and the command marked."""
+    """Whether a human has answered what this run asks; then the answer is saved in the run, and the command marked.
+
+    VersionConflictError, and no command is marked, if the run has gone on: they may be about what it asks now.
+    """
     answers: list[bool] = []
 
     def confirm(_: sa.Connection, said: Command) -> None:
@@ -70,7 +74,10 @@ def _confirmed(agent: Agent, engine: sa.Engine, run: AgentRun) -> bool:
 
     def work(conn: sa.Connection) -> None:
         answers.clear()
-        apply_commands(conn, run.id, {"confirm": confirm}, clock=agent.clock)
+        found = apply_commands(conn, run.id, {"confirm": confirm}, clock=agent.clock)
+        stored = agent.store.get(AgentRun, run.id)
+        if found and (stored is None or stored.version != run.version):
+            raise VersionConflictError(f"another worker has gone on with the run {run.id}: read it again")
         if answers:
             agent.answer(run.id, approved=answers[0])
 

@@ -36,11 +36,17 @@ def command(
 ) -> bool:
     """Save a command in the caller's transaction; True the first time, False if it is there already.
 
-    Acknowledge it when that is committed, and not before. KeyReusedError if the id came with another content.
+    Acknowledge it when that is committed, and not before. KeyReusedError if the id came with another content;
+    ValueError if it does not say what to do, or is no text of PostgreSQL's.
     """
     if not (run and command_id):
         raise ValueError("a command has a run and an id")
-    text = json.dumps(dict(what), sort_keys=True, allow_nan=False)
+    wanted = dict(what)
+    if not isinstance(wanted.get("do"), str):
+        raise ValueError("a command says what to do: {'do': 'cancel'}")  # noqa: TRY004 - as all refusals
+    text = json.dumps(wanted, sort_keys=True, allow_nan=False)
+    if "\0" in f"{run}{command_id}" or "\\u0000" in text.replace("\\\\", ""):
+        raise ValueError("a command has no NUL in it: PostgreSQL cannot keep it")
     values = {"run": run, "id": command_id, "what": text, "now": clock and clock.now()}
     if within(conn).exec_driver_sql(SAVE, values).rowcount == 1:
         return True
@@ -56,7 +62,7 @@ def apply_commands(
     *,
     clock: Clock | None = None,
 ) -> list[Command]:
-    """Do `effects[what to do](conn, command)` for each command that waits, in order; those that were done now.
+    """Do `effects[what to do](conn, command)` for each command that waits, as they came; those that were done now.
 
     Effect and mark are both in the caller's transaction: once, after any crash. What an effect does outside may be
     done again, and must be no more than once then. A command that `effects` does not have waits on. Of two that apply

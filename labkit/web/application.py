@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -39,7 +40,7 @@ class Streams:
     ) -> None:
         """See `application`."""
         self.engine, self.secret, self.origins = engine, secret, frozenset(origins)
-        self.limit, self.heartbeat, self.open = limit, heartbeat, 0
+        self.limit, self.heartbeat, self.poll, self.open = limit, heartbeat, poll, 0
         self.watch = Watch(engine, poll)
 
     @asynccontextmanager
@@ -61,37 +62,53 @@ class Streams:
         seen = seen if seen is not None else request.query_params.get("after", "0")
         if not self.allows(request, Right.LOOK):
             return refusal(403, "this token is for another run, or for none")
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         if self.open >= self.limit:
             return refusal(503, "too many are watching: come back later", wait=5)
+        self.open += 1
+        answer = None
+        try:
+            answer = await self._answer(run, seen)
+        finally:
+            if not isinstance(answer, Patient):
+                self._ended()
+        return answer
+
+    def _ended(self) -> None:
+        self.open -= 1
+
+    async def _answer(self, run: str, seen: str) -> Response:
         try:
             last = _number(seen)
             first = await asyncio.to_thread(updates_after, self.engine, run, last)
+        except ValidationError:
+            return refusal(503, "this run has told what this version of labkit does not know", wait=5)
         except ValueError as error:
             return refusal(400, f"{error}")
         except StoreError:
             return refusal(503, "the database does not answer: come back later", wait=1)
         if first == ([], True):
             return Response(status_code=204)  # a browser takes it as "do not come back"
-        return Patient(self._frames(run, last, first), 2 * self.heartbeat)
+        return Patient(self._frames(run, last, first), 2 * self.heartbeat, self._ended)
 
     async def _frames(self, run: str, last: int, first: tuple[list[Any], bool]) -> AsyncIterator[str]:
-        self.open += 1
-        try:
-            found, at_end = first
-            yield "retry: 1000\n\n"
-            while True:
-                if found:
-                    yield "".join(frame(number, update) for number, update in found)
-                    last = found[-1][0]
-                if at_end:
-                    return
-                if not found and not await self.watch.more(run, last, self.heartbeat):
-                    yield ALIVE
-                found = []
-                with suppress(StoreError):  # it may be back before anybody notices
-                    found, at_end = await asyncio.to_thread(updates_after, self.engine, run, last)
-        finally:
-            self.open -= 1
+        found, at_end = first
+        yield "retry: 1000\n\n"
+        while True:
+            if found:
+                yield "".join(frame(number, update) for number, update in found)
+                last = found[-1][0]
+            if at_end:
+                return
+            if not found:
+                await self.watch.more(run, last, self.heartbeat)
+            found = []
+            with suppress(StoreError):  # it may be back before anybody notices
+                found, at_end = await asyncio.to_thread(updates_after, self.engine, run, last)
+            if not found and not at_end:
+                yield ALIVE
+                await asyncio.sleep(self.poll)  # also if there was news, and nothing can be read
 
     async def commands(self, socket: WebSocket) -> None:
         """Save what the user wants, then acknowledge it, one after the other."""

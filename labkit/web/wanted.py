@@ -18,7 +18,7 @@ class Wanted(BaseModel):
     """A command as the browser sends it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    id: str = Field(min_length=1, max_length=100)
+    id: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
     do: Literal["cancel", "confirm", "priority"]
     step: int | None = None
     approved: bool | None = None

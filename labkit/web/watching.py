@@ -7,7 +7,6 @@ from contextlib import suppress
 import sqlalchemy as sa
 
 from labkit.postgres import in_autocommit, in_plain_words
-from labkit.store import StoreError
 
 LASTS = "SELECT run, last FROM labkit_streams WHERE run = ANY(%s)"
 
@@ -28,7 +27,7 @@ class Watch:
             await asyncio.sleep(self._poll)
             if not self._watched:
                 continue
-            with suppress(StoreError):
+            with suppress(Exception):  # whatever it was: nobody else looks
                 found = await asyncio.to_thread(self._look, [*self._watched])
                 async with self._news:
                     self._lasts = found

@@ -34,7 +34,8 @@ from labkit.progress import (
     stream,
     updates_after,
 )
-from labkit.store import StoreError
+from labkit.progress.agents import _confirmed
+from labkit.store import StoreError, VersionConflictError
 from labkit.world import WorldClock, current
 
 CANCEL = {"do": "cancel"}
@@ -222,7 +223,7 @@ def test_a_command_is_new_once(engine):
     assert say(engine, "c3", {"do": "confirm", "step": 1}) is not say(engine, "c3", {"step": 1, "do": "confirm"})
 
 
-@pytest.mark.parametrize("what", [{"do": "priority"}, {"do": "cancel", "odd": None}, {}])
+@pytest.mark.parametrize("what", [{"do": "priority"}, {"do": "cancel", "odd": None}])
 def test_an_id_means_one_command(engine, what):
     """Another content under it is an error, and changes nothing."""
     say(engine)
@@ -231,7 +232,7 @@ def test_an_id_means_one_command(engine, what):
     assert not say(engine)
 
 
-@pytest.mark.parametrize("what", [{"do": float("nan")}, {"do": {1}}, 7, None])
+@pytest.mark.parametrize("what", [{"do": float("nan")}, {"do": {1}}, 7, None, {}, {"do": ["cancel"]}, {"do": "a\0b"}])
 def test_what_is_no_command_is_refused(engine, what):
     """Before anything is saved."""
     with pytest.raises((ValueError, TypeError)):
@@ -378,6 +379,52 @@ def test_a_confirmation_answers_the_question_of_its_step(agent, engine, approved
     assert len(current().ledger) == approved
     with engine.connect() as conn:
         assert conn.exec_driver_sql("SELECT count(*) FROM labkit_commands WHERE applied_at IS NULL").scalar() == 0
+
+
+def test_a_slow_worker_answers_no_question_that_it_has_not_read(agent, engine):
+    """Whoever still holds the first question neither answers the second by it nor takes the answer to it away."""
+    asking = agent(approve=frozenset(Risk))
+    slow = asking.resume("a")
+    say(engine, "2", {"do": "confirm", "step": 2, "approved": True})
+    asking.answer("a", approved=True)  # a worker that is killed before it can mark the command
+    second = asking.resume("a")
+    for _ in range(2):
+        with pytest.raises(VersionConflictError):
+            _confirmed(asking, engine, slow)
+        assert asking.store.get(type(second), "a").question == second.question
+        say(engine, "4", {"do": "confirm", "step": 4, "approved": True})
+    assert resume(asking, engine, "a").state is TaskState.COMPLETED
+
+
+@pytest.mark.parametrize("text", ["a" * 3900, "".join(map(chr, range(0x4E00, 0x4E00 + 3000))), "no text: \0"])
+def test_whatever_an_error_says_it_can_be_told(agent, engine, text):
+    """Its update has a key of few characters, however long the text is, and whatever is in it."""
+
+    def fail(*_):
+        raise RuntimeError(text)
+
+    made = agent()
+    failing = replace(made, tools=[replace(tool, use=fail) for tool in made.tools])
+    assert resume(failing, engine, "a").state is TaskState.FAILED
+    assert updates_after(engine, "a")[0][-1][1].status is Status.ERROR
+
+
+def test_an_end_that_was_saved_and_not_told_can_be_told(agent, engine):
+    """By whoever comes after the one that was killed in between; told again, it is not told twice."""
+    made = agent()
+
+    def until_the_end(each):
+        if each.ends:
+            raise KeyboardInterrupt
+        made.progress(each)
+
+    say(engine)
+    killed = replace(made, progress=until_the_end)
+    with pytest.raises(KeyboardInterrupt):
+        killed.resume("a")
+    for _ in range(2):
+        made.tell("a")
+    assert [each.status for _, each in updates_after(engine, "a")[0]] == ["error"]
 
 
 def test_a_cancel_that_comes_too_late_changes_nothing(agent, engine):

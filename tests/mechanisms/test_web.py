@@ -1,5 +1,6 @@
 """The web application on a real server: who may see what, that nothing is lost, and what is refused."""
 
+import asyncio
 import json
 import os
 import signal
@@ -22,11 +23,14 @@ from labkit.agent import Agent
 from labkit.agent.run import AgentRun
 from labkit.agent.tools import Risk
 from labkit.cli import main
+from labkit.cli.serving import _secret
 from labkit.clock import EPOCH
 from labkit.course import stories
 from labkit.postgres import PostgresStateStore, in_transaction
-from labkit.progress import ProgressUpdate, command, create_tables, followed, publish
+from labkit.progress import ProgressUpdate, command, create_tables, followed, publish, updates_after
+from labkit.store import StoreError
 from labkit.web import Right, may, serving, token_for
+from labkit.web.application import ALIVE, Streams
 from labkit.web.working import work
 from labkit.world import WorldClock, current
 
@@ -187,6 +191,47 @@ def test_more_streams_than_the_limit_are_refused(engine, database_url):
         assert "id: 1\n" in answer.text
 
 
+def test_many_at_once_are_no_more_than_the_limit(engine, database_url):
+    """A place is taken before anything is waited for; HEAD takes none."""
+    tell(engine)
+    with serving(database_url, SECRET, limit=3, **QUICK) as server:
+        for _ in range(5):
+            assert httpx.head(updates_url(server)).status_code == 200
+        found = []
+
+        def watch():
+            with httpx.stream("GET", updates_url(server), timeout=20) as answer:
+                found.append(answer.status_code)
+                next(answer.iter_lines(), None)
+                while len(found) < 12:
+                    time.sleep(0.02)
+
+        threads = [threading.Thread(target=watch) for _ in range(12)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(30)
+    assert sorted(found) == [200] * 3 + [503] * 9
+
+
+def test_news_that_cannot_be_read_costs_few_looks(engine):
+    """A number is noted whose row is not there: the stream waits between two looks, and says that it lives."""
+    looks = []
+
+    async def few():
+        streams = Streams(engine, SECRET, (), 10, 5.0, 0.05)
+        streams.watch._lasts = {"a": 1}
+        frames = streams._frames("a", 0, ([], False))
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            looks.append(await anext(frames))
+        await frames.aclose()
+
+    asyncio.run(few())
+    assert set(looks) == {"retry: 1000\n\n", ALIVE}
+    assert len(looks) < 15
+
+
 # access
 
 
@@ -264,7 +309,7 @@ def test_a_command_is_saved_before_it_is_acknowledged_and_once(server, engine):
         "", "{", "[]", "7", {}, {"id": "c1"}, {"id": "c1", "do": "reboot"}, {"id": "", "do": "cancel"},
         {"id": "c1", "do": "confirm"}, {"id": "c1", "do": "confirm", "step": 1, "approved": "yes"},
         {"id": "c1", "do": "cancel", "odd": 1}, {"id": "x" * 200, "do": "cancel"}, {"id": 7, "do": "cancel"},
-        {"id": "c1", "do": "priority", "priority": 10**9},
+        {"id": "c1", "do": "priority", "priority": 10**9}, {"id": "c\0", "do": "cancel"},
     ],
 )  # fmt: skip
 def test_what_is_no_command_is_refused_and_the_line_stays(server, engine, wanted):
@@ -345,6 +390,108 @@ def test_a_worker_goes_on_with_what_can_go_on(engine):
     assert [store.get(AgentRun, run).state for run in ("a", "b")] == ["completed", "failed"]
     assert work(telling, engine) == 0
     attach(before)
+
+
+@pytest.fixture
+def workers(engine):
+    """Makes an agent over the database, of which no step needs a human."""
+    before = current()
+    attach(World())
+
+    def make(**options):
+        llm.use(stories.DISK.turns)
+        clock = WorldClock()
+        store = PostgresStateStore(engine, clock)
+        agent = Agent(llm.client(clock, scripted=True), stories.DISK.tools, store, clock)
+        return followed(replace(agent, **options), engine)
+
+    yield make
+    attach(before)
+
+
+def test_two_workers_do_not_work_on_one_run(workers, engine):
+    """While one is at it, the other leaves it alone."""
+    others = []
+
+    def slow(*_):
+        others.append(work(agent, engine))
+        return "the disk is 95% full"
+
+    agent = workers()
+    agent = replace(agent, tools=[replace(tool, use=slow) for tool in agent.tools])
+    agent.start(stories.DISK.goal, "a")
+    work(agent, engine)
+    assert others[0] == 1  # it was there to be worked on
+    assert agent.store.get(AgentRun, "a").state == "completed"
+    assert len(agent.store.get(AgentRun, "a").replies()) == len(stories.DISK.turns)
+
+
+def test_a_worker_takes_no_run_but_those_that_it_is_given(workers, engine):
+    """Others may belong to other agents."""
+    agent = workers()
+    for run in ("mine", "theirs"):
+        agent.start(stories.DISK.goal, run)
+    assert work(agent, engine, {"mine"}) == 1
+    assert [agent.store.get(AgentRun, run).state for run in ("mine", "theirs")] == ["completed", "pending"]
+
+
+@pytest.mark.parametrize("error", [StoreError("its own store"), MemoryError()])
+def test_a_run_that_cannot_go_on_stops_no_other(workers, engine, error):
+    """Whatever comes out of it, and whatever priority its command has."""
+
+    def broken(each):
+        if each.task == "a":
+            raise error
+
+    agent = workers(progress=broken)
+    for run in ("a", "b"):
+        agent.start(stories.DISK.goal, run)
+        what = {"do": "priority", "priority": "high"}
+        in_transaction(engine, lambda conn, it=run, what=what: command(conn, it, "p", what))
+    work(agent, engine)
+    assert agent.store.get(AgentRun, "b").state == "completed"
+
+
+def test_a_failure_that_was_not_told_is_told_by_the_worker(workers, engine):
+    """Then it is left alone."""
+    told = workers()
+    agent = replace(told, progress=None)
+    agent.start(stories.DISK.goal, "a")
+    tell(engine, "a")
+    agent.store.save(agent.store.get(AgentRun, "a").to("failed", error="it broke"))
+    assert [work(told, engine) for _ in range(2)] == [1, 0]
+    assert updates_after(engine, "a")[1]
+
+
+def test_the_secret_of_serve_is_one_for_all_that_start_at_once(tmp_path):
+    """And it is there whole, or not at all."""
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(_secret(tmp_path))) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert len(found) == 8
+    assert len({*found, (tmp_path / "web-secret").read_text()}) == 1
+    assert (tmp_path / "web-secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("raise SystemExit", "cannot be loaded: SystemExit"), ("agent = 7", "has no function agent(store, clock)"),
+        ("def agent(store): pass", "TypeError"), ("def agent(store, clock): pass", "NoneType; expected an Agent"),
+        ("def agent(store, clock): raise KeyError(1)", "KeyError: 1"),
+    ],
+)  # fmt: skip
+def test_an_agent_of_ones_own_that_is_none_is_told_in_one_line(text, complaint, tmp_path, capsys):
+    """Status 2, no traceback."""
+    path = tmp_path / "own.py"
+    path.write_text(f"{text}\n")
+    assert main(["serve", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.timeout(120)
