@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -465,15 +466,12 @@ def test_a_failure_that_was_not_told_is_told_by_the_worker(workers, engine):
 
 def test_the_secret_of_serve_is_one_for_all_that_start_at_once(tmp_path):
     """And it is there whole, or not at all."""
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(_secret(tmp_path))) for _ in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(30)
-    assert len(found) == 8
-    assert len({*found, (tmp_path / "web-secret").read_text()}) == 1
-    assert (tmp_path / "web-secret").stat().st_mode & 0o777 == 0o600
+    for home in (tmp_path / f"{n}" for n in range(10)):
+        at_once = threading.Barrier(8)
+        with ThreadPoolExecutor(8) as threads:
+            found = [*threads.map(lambda _, home=home, at=at_once: (at.wait(10), _secret(home))[1], range(8))]
+        assert {*found} == {(home / "web-secret").read_text()}
+        assert (home / "web-secret").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
