@@ -10,8 +10,8 @@ going_on.py   the agent's side: go on where another has stopped
 connecting.py the same over HTTP, by a server that may be away
 serving.py    the process: stdio, or HTTP on this machine
 
-Nothing here is locked while an agent thinks. Two that do the same step act once, as its key is the same, and one save
-of the two is refused.
+Nothing here is locked while an agent thinks. Two that do the same step act once, as both make its key of the key that
+the server gives the state, and one save of the two is refused.
 """
 
 from mcp.client.subscriptions import SubscriptionLost

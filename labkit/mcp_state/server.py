@@ -1,7 +1,7 @@
 """The MCP server: states are resources that are read, and two tools save. Who asks is never an argument.
 
 resources/list                  what is theirs, a page at a time
-state://agents/…/tasks/…        the state, with its version
+state://agents/…/tasks/…        the state, with its version, and the key of which those of its steps are made
 …/artifacts/…                   a large result that the state names
 save_state, keep_artifact       refuse in one line that the client sees
 subscriptions/listen            a hint that a state was saved: not kept, not repeated
@@ -30,7 +30,8 @@ from labkit.store import NotFoundError, StateStore, StoreError, VersionConflictE
 PAGE = 100
 INSTRUCTIONS = (
     "Read a state, do the next step of its plan, and save it with the version that you read. If that is refused as "
-    "stale, another agent was first: read again. A notification is a hint; the resource is the truth."
+    "stale, another agent was first: read again. Give a tool that takes an idempotency key one that is made of the "
+    "state's `key` and the step, by the same rule in each agent. A notification is a hint; the resource is the truth."
 )
 SAYS = (NotFoundError, VersionConflictError, ValueError)
 """What is told as it is. What else a store raises is about the server, and not for strangers."""
@@ -63,7 +64,7 @@ class StateServer(MCPServer):
         return token.subject
 
     def read_state(self, agent_id: str, task_id: str) -> dict[str, Any]:
-        """The state of a task: goal, plan, known_facts, artifacts by id, state, and its version."""
+        """The state of a task: goal, plan, known_facts, artifacts by id, state, its version, and its key."""
         uri = states.FORM.format(agent_id=agent_id, task_id=task_id)
         with _told(ResourceError):
             return states.shown(uri, states.read_state(self._store, self.who(), uri))
@@ -79,7 +80,8 @@ class StateServer(MCPServer):
 
         `state` is the whole of it: {"goal": text, "plan": [step, …], "known_facts": [{"key", "value", "source"}, …],
         "open_questions": [text, …], "artifacts": [what keep_artifact returned, …], "state": "pending", "running",
-        "completed" or "failed"}. Only the goal must be there; keys of your own are kept.
+        "completed" or "failed"}. Only the goal must be there; fields of your own are kept, but not
+        those that the server makes: id, version, key.
         """
         with _told(ToolError):
             save = partial(states.save_state, self._store, self.who(), uri, version, state)

@@ -3,6 +3,7 @@
 A record's id is owner/agent/task, and the owner comes from who asks. So nobody can name what is somebody else's.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,8 +21,8 @@ FORM = "state://agents/{agent_id}/tasks/{task_id}"
 ARTIFACT_FORM = f"{FORM}/artifacts/{{artifact_id}}"
 LARGEST, LARGEST_ARTIFACT = 100_000, 1_000_000
 """Characters of a state, as JSON, and of an artifact's content."""
-OURS = {"id", "version", "updated_at"}
-"""What a state that was read has beside its document. A version is saved over, never written."""
+OURS = {"id", "version", "updated_at", "key"}
+"""What a state that was read has beside its document, and no client can set. A version is saved over, never written."""
 
 
 class SharedState(AgentState):
@@ -31,6 +32,9 @@ class SharedState(AgentState):
     arrows: ClassVar = {
         state: next_ones | {state} if next_ones else next_ones for state, next_ones in LEGAL_TRANSITIONS.items()
     }
+
+    key: str = ""
+    """What its steps' keys are made of: shown to whoever reads it, stored nowhere."""
 
 
 def read_state(store: StateStore, who: str, uri: str) -> SharedState:
@@ -87,8 +91,12 @@ def read_artifact(store: StateStore, who: str, uri: str, name: str) -> str:
 
 
 def shown(uri: str, state: SharedState) -> dict[str, Any]:
-    """The state as whoever reads it sees it: plain data, its version with it."""
-    return {**state.document(), "id": uri, "version": state.version}
+    """The state as whoever reads it sees it: plain data, with its version and its key.
+
+    Two owners can have one URI each, but no two states have one key: it is a digest of the whole record's id.
+    """
+    key = hashlib.sha256(state.id.encode()).hexdigest()[:16]
+    return {**state.document(), "id": uri, "version": state.version, "key": key}
 
 
 def _id(who: str, uri: str) -> str:

@@ -26,6 +26,7 @@ from labkit.mcp_state import (
     save,
     save_state,
 )
+from labkit.mcp_state.going_on import one_step
 from labkit.mcp_state.states import LARGEST, LARGEST_ARTIFACT
 from labkit.mcp_state.tokens import TokenFile, issue
 from labkit.memory import MemoryStateStore
@@ -401,6 +402,36 @@ def test_a_server_that_is_not_there_is_said():
     nobody = partial(Client, "http://127.0.0.1:9/mcp")  # the port of "discard"
     with pytest.raises(ConnectionError, match="no server was there at 2 attempts"):
         asyncio.run(outlast(nobody, lambda client: go_on(client, URI, STEPS), attempts=2, delay=0.01))
+
+
+def test_the_steps_of_two_owners_have_different_keys(store):
+    """Although URI, plan and steps are the same; both agents of one owner make the same ones, each time."""
+
+    def keys(owner, version):
+        save_state(store, owner, URI, version, NEW)
+        used = []
+        steps = dict.fromkeys(STEPS, lambda key: used.append(key) or "done")
+        spoken(store, lambda client: go_on(client, URI, steps), owner)
+        return used
+
+    adas, bobs = keys(WHO, 1), keys("bob", 0)
+    assert len({*adas, *bobs}) == 4
+    assert '["1727480af9c1a7e1", "charge"]' in adas
+
+
+def test_no_client_sets_the_key_of_a_state(store):
+    """It is not stored, whatever is saved; and a state that was never read from a server has none."""
+    save_state(store, WHO, URI, 1, NEW | {"key": "bob's"})
+    save_state(store, WHO, OTHER, 0, {"goal": "none", "key": 7})
+    assert "key" not in read_state(store, WHO, URI).document()
+
+    async def talk(client):
+        return [(await read(client, uri)).key for uri in (URI, OTHER)]
+
+    ours, others = spoken(store, talk)
+    assert len({ours, others, "bob's"}) == 3
+    with pytest.raises(ValueError, match="the state has no key"):
+        asyncio.run(one_step(read_state(store, WHO, URI), STEPS))
 
 
 # killed at every point, and in every order
