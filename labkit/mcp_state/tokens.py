@@ -11,22 +11,32 @@ import os
 import secrets
 from pathlib import Path
 
+from filelock import FileLock
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 
 from labkit.files import write_atomically
 from labkit.mcp_state.states import NAME
 
+PATIENCE = 10
+"""Seconds that `issue` waits for others who do the same."""
+
 
 def issue(path: Path, owner: str, agent: str) -> str:
-    """A new token, whose digest is added to the file; nobody can read it from there. ValueError for other names."""
+    """A new token, whose digest is added to the file; nobody can read it from there. ValueError for other names.
+
+    Under a lock: of those who read the file, add a line and write it at once, one would lose the other's.
+    """
     for name in (owner, agent):
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name: 1 to 64 of a-z, 0-9, - and _")
     token = secrets.token_urlsafe(32)
-    known = path.read_bytes() if path.exists() else b""
-    write_atomically(path, known + f"{_digest(token)} {owner} {agent}\n".encode())
-    os.chmod(path, 0o600)
+    with FileLock(path.with_name(f".{path.name}.lock"), timeout=PATIENCE):
+        known = path.read_bytes() if path.exists() else b""
+        if known and not known.endswith(b"\n"):
+            known += b"\n"  # an editor has left it out, and two lines would be one
+        write_atomically(path, known + f"{_digest(token)} {owner} {agent}\n".encode())
+        os.chmod(path, 0o600)
     return token
 
 

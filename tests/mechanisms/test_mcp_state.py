@@ -3,6 +3,8 @@
 import asyncio
 import json
 import string
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import anyio
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from mcp import Client, MCPError
 from shared_states import NEW, STEPS, URI, WHO
 
+from labkit.files import write_atomically
 from labkit.mcp_state import (
     StateServer,
     changed,
@@ -25,6 +28,7 @@ from labkit.mcp_state import (
     read_state,
     save,
     save_state,
+    tokens,
 )
 from labkit.mcp_state.going_on import one_step
 from labkit.mcp_state.states import LARGEST, LARGEST_ARTIFACT
@@ -354,6 +358,30 @@ def test_a_token_says_whose_states_and_is_not_in_the_file(tmp_path):
     assert whose("") is whose("ü\udcff") is None
     path.write_text("nonsense\n\nabc\n")
     assert whose(second) is None
+
+
+def test_of_tokens_that_are_issued_at_once_none_is_lost(tmp_path, monkeypatch):
+    """Whoever is between reading and writing is waited for."""
+
+    def slowly(*what):
+        time.sleep(0.05)
+        write_atomically(*what)
+
+    monkeypatch.setattr(tokens, "write_atomically", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        issued = [*pool.map(partial(issue, tmp_path / "tokens", "ada"), "abcd", timeout=SECONDS)]
+    verify = TokenFile(tmp_path / "tokens").verify_token
+    assert [asyncio.run(verify(token)).client_id for token in issued] == [*"abcd"]
+
+
+def test_a_line_without_its_end_is_not_glued_to_the_next(tmp_path):
+    """Some editors leave the newline out."""
+    path = tmp_path / "tokens"
+    first = issue(path, "ada", "a")
+    path.write_text(path.read_text().rstrip("\n"))
+    second = issue(path, "ada", "b")
+    found = [asyncio.run(TokenFile(path).verify_token(token)) for token in (first, second)]
+    assert [access and access.client_id for access in found] == ["a", "b"]
 
 
 # go on
