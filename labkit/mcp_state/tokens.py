@@ -49,8 +49,12 @@ class TokenFile:
         path.read_bytes()
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Whose it is; None if it is nobody's."""
-        for line in self._path.read_text("utf-8").splitlines():
+        """Whose it is; None if it is nobody's, as everyone's is while the file cannot be read."""
+        try:
+            lines = self._path.read_text("utf-8", errors="replace").splitlines()
+        except OSError:
+            return None
+        for line in lines:
             digest, owner, agent = [*line.split(), "", "", ""][:3]
             if secrets.compare_digest(digest.encode(), _digest(token).encode()) and NAME.fullmatch(owner):
                 return AccessToken(token=token, client_id=agent, subject=owner, scopes=[])

@@ -360,6 +360,22 @@ def test_a_token_says_whose_states_and_is_not_in_the_file(tmp_path):
     assert whose(second) is None
 
 
+def test_without_a_file_that_can_be_read_nobody_is_known(tmp_path):
+    """It is gone, another thing, or not UTF-8; a bad line does not take the others with it, and all is well after."""
+    path = tmp_path / "tokens"
+    token = issue(path, "ada", "a")
+    whole, verify = path.read_bytes(), TokenFile(path).verify_token
+    path.unlink()
+    assert asyncio.run(verify(token)) is None
+    path.mkdir()
+    assert asyncio.run(verify(token)) is None
+    path.rmdir()
+    path.write_bytes(whole.decode().encode("utf-16"))
+    assert asyncio.run(verify(token)) is None
+    path.write_bytes(b"\xff\xfe \xff\n" + whole)
+    assert asyncio.run(verify(token)).subject == "ada"
+
+
 def test_of_tokens_that_are_issued_at_once_none_is_lost(tmp_path, monkeypatch):
     """Whoever is between reading and writing is waited for."""
 

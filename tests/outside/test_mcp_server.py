@@ -178,6 +178,17 @@ def test_over_http_nobody_comes_without_a_token_of_this_server(server, tokens):
     assert run(outlast(partial(connect, server.address, tokens["ada/a"]), begin)) == "1"
 
 
+@pytest.mark.parametrize("spoilt", [None, b"\xff\xfe\n"])
+def test_over_http_without_its_file_of_tokens_the_server_refuses_and_goes_on(server, tokens, tmp_path, spoilt):
+    """401, as for any token that it does not know; and once the file is there again, its tokens are known."""
+    path, headers = tmp_path / "tokens", {"Authorization": f"Bearer {tokens['ada/a']}"}
+    whole = path.read_bytes()
+    path.unlink() if spoilt is None else path.write_bytes(spoilt)
+    assert httpx.post(server.address, json={}, headers=headers).status_code == 401
+    path.write_bytes(whole)
+    assert httpx.post(server.address, json={}, headers=headers).status_code != 401
+
+
 def test_over_http_bad_input_is_refused_and_the_server_goes_on(server, tokens):
     """Too large, no JSON, from a page elsewhere, by another name of this machine."""
     headers = {"Authorization": f"Bearer {tokens['ada/a']}", "Accept": "application/json, text/event-stream"}
