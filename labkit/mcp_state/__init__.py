@@ -4,7 +4,8 @@
                                              → another was first: refused as stale → read again
 
 states.py     what is stored, whose it is, and the version check: on any state store
-server.py     the same by MCP (modelcontextprotocol.io): resources, two tools, hints
+server.py     the same by MCP (modelcontextprotocol.io): resources, two tools
+hints.py      that a state was saved: for who listens now
 tokens.py     who asks over HTTP
 going_on.py   the agent's side: go on where another has stopped
 connecting.py the same over HTTP, by a server that may be away

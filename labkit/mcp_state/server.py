@@ -20,11 +20,11 @@ from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
-from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent
 from mcp_types import INTERNAL_ERROR, ListResourcesResult, PaginatedRequestParams, Resource
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from labkit.mcp_state import states
+from labkit.mcp_state.hints import Hints
 from labkit.store import NotFoundError, StateStore, StoreError, VersionConflictError
 
 PAGE = 100
@@ -62,6 +62,15 @@ class StateServer(MCPServer):
         if token is None or not token.subject:
             raise ResourceError("no token came with this request: nobody knows who asks")
         return token.subject
+
+    async def call_tool(self, name: str, *rest: Any) -> Any:
+        """See MCPServer.call_tool; what its schema does not allow is refused in one line, too."""
+        try:
+            return await super().call_tool(name, *rest)
+        except ToolError as refusal:
+            if not isinstance(refusal.__cause__, ValidationError):
+                raise
+            raise ToolError(f"Error executing tool {name}: {states.first(refusal.__cause__)}") from None
 
     def read_state(self, agent_id: str, task_id: str) -> dict[str, Any]:
         """The state of a task: goal, plan, known_facts, artifacts by id, state, its version, and its key."""
@@ -109,24 +118,6 @@ class StateServer(MCPServer):
             raise MCPError(INTERNAL_ERROR, str(refusal)) from None  # as MCPServer does it for a resource
         found = [Resource(uri=uri, name=uri.removeprefix("state://"), mime_type=JSON) for uri in uris]
         return ListResourcesResult(resources=found, next_cursor=uris[-1] if len(uris) == PAGE else None)
-
-
-class Hints:
-    """Tells who listens that something was saved: each owner's listeners apart, as a URI is not a secret."""
-
-    def __init__(self, who: Callable[[], str]) -> None:
-        """`who` is asked in the request that listens, and in the one that saves."""
-        self._who = who
-        self._buses: dict[str, InMemorySubscriptionBus] = {}
-
-    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Call it back for what this owner saves; returns what ends that."""
-        return self._buses.setdefault(self._who(), InMemorySubscriptionBus()).subscribe(listener)
-
-    async def publish(self, event: ServerEvent) -> None:
-        """Tell those who listen now. Nobody else ever hears of it."""
-        if bus := self._buses.get(self._who()):
-            await bus.publish(event)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from labkit.mcp_state import (
     tokens,
 )
 from labkit.mcp_state.going_on import one_step
-from labkit.mcp_state.states import LARGEST, LARGEST_ARTIFACT
+from labkit.mcp_state.states import LARGEST, LARGEST_ARTIFACT, LONGEST_STEP, SharedState
 from labkit.mcp_state.tokens import TokenFile, issue
 from labkit.memory import MemoryStateStore
 from labkit.store import NotFoundError, StoreError, VersionConflictError
@@ -180,6 +180,17 @@ def test_a_list_has_all_that_is_theirs_page_by_page():
     assert sum(pages, []) == wanted  # noqa: RUF017 - three of them
 
 
+def test_a_record_that_no_uri_can_name_is_passed_over():
+    """Another program has put it there; the pages are as long as ever, and nothing behind it is hidden."""
+    store, wanted = MemoryStateStore(), [f"state://agents/a/tasks/{number:03}" for number in range(103)]
+    for uri in wanted:
+        save_state(store, WHO, uri, 0, NEW)
+    for name in ("ada/", "ada/a", "ada/a/", "ada/a/000/b", "ada/a/000\n", "ada/A/b", "ada//b", "ada/zz", "adb"):
+        store.insert(SharedState(id=name, goal="none"))
+    assert list_states(store, WHO) == wanted[:100]
+    assert list_states(store, WHO, after=wanted[99]) == wanted[100:]
+
+
 @pytest.mark.parametrize("cursor", ["nonsense", "ada/", "state://agents/../tasks/b", "\0"])
 def test_a_cursor_of_ones_own_shows_nobody_elses(store, cursor):
     """It is read as a URI, or as the beginning."""
@@ -260,6 +271,30 @@ def test_an_artifact_that_is_too_large_is_refused(store):
     """With what to do."""
     said = refused(store, "keep_artifact", step="build", content="x" * (LARGEST_ARTIFACT + 1))
     assert said.endswith("is the most: keep parts")
+
+
+def test_a_step_that_is_no_name_is_refused(store):
+    """It is in the state, twice."""
+    said = refused(store, "keep_artifact", step="x" * (LONGEST_STEP + 1), content="a log")
+    assert said == "the step has 1001 characters, and 1000 is the most: it is a name"
+    assert keep(store, WHO, URI, "x" * LONGEST_STEP, "a log").step == "x" * LONGEST_STEP
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "line"),
+    [
+        ("save_state", {"version": "newest"}, "version: Input should be a valid integer"),
+        ("save_state", {"version": None}, "version: Input should be a valid integer"),
+        ("save_state", {"uri": 7}, "uri: Input should be a valid string"),
+        ("keep_artifact", {"step": "build"}, "content: Field required"),
+        ("keep_artifact", {"step": 7, "content": 8}, "step: Input should be a valid string, and 1 more"),
+    ],
+)
+def test_what_the_schema_does_not_allow_is_refused_in_one_line(store, tool, arguments, line):
+    """As whatever else is no state."""
+    said = refused(store, tool, **arguments)
+    assert said.startswith(line)
+    assert "\n" not in said
 
 
 def test_what_ails_the_store_is_not_told_to_strangers():
