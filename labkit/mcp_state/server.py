@@ -46,7 +46,7 @@ class StateServer(MCPServer):
     def __init__(self, store: StateStore, owner: str | None = None, **options: Any) -> None:
         """`owner` is who has started it; None: the subject of each request's token. `options` are MCPServer's."""
         self._store, self._owner = store, owner
-        options |= {"subscriptions": Hints(self.who), "middleware": [self._listing]}
+        options |= {"subscriptions": Hints(self.who, options.get("token_verifier")), "middleware": [self._listing]}
         super().__init__("labkit-state", instructions=INSTRUCTIONS, log_level="WARNING", **options)
         self.resource(states.FORM, name="state", mime_type=JSON)(self.read_state)
         self.resource(states.ARTIFACT_FORM, name="artifact")(self.read_artifact)

@@ -3,7 +3,8 @@
     <sha256 of the token> <owner> <agent>       a line of the file
 
 Two agents of one owner have two tokens: one can be taken back without the other. A line that is deleted is a token that
-is refused at once. This is no authorization server (OAuth): it issues by hand, and tokens do not end by themselves.
+is refused at once, and whoever listens with it hears no hint any more, although the stream stays open. This is no
+authorization server (OAuth): it issues by hand, and tokens do not end by themselves.
 """
 
 import hashlib

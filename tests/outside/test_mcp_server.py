@@ -261,6 +261,33 @@ def test_over_http_nobody_is_told_what_another_owner_saves(server, tokens):
     assert run(talk()) == URI
 
 
+def test_over_http_a_token_that_was_taken_back_hears_no_hint(server, tokens, tmp_path):
+    """Although it listened before; once its line is back in the file it hears the next one."""
+    path = tmp_path / "tokens"
+    whole = path.read_text()
+
+    async def a_saves():
+        async with connect(server.address, tokens["ada/a"]) as ada:
+            await save(ada, URI, await read(ada, URI))
+
+    async def talk():
+        async with connect(server.address, tokens["ada/a"]) as ada:
+            await begin(ada)
+        async with connect(server.address, tokens["ada/b"]) as b, listening(b) as hints:
+            await a_saves()
+            await anext(hints)
+            path.write_text("\n".join(line for line in whole.split("\n") if not line.endswith(" ada b")))
+            await a_saves()
+            with anyio.move_on_after(0.5) as waited:
+                await anext(hints)
+            assert waited.cancelled_caught
+            path.write_text(whole)
+            await a_saves()
+            return (await anext(hints)).uri
+
+    assert run(talk()) == URI
+
+
 @pytest.mark.slow(seconds=20)
 def test_over_http_the_server_is_killed_again_and_again_and_no_tool_acts_twice(server, tokens):
     """A tool that keeps the key is asked as often as it may be; each step has one effect, in order."""
