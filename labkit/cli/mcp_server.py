@@ -13,13 +13,15 @@ For example: labkit mcp --folder ~/states --as ada: an editor or an assistant st
 over stdio. For several agents at once, each with its token: labkit mcp --tokens ~/tokens --issue ada/agent-b, and then
 labkit mcp --folder ~/states --tokens ~/tokens --http 8765
 """
+ADDRESS = "postgresql://user:password@host/database"
+DRIVERS = ("postgresql", "postgresql+psycopg")
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = command.add_argument
     add("--folder", metavar="DIR", type=Path, help="states in files, in this folder, which is made if need be")
-    add("--dsn", metavar="URL", help="states in this PostgreSQL: postgresql://user:password@host/database")
+    add("--dsn", metavar="URL", help=f"states in this PostgreSQL: {ADDRESS}")
     add("--as", metavar="OWNER", dest="owner", help="over stdio: whose states; default: the name of your account")
     add("--http", metavar="PORT", type=port, help="over HTTP at this port of this machine; 0: any that is free")
     add("--tokens", metavar="FILE", type=Path, help="with --http: who may come, and whose states they see")
@@ -77,14 +79,22 @@ def _store(arguments: argparse.Namespace) -> Any:
         from labkit.files import FileStateStore  # noqa: PLC0415 - as above
 
         return FileStateStore(arguments.folder.expanduser())
+    return _in_postgres(arguments.dsn)
+
+
+def _in_postgres(dsn: str) -> Any:
+    """The store in a database. What is no address is never repeated, as there may be a password in it."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - as above
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - as above
 
     from labkit.postgres import PostgresStateStore, connect  # noqa: PLC0415 - as above
 
     try:
-        return PostgresStateStore(connect(arguments.dsn))
-    except ArgumentError:
-        raise UsageError("--dsn is no address: it looks like postgresql://user:password@host/database") from None
+        if make_url(dsn).drivername not in DRIVERS:
+            raise UsageError(f"--dsn is an address of PostgreSQL alone, by psycopg: {ADDRESS}")
+        return PostgresStateStore(connect(dsn))
+    except (ArgumentError, ValueError):  # a port that is no number, a host's name that cannot be one
+        raise UsageError(f"--dsn is no address: it looks like {ADDRESS}") from None
 
 
 def port(text: str) -> int:

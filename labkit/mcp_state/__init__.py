@@ -4,14 +4,15 @@
                                              → another was first: refused as stale → read again
 
 states.py     what is stored, whose it is, and the version check: on any state store
-server.py     the same by MCP (modelcontextprotocol.io): resources, two tools, hints
+server.py     the same by MCP (modelcontextprotocol.io): resources, two tools
+hints.py      that a state was saved: for who listens now
 tokens.py     who asks over HTTP
 going_on.py   the agent's side: go on where another has stopped
 connecting.py the same over HTTP, by a server that may be away
 serving.py    the process: stdio, or HTTP on this machine
 
-Nothing here is locked while an agent thinks. Two that do the same step act once, as its key is the same, and one save
-of the two is refused.
+Nothing here is locked while an agent thinks. Two that do the same step act once, as both make its key of the key that
+the server gives the state, and one save of the two is refused.
 """
 
 from mcp.client.subscriptions import SubscriptionLost

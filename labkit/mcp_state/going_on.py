@@ -43,14 +43,15 @@ async def save(client: Client, uri: str, state: SharedState) -> int:
 async def go_on(client: Client, uri: str, steps: Steps) -> SharedState:
     """Do what the plan has and the facts lack, and return the completed state; whoever began it.
 
-    Each step is done under a key that is made of URI and step. So a tool that keeps the key acts once, although the
-    agent before died between the tool and the save, or still lives. MCPError if the server cannot be reached: call it
-    again. ValueError if the plan names a step that is not in `steps`, or the server refuses what is not stale.
+    Each step is done under a key that is made of the state's key and the step. So a tool that keeps it acts once,
+    although the agent before died between the tool and the save, or still lives; and another owner's state of the same
+    URI has other keys. MCPError if the server cannot be reached: call it again. ValueError if the plan names a step
+    that is not in `steps`, the state has no key, or the server refuses what is not stale.
     """
     failed = 0
     while (state := await read(client, uri)).state is not TaskState.COMPLETED:
         try:
-            await save(client, uri, await one_step(state, uri, steps))
+            await save(client, uri, await one_step(state, steps))
             failed = 0
         except ValueError:
             failed += 1
@@ -59,8 +60,8 @@ async def go_on(client: Client, uri: str, steps: Steps) -> SharedState:
     return state
 
 
-async def one_step(state: SharedState, uri: str, steps: Steps) -> SharedState:
-    """Do one step; the state that is to be saved over this one. ValueError for a step that nobody knows."""
+async def one_step(state: SharedState, steps: Steps) -> SharedState:
+    """Do one step; the state that is to be saved over this one. ValueError for a step or key that nobody knows."""
     if state.state is not TaskState.RUNNING:
         return state.to(TaskState.PENDING if state.state is TaskState.FAILED else TaskState.RUNNING)
     known = {fact.key for fact in state.known_facts}
@@ -69,7 +70,9 @@ async def one_step(state: SharedState, uri: str, steps: Steps) -> SharedState:
         return state.to(TaskState.COMPLETED)
     if step not in steps:
         raise ValueError(f"the plan has the step {step!r}, which is none of {', '.join(steps)}")
-    result = await anyio.to_thread.run_sync(steps[step], step_key(uri, step))
+    if not state.key:
+        raise ValueError("the state has no key: read it from its server, which gives it one")
+    result = await anyio.to_thread.run_sync(steps[step], step_key(state.key, step))
     return apply(state, StatePatch(add_facts=(Fact(key=step, value=result),)))
 
 

@@ -1,7 +1,7 @@
 """The MCP server: states are resources that are read, and two tools save. Who asks is never an argument.
 
 resources/list                  what is theirs, a page at a time
-state://agents/…/tasks/…        the state, with its version
+state://agents/…/tasks/…        the state, with its version, and the key of which those of its steps are made
 …/artifacts/…                   a large result that the state names
 save_state, keep_artifact       refuse in one line that the client sees
 subscriptions/listen            a hint that a state was saved: not kept, not repeated
@@ -20,17 +20,18 @@ from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
-from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent
 from mcp_types import INTERNAL_ERROR, ListResourcesResult, PaginatedRequestParams, Resource
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from labkit.mcp_state import states
+from labkit.mcp_state.hints import Hints
 from labkit.store import NotFoundError, StateStore, StoreError, VersionConflictError
 
 PAGE = 100
 INSTRUCTIONS = (
     "Read a state, do the next step of its plan, and save it with the version that you read. If that is refused as "
-    "stale, another agent was first: read again. A notification is a hint; the resource is the truth."
+    "stale, another agent was first: read again. Give a tool that takes an idempotency key one that is made of the "
+    "state's `key` and the step, by the same rule in each agent. A notification is a hint; the resource is the truth."
 )
 SAYS = (NotFoundError, VersionConflictError, ValueError)
 """What is told as it is. What else a store raises is about the server, and not for strangers."""
@@ -45,7 +46,7 @@ class StateServer(MCPServer):
     def __init__(self, store: StateStore, owner: str | None = None, **options: Any) -> None:
         """`owner` is who has started it; None: the subject of each request's token. `options` are MCPServer's."""
         self._store, self._owner = store, owner
-        options |= {"subscriptions": Hints(self.who), "middleware": [self._listing]}
+        options |= {"subscriptions": Hints(self.who, options.get("token_verifier")), "middleware": [self._listing]}
         super().__init__("labkit-state", instructions=INSTRUCTIONS, log_level="WARNING", **options)
         self.resource(states.FORM, name="state", mime_type=JSON)(self.read_state)
         self.resource(states.ARTIFACT_FORM, name="artifact")(self.read_artifact)
@@ -62,8 +63,17 @@ class StateServer(MCPServer):
             raise ResourceError("no token came with this request: nobody knows who asks")
         return token.subject
 
+    async def call_tool(self, name: str, *rest: Any) -> Any:
+        """See MCPServer.call_tool; what its schema does not allow is refused in one line, too."""
+        try:
+            return await super().call_tool(name, *rest)
+        except ToolError as refusal:
+            if not isinstance(refusal.__cause__, ValidationError):
+                raise
+            raise ToolError(f"Error executing tool {name}: {states.first(refusal.__cause__)}") from None
+
     def read_state(self, agent_id: str, task_id: str) -> dict[str, Any]:
-        """The state of a task: goal, plan, known_facts, artifacts by id, state, and its version."""
+        """The state of a task: goal, plan, known_facts, artifacts by id, state, its version, and its key."""
         uri = states.FORM.format(agent_id=agent_id, task_id=task_id)
         with _told(ResourceError):
             return states.shown(uri, states.read_state(self._store, self.who(), uri))
@@ -79,7 +89,8 @@ class StateServer(MCPServer):
 
         `state` is the whole of it: {"goal": text, "plan": [step, …], "known_facts": [{"key", "value", "source"}, …],
         "open_questions": [text, …], "artifacts": [what keep_artifact returned, …], "state": "pending", "running",
-        "completed" or "failed"}. Only the goal must be there; keys of your own are kept.
+        "completed" or "failed"}. Only the goal must be there; fields of your own are kept, but not
+        those that the server makes: id, version, key.
         """
         with _told(ToolError):
             save = partial(states.save_state, self._store, self.who(), uri, version, state)
@@ -107,24 +118,6 @@ class StateServer(MCPServer):
             raise MCPError(INTERNAL_ERROR, str(refusal)) from None  # as MCPServer does it for a resource
         found = [Resource(uri=uri, name=uri.removeprefix("state://"), mime_type=JSON) for uri in uris]
         return ListResourcesResult(resources=found, next_cursor=uris[-1] if len(uris) == PAGE else None)
-
-
-class Hints:
-    """Tells who listens that something was saved: each owner's listeners apart, as a URI is not a secret."""
-
-    def __init__(self, who: Callable[[], str]) -> None:
-        """`who` is asked in the request that listens, and in the one that saves."""
-        self._who = who
-        self._buses: dict[str, InMemorySubscriptionBus] = {}
-
-    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Call it back for what this owner saves; returns what ends that."""
-        return self._buses.setdefault(self._who(), InMemorySubscriptionBus()).subscribe(listener)
-
-    async def publish(self, event: ServerEvent) -> None:
-        """Tell those who listen now. Nobody else ever hears of it."""
-        if bus := self._buses.get(self._who()):
-            await bus.publish(event)
 
 
 @contextmanager

@@ -3,25 +3,28 @@
 A record's id is owner/agent/task, and the owner comes from who asks. So nobody can name what is somebody else's.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice, takewhile
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
 from labkit.agent_state import AgentState, Artifact, artifact_id, keep_artifact, load_artifact
-from labkit.store import AlreadyExistsError, NotFoundError, StateStore, VersionConflictError
+from labkit.store import AlreadyExistsError, NotFoundError, StateStore, VersionConflictError, paged
 from labkit.task import LEGAL_TRANSITIONS
 
 NAME = re.compile(r"[a-z0-9_-]{1,64}")
+ID = re.compile(rf"{NAME.pattern}/({NAME.pattern})/({NAME.pattern})")
 URI = re.compile(rf"state://agents/({NAME.pattern})/tasks/({NAME.pattern})")
 FORM = "state://agents/{agent_id}/tasks/{task_id}"
 ARTIFACT_FORM = f"{FORM}/artifacts/{{artifact_id}}"
-LARGEST, LARGEST_ARTIFACT = 100_000, 1_000_000
-"""Characters of a state, as JSON, and of an artifact's content."""
-OURS = {"id", "version", "updated_at"}
-"""What a state that was read has beside its document. A version is saved over, never written."""
+LARGEST, LARGEST_ARTIFACT, LONGEST_STEP = 100_000, 1_000_000, 1_000
+"""Characters of a state, as JSON, of an artifact's content, and of the step that it is kept for."""
+OURS = {"id", "version", "updated_at", "key"}
+"""What a state that was read has beside its document, and no client can set. A version is saved over, never written."""
 
 
 class SharedState(AgentState):
@@ -31,6 +34,9 @@ class SharedState(AgentState):
     arrows: ClassVar = {
         state: next_ones | {state} if next_ones else next_ones for state, next_ones in LEGAL_TRANSITIONS.items()
     }
+
+    key: str = ""
+    """What its steps' keys are made of: shown to whoever reads it, stored nowhere."""
 
 
 def read_state(store: StateStore, who: str, uri: str) -> SharedState:
@@ -60,17 +66,23 @@ def save_state(store: StateStore, who: str, uri: str, version: int, document: Ma
 
 
 def list_states(store: StateStore, who: str, *, after: str = "", limit: int = 100) -> list[str]:
-    """Up to `limit` URIs of what is theirs, in order; those that follow the URI `after`."""
+    """Up to `limit` URIs of what is theirs, in order; those that follow the URI `after`.
+
+    A record whose id no URI can name was saved by another way, and is passed over.
+    """
     named = URI.fullmatch(after)
     begin = f"{_owner(who)}/" + "/".join(named.groups() if named else ())
-    ids = [each.split("/") for each in store.list_ids(SharedState, after=begin, limit=limit)]
-    return [FORM.format(agent_id=agent, task_id=task) for owner, agent, task in ids if owner == who]
+    theirs = takewhile(lambda each: each.startswith(f"{who}/"), paged(store.list_ids, SharedState, after=begin))
+    ids = islice(filter(None, map(ID.fullmatch, theirs)), limit)
+    return [FORM.format(agent_id=agent, task_id=task) for agent, task in map(re.Match.groups, ids)]
 
 
 def keep(store: StateStore, who: str, uri: str, step: str, content: str) -> Artifact:
     """Store a large result of a step for good; returns what the state keeps of it. It can be read once it does."""
     if len(content) > LARGEST_ARTIFACT:
         raise ValueError(f"the content has {len(content)} characters, and {LARGEST_ARTIFACT} is the most: keep parts")
+    if len(step) > LONGEST_STEP:
+        raise ValueError(f"the step has {len(step)} characters, and {LONGEST_STEP} is the most: it is a name")
     return keep_artifact(store, read_state(store, who, uri).id, step, content)
 
 
@@ -87,8 +99,12 @@ def read_artifact(store: StateStore, who: str, uri: str, name: str) -> str:
 
 
 def shown(uri: str, state: SharedState) -> dict[str, Any]:
-    """The state as whoever reads it sees it: plain data, its version with it."""
-    return {**state.document(), "id": uri, "version": state.version}
+    """The state as whoever reads it sees it: plain data, with its version and its key.
+
+    Two owners can have one URI each, but no two states have one key: it is a digest of the whole record's id.
+    """
+    key = hashlib.sha256(state.id.encode()).hexdigest()[:16]
+    return {**state.document(), "id": uri, "version": state.version, "key": key}
 
 
 def _id(who: str, uri: str) -> str:
@@ -114,13 +130,13 @@ def _parsed(record_id: str, version: int, document: Mapping[str, Any]) -> Shared
         state = SharedState.model_validate({**given, "id": record_id, "version": version})
         size = len(state.model_dump_json())
     except (ValidationError, TypeError, ValueError) as error:
-        raise ValueError(f"not an agent state: {_first(error)}") from None
+        raise ValueError(f"not an agent state: {first(error)}") from None
     if size > LARGEST:
         raise ValueError(f"the state has {size} characters, and {LARGEST} is the most: keep large results as artifacts")
     return state
 
 
-def _first(error: Exception) -> str:
+def first(error: Exception) -> str:
     """What is wrong first, and how much more is."""
     if not isinstance(error, ValidationError):
         return str(error)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import string
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import anyio
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from mcp import Client, MCPError
 from shared_states import NEW, STEPS, URI, WHO
 
+from labkit.files import write_atomically
 from labkit.mcp_state import (
     StateServer,
     changed,
@@ -25,8 +28,10 @@ from labkit.mcp_state import (
     read_state,
     save,
     save_state,
+    tokens,
 )
-from labkit.mcp_state.states import LARGEST, LARGEST_ARTIFACT
+from labkit.mcp_state.going_on import one_step
+from labkit.mcp_state.states import LARGEST, LARGEST_ARTIFACT, LONGEST_STEP, SharedState
 from labkit.mcp_state.tokens import TokenFile, issue
 from labkit.memory import MemoryStateStore
 from labkit.store import NotFoundError, StoreError, VersionConflictError
@@ -175,6 +180,17 @@ def test_a_list_has_all_that_is_theirs_page_by_page():
     assert sum(pages, []) == wanted  # noqa: RUF017 - three of them
 
 
+def test_a_record_that_no_uri_can_name_is_passed_over():
+    """Another program has put it there; the pages are as long as ever, and nothing behind it is hidden."""
+    store, wanted = MemoryStateStore(), [f"state://agents/a/tasks/{number:03}" for number in range(103)]
+    for uri in wanted:
+        save_state(store, WHO, uri, 0, NEW)
+    for name in ("ada/", "ada/a", "ada/a/", "ada/a/000/b", "ada/a/000\n", "ada/A/b", "ada//b", "ada/zz", "adb"):
+        store.insert(SharedState(id=name, goal="none"))
+    assert list_states(store, WHO) == wanted[:100]
+    assert list_states(store, WHO, after=wanted[99]) == wanted[100:]
+
+
 @pytest.mark.parametrize("cursor", ["nonsense", "ada/", "state://agents/../tasks/b", "\0"])
 def test_a_cursor_of_ones_own_shows_nobody_elses(store, cursor):
     """It is read as a URI, or as the beginning."""
@@ -255,6 +271,30 @@ def test_an_artifact_that_is_too_large_is_refused(store):
     """With what to do."""
     said = refused(store, "keep_artifact", step="build", content="x" * (LARGEST_ARTIFACT + 1))
     assert said.endswith("is the most: keep parts")
+
+
+def test_a_step_that_is_no_name_is_refused(store):
+    """It is in the state, twice."""
+    said = refused(store, "keep_artifact", step="x" * (LONGEST_STEP + 1), content="a log")
+    assert said == "the step has 1001 characters, and 1000 is the most: it is a name"
+    assert keep(store, WHO, URI, "x" * LONGEST_STEP, "a log").step == "x" * LONGEST_STEP
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "line"),
+    [
+        ("save_state", {"version": "newest"}, "version: Input should be a valid integer"),
+        ("save_state", {"version": None}, "version: Input should be a valid integer"),
+        ("save_state", {"uri": 7}, "uri: Input should be a valid string"),
+        ("keep_artifact", {"step": "build"}, "content: Field required"),
+        ("keep_artifact", {"step": 7, "content": 8}, "step: Input should be a valid string, and 1 more"),
+    ],
+)
+def test_what_the_schema_does_not_allow_is_refused_in_one_line(store, tool, arguments, line):
+    """As whatever else is no state."""
+    said = refused(store, tool, **arguments)
+    assert said.startswith(line)
+    assert "\n" not in said
 
 
 def test_what_ails_the_store_is_not_told_to_strangers():
@@ -355,6 +395,46 @@ def test_a_token_says_whose_states_and_is_not_in_the_file(tmp_path):
     assert whose(second) is None
 
 
+def test_without_a_file_that_can_be_read_nobody_is_known(tmp_path):
+    """It is gone, another thing, or not UTF-8; a bad line does not take the others with it, and all is well after."""
+    path = tmp_path / "tokens"
+    token = issue(path, "ada", "a")
+    whole, verify = path.read_bytes(), TokenFile(path).verify_token
+    path.unlink()
+    assert asyncio.run(verify(token)) is None
+    path.mkdir()
+    assert asyncio.run(verify(token)) is None
+    path.rmdir()
+    path.write_bytes(whole.decode().encode("utf-16"))
+    assert asyncio.run(verify(token)) is None
+    path.write_bytes(b"\xff\xfe \xff\n" + whole)
+    assert asyncio.run(verify(token)).subject == "ada"
+
+
+def test_of_tokens_that_are_issued_at_once_none_is_lost(tmp_path, monkeypatch):
+    """Whoever is between reading and writing is waited for."""
+
+    def slowly(*what):
+        time.sleep(0.05)
+        write_atomically(*what)
+
+    monkeypatch.setattr(tokens, "write_atomically", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        issued = [*pool.map(partial(issue, tmp_path / "tokens", "ada"), "abcd", timeout=SECONDS)]
+    verify = TokenFile(tmp_path / "tokens").verify_token
+    assert [asyncio.run(verify(token)).client_id for token in issued] == [*"abcd"]
+
+
+def test_a_line_without_its_end_is_not_glued_to_the_next(tmp_path):
+    """Some editors leave the newline out."""
+    path = tmp_path / "tokens"
+    first = issue(path, "ada", "a")
+    path.write_text(path.read_text().rstrip("\n"))
+    second = issue(path, "ada", "b")
+    found = [asyncio.run(TokenFile(path).verify_token(token)) for token in (first, second)]
+    assert [access and access.client_id for access in found] == ["a", "b"]
+
+
 # go on
 
 
@@ -401,6 +481,36 @@ def test_a_server_that_is_not_there_is_said():
     nobody = partial(Client, "http://127.0.0.1:9/mcp")  # the port of "discard"
     with pytest.raises(ConnectionError, match="no server was there at 2 attempts"):
         asyncio.run(outlast(nobody, lambda client: go_on(client, URI, STEPS), attempts=2, delay=0.01))
+
+
+def test_the_steps_of_two_owners_have_different_keys(store):
+    """Although URI, plan and steps are the same; both agents of one owner make the same ones, each time."""
+
+    def keys(owner, version):
+        save_state(store, owner, URI, version, NEW)
+        used = []
+        steps = dict.fromkeys(STEPS, lambda key: used.append(key) or "done")
+        spoken(store, lambda client: go_on(client, URI, steps), owner)
+        return used
+
+    adas, bobs = keys(WHO, 1), keys("bob", 0)
+    assert len({*adas, *bobs}) == 4
+    assert '["1727480af9c1a7e1", "charge"]' in adas
+
+
+def test_no_client_sets_the_key_of_a_state(store):
+    """It is not stored, whatever is saved; and a state that was never read from a server has none."""
+    save_state(store, WHO, URI, 1, NEW | {"key": "bob's"})
+    save_state(store, WHO, OTHER, 0, {"goal": "none", "key": 7})
+    assert "key" not in read_state(store, WHO, URI).document()
+
+    async def talk(client):
+        return [(await read(client, uri)).key for uri in (URI, OTHER)]
+
+    ours, others = spoken(store, talk)
+    assert len({ours, others, "bob's"}) == 3
+    with pytest.raises(ValueError, match="the state has no key"):
+        asyncio.run(one_step(read_state(store, WHO, URI), STEPS))
 
 
 # killed at every point, and in every order

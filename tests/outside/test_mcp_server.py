@@ -178,6 +178,17 @@ def test_over_http_nobody_comes_without_a_token_of_this_server(server, tokens):
     assert run(outlast(partial(connect, server.address, tokens["ada/a"]), begin)) == "1"
 
 
+@pytest.mark.parametrize("spoilt", [None, b"\xff\xfe\n"])
+def test_over_http_without_its_file_of_tokens_the_server_refuses_and_goes_on(server, tokens, tmp_path, spoilt):
+    """401, as for any token that it does not know; and once the file is there again, its tokens are known."""
+    path, headers = tmp_path / "tokens", {"Authorization": f"Bearer {tokens['ada/a']}"}
+    whole = path.read_bytes()
+    path.unlink() if spoilt is None else path.write_bytes(spoilt)
+    assert httpx.post(server.address, json={}, headers=headers).status_code == 401
+    path.write_bytes(whole)
+    assert httpx.post(server.address, json={}, headers=headers).status_code != 401
+
+
 def test_over_http_bad_input_is_refused_and_the_server_goes_on(server, tokens):
     """Too large, no JSON, from a page elsewhere, by another name of this machine."""
     headers = {"Authorization": f"Bearer {tokens['ada/a']}", "Accept": "application/json, text/event-stream"}
@@ -245,6 +256,33 @@ def test_over_http_nobody_is_told_what_another_owner_saves(server, tokens):
             assert waited.cancelled_caught
             async with connect(server.address, tokens["bob/b"]) as client:
                 await begin(client)
+            return (await anext(hints)).uri
+
+    assert run(talk()) == URI
+
+
+def test_over_http_a_token_that_was_taken_back_hears_no_hint(server, tokens, tmp_path):
+    """Although it listened before; once its line is back in the file it hears the next one."""
+    path = tmp_path / "tokens"
+    whole = path.read_text()
+
+    async def a_saves():
+        async with connect(server.address, tokens["ada/a"]) as ada:
+            await save(ada, URI, await read(ada, URI))
+
+    async def talk():
+        async with connect(server.address, tokens["ada/a"]) as ada:
+            await begin(ada)
+        async with connect(server.address, tokens["ada/b"]) as b, listening(b) as hints:
+            await a_saves()
+            await anext(hints)
+            path.write_text("\n".join(line for line in whole.split("\n") if not line.endswith(" ada b")))
+            await a_saves()
+            with anyio.move_on_after(0.5) as waited:
+                await anext(hints)
+            assert waited.cancelled_caught
+            path.write_text(whole)
+            await a_saves()
             return (await anext(hints)).uri
 
     assert run(talk()) == URI

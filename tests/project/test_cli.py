@@ -90,6 +90,15 @@ def test_the_help_of_each_command_has_an_example(command, capsys):
         ("--folder a --http 0 --tokens nothing", "nothing: No such file or directory"),
         ("--dsn nonsense --as ada", "--dsn is no address: it looks like postgresql://user:password@host/database"),
         ("--dsn postgresql://nobody@127.0.0.1:9/a --as ada", "cannot connect: start the server"),
+        (
+            "--dsn mysql://ada:secret@host/a --as ada",
+            "--dsn is an address of PostgreSQL alone, by psycopg: postgresql://",
+        ),
+        ("--dsn postgresql+asyncpg://host/a --as ada", "--dsn is an address of PostgreSQL alone"),
+        ("--dsn postgresql+psycopg2://host/a --as ada", "--dsn is an address of PostgreSQL alone"),
+        ("--dsn sqlite:///a --as ada", "--dsn is an address of PostgreSQL alone"),
+        ("--dsn postgresql://ada:secret@host:x/a --as ada", "--dsn is no address"),
+        (f"--dsn postgresql://{'x' * 70}.example/a --as ada", "--dsn is no address"),
         ("--issue ada/b", "say in which file the digest is kept: --tokens FILE"),
         ("--issue Ada --tokens b", "--issue OWNER/AGENT, as in ada/agent-b"),
     ],
@@ -101,6 +110,7 @@ def test_what_mcp_cannot_serve_is_one_line(options, line, tmp_path, monkeypatch,
     told = capsys.readouterr()
     assert line in told.err
     assert (told.err.count("\n"), told.out) == (1, "")
+    assert "secret" not in told.err
 
 
 def test_help_does_not_wait_for_jupyter():
