@@ -8,10 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from labkit.repository import UsageError
-from labkit.task import TaskState
 
 PAUSE = 1.5
 """Seconds for which each tool of the story takes, so that somebody can watch."""
@@ -79,7 +76,7 @@ def _made(make: Any, path: Path | None, store: Any, clock: Any) -> Any:
 
 
 def _known(run: Any) -> str:
-    if run.state in {TaskState.COMPLETED, TaskState.FAILED}:
+    if run.state in {"completed", "failed"}:
         return f"The run {run.id} has {run.state}: its page shows how. For another one: --run NAME"
     return f"Going on with the run {run.id}"
 
@@ -107,6 +104,8 @@ def _story(store: Any, clock: Any) -> Any:
 
 def _secret(home: Path) -> str:
     """The same at each start, so that an address that was given to somebody stays right."""
+    from filelock import FileLock  # noqa: PLC0415 - as above
+
     path = home / "web-secret"
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
