@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from labkit.agent.run import AgentRun, Budget
+from labkit.agent.telling import Telling
 from labkit.agent.tools import AgentTool, Risk, chosen
 from labkit.agent.updates import ProgressUpdate, Status
 from labkit.backoff import Policy, retry
@@ -78,7 +79,7 @@ class Agent:
 
     def tell(self, run_id: str) -> None:
         """Tell again how a run stands: for who was killed between the last save and telling it."""
-        _Work(self, self._get(run_id)).tell_saved()
+        Telling(self.progress, self.clock).saved(self._get(run_id))
 
     def resume_all(self) -> list[AgentRun]:
         """What a process does when it starts: resume every run that an earlier one left running."""
@@ -105,18 +106,19 @@ class _Work:
 
     def __init__(self, agent: Agent, run: AgentRun) -> None:
         self.agent, self.run = agent, run
+        self.telling = Telling(agent.progress, agent.clock)
         self.deadline = Deadline(run.deadline, agent.clock)
 
     def go_on(self) -> AgentRun:
         try:
-            self.tell_saved()
+            self.telling.saved(self.run)
             while self.run.state is TaskState.RUNNING:
                 step, call = next(self.run.calls(), (None, None))
                 if call is None:
                     self._ask_model()
                 else:
                     self._use_tool(step, call["function"])
-                self.tell_saved()
+                self.telling.saved(self.run)
         except StoreError:
             raise  # nothing can be saved, or another worker has the run
         except Exception as error:
@@ -124,33 +126,8 @@ class _Work:
                 raise
             failed = self.run.to(TaskState.FAILED, error=f"{type(error).__name__}: {error}")
             self._save(failed, question=None)  # whatever it was, the run says it and can be resumed
-            self.tell_saved()
+            self.telling.saved(self.run)
         return self.run
-
-    def _tell(self, status: Status, message: str, tool: str = "", *, asks: bool = False, done: int = 0) -> None:
-        """Tell the step that is next, or the last of those that are done."""
-        if self.agent.progress is None:
-            return
-        about = {"task": self.run.id, "step": self.run.steps + 1 - done, "time": self.agent.clock.now()}
-        update = ProgressUpdate.cut(message, status=status, tool=tool, asks=asks, **about)
-        try:
-            self.agent.progress(update)
-        except ValueError as error:  # a tool's says that nothing has happened, and is told to the model
-            raise RuntimeError(f"progress could not be told: {error}") from error
-
-    def tell_saved(self) -> None:
-        """Tell how the run stands as it is saved: so it can be told again, by a process that finds it so."""
-        run = self.run
-        last = next(reversed(run.journal), "")
-        if run.state is TaskState.COMPLETED:
-            self._tell(Status.COMPLETED, run.result or "", done=1)
-        elif run.state is TaskState.FAILED:
-            self._tell(Status.ERROR, run.error or "")
-        elif run.question:
-            _, call = next(run.calls())
-            self._tell(Status.TOOL_CALL, run.question, call["function"]["name"], asks=True)
-        elif last[:1].isdecimal():
-            self._tell(Status.TOOL_RESULT, run.journal[last], last.partition(" ")[2], done=1)
 
     def _save(self, run: AgentRun, **changes: Any) -> None:
         self.run = self.agent.store.save(run.model_copy(update=changes))
@@ -162,7 +139,7 @@ class _Work:
         return agent.retry(lambda: attempt(agent.step_timeout(deadline, agent.limit)), policy, agent.clock.sleep)
 
     def _ask_model(self) -> None:
-        self._tell(Status.THINKING, f"turn {len(self.run.replies()) + 1}")
+        self.telling.tell(self.run, Status.THINKING, f"turn {len(self.run.replies()) + 1}")
         messages = self.agent.context(self.run)
         most = len(json.dumps(messages)) // 3 + self.agent.reply_tokens
         answer = self._patiently(partial(self._completion, messages, most))
@@ -197,7 +174,7 @@ class _Work:
                 return self._save(run.to(TaskState.PENDING), question=question)
             result = "a human has declined this"
             if approval != "declined":
-                self._tell(Status.TOOL_CALL, json.dumps(arguments), tool.name)
+                self.telling.tell(self.run, Status.TOOL_CALL, json.dumps(arguments), tool.name)
                 result = self._patiently(partial(self._use, tool, arguments, step_key(run.id, step)))
         except ValueError as refusal:
             if agent.policy.is_retryable(refusal):
