@@ -2,24 +2,28 @@
 
 import json
 import os
+import socket
 import sys
 import threading
 
 import uvicorn
 
 from labkit.postgres import connect
-from labkit.web.application import application
+from labkit.web.application import HEARTBEAT, application
 from labkit.web.wanted import LONGEST
 
 
 def main() -> None:
     """Serve until the owner is gone, or closes our standard input."""
     told = json.loads(sys.stdin.buffer.readline())
+    options = told["options"]
     listening = config(None, told["port"]).bind_socket()
+    _give_up_who_does_not_read(listening, 2 * options.get("heartbeat", HEARTBEAT))
     listening.listen()  # before anybody hears of the port
     port = listening.getsockname()[1]
-    origins = [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")]
-    app = application(connect(told["database"]), told["secret"], origins=origins, **told["options"])
+    own = [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")]
+    options["origins"] = [*own, *options.get("origins", ())]
+    app = application(connect(told["database"]), told["secret"], **options)
     server = uvicorn.Server(config(app, port))
     threading.Thread(target=watch, args=(told["owner"], server), daemon=True).start()
     print(port, flush=True)
@@ -31,6 +35,12 @@ def config(app: object, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         app, port=port, log_level="critical", access_log=False, ws_max_size=LONGEST * 4, timeout_graceful_shutdown=1
     )
+
+
+def _give_up_who_does_not_read(listening: socket.socket, seconds: float) -> None:
+    """Connections whose other end takes nothing for so long are ended by the kernel, with what waits in them."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
 
 
 def watch(owner: int, server: uvicorn.Server) -> None:

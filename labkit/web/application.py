@@ -22,6 +22,8 @@ from labkit.web.answers import Patient, page, refusal
 from labkit.web.wanted import LONGEST, saved
 from labkit.web.watching import Watch
 
+HEARTBEAT = 15.0
+"""Seconds."""
 ALIVE = "event: alive\ndata:\n\n"
 """A heartbeat: proxies close what is silent, and the page sees that the line is alive."""
 
@@ -40,7 +42,8 @@ class Streams:
     ) -> None:
         """See `application`."""
         self.engine, self.secret, self.origins = engine, secret, frozenset(origins)
-        self.limit, self.heartbeat, self.poll, self.open = limit, heartbeat, poll, 0
+        self.limit, self.heartbeat, self.poll = limit, heartbeat, poll
+        self.open, self.lines = 0, 0
         self.watch = Watch(engine, poll)
 
     @asynccontextmanager
@@ -116,6 +119,16 @@ class Streams:
         if not self.allows(socket, Right.COMMAND) or (origin is not None and origin not in self.origins):
             return await socket.close(1008)
         await socket.accept()
+        if self.lines >= self.limit:
+            return await socket.close(1013)  # try again later
+        self.lines += 1
+        try:
+            await self._save_commands(socket)
+        finally:
+            self.lines -= 1
+        return None
+
+    async def _save_commands(self, socket: WebSocket) -> None:
         while (message := await socket.receive())["type"] == "websocket.receive":
             text = message.get("text")
             if text is None or len(text) > LONGEST:
@@ -130,18 +143,19 @@ def application(
     *,
     origins: Collection[str] = (),
     limit: int = 500,
-    heartbeat: float = 15.0,
+    heartbeat: float = HEARTBEAT,
     poll: float = 0.2,
 ) -> Starlette:
     """The application over the tables of `engine`, for any ASGI server. Tokens are made of `secret`.
 
     `origins`: the pages from which commands are taken, such as "https://lab.example"; who is no browser names none.
-    Up to `limit` streams, each silent for at most `heartbeat` seconds; news is there after `poll` seconds.
+    Up to `limit` streams, and as many lines for commands. A stream is silent for at most `heartbeat` seconds; news is
+    there after `poll` seconds.
     """
     streams = Streams(engine, secret, origins, limit, heartbeat, poll)
     routes = [
-        Route("/runs/{run}", page),
-        Route("/runs/{run}/updates", streams.updates),
-        WebSocketRoute("/runs/{run}/commands", streams.commands),
+        Route("/runs/{run:path}/updates", streams.updates),
+        WebSocketRoute("/runs/{run:path}/commands", streams.commands),
+        Route("/runs/{run:path}", page),
     ]
     return Starlette(routes=routes, lifespan=partial(Streams.lifespan, streams))

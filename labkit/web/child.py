@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from labkit.web.access import Right, token_for
 
@@ -22,7 +23,7 @@ class Server:
     """A server of the application on 127.0.0.1. Once it has a port, it keeps it."""
 
     def __init__(self, database: str, secret: str, port: int = 0, **options: Any) -> None:
-        """Over the database of this URL; `options` are those of `application`."""
+        """Over the database of this URL; `options` are those of `application`. Its own page is always an origin."""
         self._told = {"database": database, "secret": secret, "options": options, "owner": os.getpid()}
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -39,7 +40,7 @@ class Server:
 
     def page(self, run: str, right: Right = Right.COMMAND) -> str:
         """The address of a run's page, with the token in it: give it to whoever may do that."""
-        return f"{self.url}/runs/{run}#{self.token(run, right)}"
+        return f"{self.url}/runs/{quote(run, safe='')}#{self.token(run, right)}"
 
     def token(self, run: str, right: Right = Right.COMMAND) -> str:
         """See `token_for`."""

@@ -12,6 +12,15 @@ from labkit.store import StoreError
 
 LONGEST = 4096
 """Characters of a command."""
+MOST_WAITING = 100
+"""Commands of a run that wait and say to do the same; the first cancel is always taken."""
+WAITING = """
+    SELECT count(*) FROM labkit_commands
+    WHERE run = %(run)s AND applied_at IS NULL AND what::jsonb ->> 'do' = %(do)s"""
+
+
+class TooManyError(Exception):
+    """More commands wait than anybody means."""
 
 
 class Wanted(BaseModel):
@@ -38,12 +47,19 @@ def saved(engine: sa.Engine, run: str, text: str) -> dict[str, Any]:
     try:
         wanted = Wanted.model_validate_json(text)
         known, what = wanted.id, wanted.model_dump(exclude={"id"}, exclude_none=True)
-        in_transaction(engine, lambda conn: command(conn, run, wanted.id, what))
+        in_transaction(engine, lambda conn: _save(conn, run, wanted.id, what))
     except ValidationError as error:
         problem = error.errors()[0]
         return {"id": known, "refused": f"{'.'.join(map(str, problem['loc'])) or 'command'}: {problem['msg']}"}
-    except KeyReusedError as error:
+    except (KeyReusedError, TooManyError) as error:
         return {"id": known, "refused": str(error)}
     except StoreError:
         return {"id": known, "again": "the database does not answer: send it again"}
     return {"id": known, "saved": True}
+
+
+def _save(conn: sa.Connection, run: str, command_id: str, what: dict[str, Any]) -> None:
+    if command(conn, run, command_id, what):
+        waiting = conn.exec_driver_sql(WAITING, {"run": run, "do": what["do"]}).scalar_one()
+        if waiting > MOST_WAITING:
+            raise TooManyError(f"{MOST_WAITING} commands to {what['do']} wait already")

@@ -13,10 +13,11 @@ from labkit.agent import Agent
 from labkit.agent.run import AgentRun
 from labkit.postgres import in_autocommit, in_plain_words
 from labkit.progress import resume
-from labkit.store import StoreError, paged
+from labkit.store import CorruptState, StateStore, StoreError, UnsupportedSchemaError, paged
 from labkit.task import TaskState
 
 LOG = logging.getLogger(__name__)
+STATES = TaskState.RUNNING, TaskState.PENDING, TaskState.FAILED
 LOCK = int.from_bytes(b"work")
 """Of the advisory locks of those who work on a run; the run's hash is the other half."""
 COMMANDED = "SELECT DISTINCT run FROM labkit_commands WHERE applied_at IS NULL"
@@ -36,9 +37,8 @@ def work(agent: Agent, engine: sa.Engine, runs: Collection[str] | None = None) -
         commanded = {run for (run,) in connection.execute(COMMANDED)}
         priorities = {run: _priority(what) for run, what in connection.execute(PRIORITIES)}
         untold = {run for (run,) in connection.execute(UNTOLD)}
-    states = TaskState.RUNNING, TaskState.PENDING, TaskState.FAILED
-    found = [run for state in states for run in paged(agent.store.list_by_state, AgentRun, state)]
-    ready = [run for run in found if (runs is None or run.id in runs) and _can_go_on(run, commanded, untold)]
+    ours = [run for run in _unfinished(agent.store) if runs is None or run.id in runs]
+    ready = [run for run in ours if _can_go_on(run, commanded, untold)]
     for run in sorted(ready, key=lambda each: -priorities.get(each.id, 0)):
         try:
             with _alone(engine, run.id) as mine:
@@ -53,6 +53,19 @@ def work(agent: Agent, engine: sa.Engine, runs: Collection[str] | None = None) -
         except Exception as error:  # noqa: BLE001 - whatever it was, the other runs go on
             LOG.warning("the run %s: %s: %s", run.id, type(error).__name__, error)
     return len(ready)
+
+
+def _unfinished(store: StateStore) -> list[AgentRun]:
+    """All runs that may go on; those that cannot be read are named in the log, and stop no other."""
+    try:
+        return [run for state in STATES for run in paged(store.list_by_state, AgentRun, state)]
+    except (CorruptState, UnsupportedSchemaError) as error:
+        LOG.warning("left out: %s", error)
+    found = []
+    for run_id in paged(store.list_ids, AgentRun):
+        with suppress(CorruptState, UnsupportedSchemaError):
+            found.append(store.get(AgentRun, run_id))
+    return [run for run in found if run is not None and run.state in STATES]
 
 
 def _can_go_on(run: AgentRun, commanded: set[str], untold: set[str]) -> bool:

@@ -176,6 +176,23 @@ def test_a_client_that_does_not_read_costs_little(server, engine):
             each.close()
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="a matter of Linux")
+def test_who_does_not_read_is_cut_off(server, engine):
+    """Its connection is gone from the server, with all that waits in it, while it still stands there."""
+    tell(engine, count=1200, end=True, message="x" * 4000)
+    process = psutil.Process(server.pid)
+    with socket.create_connection(("127.0.0.1", server.port)) as lazy:
+        path = updates_url(server).removeprefix(server.url)
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lazy.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        port = lazy.getsockname()[1]
+        seen, until = False, time.monotonic() + 30
+        while (there := any(each.raddr and each.raddr.port == port for each in process.net_connections())) or not seen:
+            seen = seen or there
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
 def test_more_streams_than_the_limit_are_refused(engine, database_url):
     """With a time after which to come back; one that ends makes room."""
     tell(engine)
@@ -333,6 +350,34 @@ def test_what_no_page_sends_closes_the_line(server, engine, wanted, code):
     assert len(commands(engine)) == 1
 
 
+def test_more_lines_for_commands_than_the_limit_are_closed(engine, database_url):  # noqa: ARG001 - the tables
+    """With the code that says to come back; one that ends makes room."""
+    with serving(database_url, SECRET, limit=1, **QUICK) as server:
+        with commanding(server) as first:
+            assert first(CANCEL)["saved"]
+            with pytest.raises(ConnectionClosed) as closed, commanding(server) as send:
+                send(CANCEL)
+            assert closed.value.rcvd.code == 1013
+        until = time.monotonic() + 20
+        while True:
+            with suppress(ConnectionClosed), commanding(server) as send:
+                assert send(CANCEL)["saved"]
+                return
+            assert time.monotonic() < until
+
+
+def test_commands_without_end_are_refused_but_a_cancel_is_not(server, engine):
+    """A hundred that wait are more than anybody means; those that were saved are still acknowledged."""
+    with commanding(server) as send:
+        sent = [{"id": f"p{number}", "do": "priority", "priority": number} for number in range(101)]
+        answers = [send(each) for each in sent]
+        assert all(each.get("saved") for each in answers[:100])
+        assert answers[100] == {"id": "p100", "refused": "100 commands to priority wait already"}
+        assert send(sent[0])["saved"]
+        assert send(CANCEL)["saved"]
+    assert len(commands(engine)) == 101
+
+
 # the page, and the process
 
 
@@ -342,6 +387,23 @@ def test_the_page_is_no_secret_and_lets_nothing_else_in(server):
     assert (answer.status_code, "default-src 'none'" in answer.headers["content-security-policy"]) == (200, True)
     assert SECRET not in answer.text
     assert httpx.get(f"{server.url}/").status_code == 404
+
+
+@pytest.mark.parametrize("run", ["a b", "a/b", "a?b#c", "развёртывание", "100%"])
+def test_a_run_of_any_name_has_a_page_and_a_stream(server, engine, run):
+    """What a name has in it is no part of the address's own grammar."""
+    tell(engine, run, 2, end=True)
+    page = server.page(run).partition("#")[0]
+    assert httpx.get(page).status_code == 200
+    assert "id: 2\n" in httpx.get(f"{page}/updates?token={server.token(run)}", timeout=20).text
+
+
+def test_another_page_may_be_welcome(engine, database_url):  # noqa: ARG001 - the tables
+    """Behind a proxy the page has another address; the server's own stays welcome."""
+    with serving(database_url, SECRET, origins=["https://lab.example"], **QUICK) as server:
+        for origin in ("https://lab.example", server.url):
+            with commanding(server, origin=origin) as send:
+                assert send(CANCEL)["saved"]
 
 
 OWNER = """
@@ -451,6 +513,17 @@ def test_a_run_that_cannot_go_on_stops_no_other(workers, engine, error):
         what = {"do": "priority", "priority": "high"}
         in_transaction(engine, lambda conn, it=run, what=what: command(conn, it, "p", what))
     work(agent, engine)
+    assert agent.store.get(AgentRun, "b").state == "completed"
+
+
+def test_a_run_that_cannot_be_read_stops_no_other(workers, engine):
+    """What another version has left, or a mistake."""
+    agent = workers()
+    for run in ("a", "b"):
+        agent.start(stories.DISK.goal, run)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE labkit_records SET body = '{}' WHERE id = 'a'")
+    assert work(agent, engine) == 1
     assert agent.store.get(AgentRun, "b").state == "completed"
 
 
