@@ -8,7 +8,9 @@ import json
 from dataclasses import replace
 from functools import partial
 
-from labkit import PostgresStateStore, WorldClock, ack, database, in_transaction, llm, race, sweep
+from outboxes import CLOCK, RUN, execute
+
+from labkit import PostgresStateStore, ack, database, in_transaction, llm, race, sweep
 from labkit.agent import Agent
 from labkit.agent.run import Budget
 from labkit.agent.tools import Risk
@@ -24,16 +26,6 @@ from labkit.progress import (
     resume,
     updates_after,
 )
-
-RUN = "run-7"
-CLOCK = WorldClock()
-
-
-def execute(statement, *values):
-    """The rows, if there are any, of one statement."""
-    with database.engine().begin() as conn:
-        done = conn.exec_driver_sql(statement, values)
-        return [tuple(row) for row in done] if done.returns_rows else []
 
 
 def tables():
