@@ -1,0 +1,14 @@
+"""Engines of durable execution, killed: DBOS on the lab's PostgreSQL, each life in a process of its own.
+
+life.py       one life: a process that runs a workflow until it ends, or until it kills itself before an effect
+lives.py      the lives of executors as a notebook has them, with one world outside
+sweeping.py   every crash point of a workflow, as a report like that of `labkit.sweep`
+
+The lab's own sweep refuses threads, of which an engine has many. So these points are counted here: before each
+statement with which the engine writes for the run, before each COMMIT behind one, and before each call of a tool.
+"""
+
+from labkit.engines.lives import EngineError, Lab, Lived
+from labkit.engines.sweeping import Ended, sweep_workflow
+
+__all__ = ["Ended", "EngineError", "Lab", "Lived", "sweep_workflow"]
