@@ -414,7 +414,15 @@ def _sweep_save(
         if "last" in seen.state:
             _is_equal("the next save_task returned, but load_task", seen.state["last"], _content(last))
 
-    return sweep(run, recover, invariant, partial(_begin, program, old, path), power=power, depth=1 + (last is not None), name="save_task")
+    return sweep(
+        run,
+        recover,
+        invariant,
+        partial(_begin, program, old, path),
+        power=power,
+        depth=1 + (last is not None),
+        name="save_task",
+    )
 
 
 def _begin(program: Program, task: Task, path: str) -> None:
