@@ -17,6 +17,7 @@ from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import assert_survives, did, in_words
+from labkit.isolation.writing import forbid_reading
 
 PATH = "task.json"
 TOOLS = ["create_dns", "issue_certificate", "deploy_container", "configure_monitoring", "notify"]
@@ -61,12 +62,23 @@ def keeps_acknowledged(program: Program, rng: Random) -> None:
     def save_many() -> list:
         return until_endless(called(partial(_saved, program, task, path)) for path, task in tasks)
 
+    def save_what_is_gone() -> Any:
+        """The same task at the same path, after somebody has removed the file."""
+        path, task = tasks[0]
+        program["save_task"](task, path)
+        Path(path).unlink()
+        return _saved(program, task, path)
+
     seen = trial(save_many, setup=lambda: Path("folder").mkdir())
     assert seen.how == "returned", f"save_task and load_task, many times: load_task or save_task {did(seen)}"
     for (path, task), went in zip(tasks, seen.value, strict=False):
         what = f"A task with the user_input {quoted(task.user_input)} and the journal {quoted(task.journal)}"
         assert "value" in went, f"{what} was to be saved at {path}: load_task or save_task {told(went)}"
         _is_equal(f"save_task had saved at {path}, but load_task", went["value"], _content(task))
+    seen = trial(save_what_is_gone)
+    again = "The task was saved once more, as its file had been removed"
+    assert seen.how == "returned", f"{again}: load_task or save_task {did(seen)}"
+    _is_equal(f"{again}, but load_task", seen.value, _content(tasks[0][1]))
 
 
 def reports_corrupt(program: Program, rng: Random) -> None:
@@ -99,16 +111,6 @@ def reports_corrupt(program: Program, rng: Random) -> None:
                 return [what, f"raised {OWN}" if found == OWN else came]
         return None
 
-    def load_what_cannot_be_opened() -> Any:
-        """There is a task, and this process has no descriptor left to open a file with."""
-        program["save_task"](task, PATH)
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (0, most[1]))
-        try:
-            return _plain(program["load_task"](PATH))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, most)
-
     seen = trial(load)
     came = "raised CorruptState" if seen.value == "CorruptState" else did(seen)
     assert seen.value == "None", f"There was no file, and load_task {came}; expected None"
@@ -117,11 +119,7 @@ def reports_corrupt(program: Program, rng: Random) -> None:
     assert met or seen.how == "returned", f"A task was saved, and its file was read: that {did(seen)}"
     assert seen.how == "returned", f"For {met[-1]}, load_task {did(seen)}; expected CorruptState"
     assert not seen.value, "For {}, load_task {}; expected CorruptState".format(*seen.value)
-    seen = trial(load_what_cannot_be_opened)
-    assert seen.value != "None", (
-        "A task was saved, and its file could not be opened (OSError: too many open files): load_task returned None, "
-        "as if there were no file"
-    )
+    _what_cannot_be_opened_is_not_missing(program, task)
 
 
 def resumes(program: Program, rng: Random) -> None:
@@ -171,12 +169,19 @@ def stays_completed(program: Program, rng: Random) -> None:
             program["TaskFiles"]().save(task)
 
     def resume() -> list:
-        return [[_plain(_resume(program, task, plan)), _stored(program, task)] for task in tasks]
+        found = []
+        for task in tasks:
+            version = program["TaskFiles"]().get(Task, task.id).version
+            returned = _resume(program, task, plan)
+            again = getattr(returned, "version", version) != version
+            found.append([_plain(returned), _stored(program, task), again])
+        return found
 
     seen = _trial(resume, setup)
     assert not seen.world.calls, f"The task was completed already, and resume ran {seen.world.calls[0].tool} again"
     assert seen.how == "returned", f"The task was completed already, and resume {did(seen)}; expected the task"
-    for task, (returned, stored) in zip(tasks, seen.value, strict=True):
+    for task, (returned, stored, again) in zip(tasks, seen.value, strict=True):
+        assert not again, "The task was completed already, and resume saved it once more: return it as it is"
         for what, found in (("resume did not return it", returned), ("it is not stored", stored)):
             assert found == _content(task), f"The task was completed already, and {what} as it is"
 
@@ -186,6 +191,36 @@ def survives_power_cut(program: Program, rng: Random) -> None:
     for path in PATH, f"folder/{PATH}":
         report = _sweep_save(program, path, *_two(rng, shorter=False), _is_whole, _is_kept, power=True)
         assert_survives(report, 2)
+
+
+def _what_cannot_be_opened_is_not_missing(program: Program, task: Task) -> None:
+    """There is a file, and load_task cannot know what is in it."""
+
+    def load_what_is_forbidden() -> Any:
+        """There is a task, and this process may not read it."""
+        program["save_task"](task, PATH)
+        if not forbid_reading():
+            Path(PATH).chmod(0)
+        return _plain(program["load_task"](PATH))
+
+    def load_what_cannot_be_opened() -> Any:
+        """There is a task, and this process has no descriptor left to open a file with."""
+        program["save_task"](task, PATH)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, most[1]))
+        try:
+            return _plain(program["load_task"](PATH))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, most)
+
+    for scene, why in (
+        (load_what_cannot_be_opened, "OSError: too many open files"),
+        (load_what_is_forbidden, "PermissionError"),
+    ):
+        assert trial(scene).value != "None", (
+            f"A task was saved, and its file could not be opened ({why}): load_task returned None, as if there were no "
+            "file"
+        )
 
 
 def _goes_on_from_any_journal(program: Program, rng: Random) -> None:
@@ -379,7 +414,15 @@ def _sweep_save(
         if "last" in seen.state:
             _is_equal("the next save_task returned, but load_task", seen.state["last"], _content(last))
 
-    return sweep(run, recover, invariant, partial(_begin, program, old, path), power=power, name="save_task")
+    return sweep(
+        run,
+        recover,
+        invariant,
+        partial(_begin, program, old, path),
+        power=power,
+        depth=1 + (last is not None),
+        name="save_task",
+    )
 
 
 def _begin(program: Program, task: Task, path: str) -> None:

@@ -53,6 +53,9 @@ RESTART = 400 * 86_400
 TRIES = 50
 """How often one call may try again: more counts as without end."""
 
+OFTEN = 12
+"""How many calls fail, one after the other, for one of the tasks."""
+
 
 class NoAnswerError(Exception):
     """An error that cannot be made again from its text."""
@@ -240,9 +243,10 @@ def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: C
 
 def _tasks_with_errors(program: Program, rng: Random) -> list[list[dict]]:
     """For each error a task and its calls: do_work raises it always, then another one at first; then it works."""
-    plans = []
+    plans, often = [], rng.randrange(len(ERRORS))
     for error in range(len(ERRORS)):
-        lives = [(error, TRIES), (rng.randrange(len(ERRORS)), 1), (error, 0), (error, TRIES)]
+        failing = [(error, TRIES)] * (OFTEN if error == often else 1)
+        lives = [*failing, (rng.randrange(len(ERRORS)), 1), (error, 0), (error, TRIES)]
         plans.append((_task(rng), f"charged, receipt {rng.randrange(10**6)}", lives))
 
     def run() -> list:
@@ -266,12 +270,13 @@ def _life(program: Program, task: Task, result: str, error: Callable, times: int
     """One call, whose do_work raises at its first `times` calls: what was done, and what came of it."""
     keys: list[str] = []
     raised: list = [None]
+    cause = OSError(111, "the bank is down") if times % 2 == 0 else None
 
     def do_work(user_input: str, key: str) -> str:  # noqa: ARG001
         keys.append(_text(key))
         raised[0] = error() if len(keys) <= times else None
         if raised[0] is not None:
-            raise raised[0]
+            raise raised[0] from cause
         return result
 
     kept.append(do_work)
@@ -281,6 +286,9 @@ def _life(program: Program, task: Task, result: str, error: Callable, times: int
     except BaseException as caught:  # noqa: BLE001 - whatever comes out is what is looked at
         told["error"] = _error(caught)
         told["same"] = raised[0] is not None and told["error"] == _error(raised[0])
+        if caught is raised[0] and _named(caught.__cause__) != _named(cause):
+            told["same"] = False
+            told["error"] += f", with {_named(caught.__cause__)} as its cause"
         told["line"] = lines_under_test(reversed(list(traceback.walk_tb(caught.__traceback__))))
     stored = FileStateStore(STORE).get(Task, task.id)
     work_error = "" if raised[0] is None else _error(raised[0])
@@ -537,6 +545,10 @@ def _too_short(step_key: Callable, rng: Random) -> list | int | None:
 
 def _error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _named(cause: BaseException | None) -> str:
+    return "nothing" if cause is None else _error(cause)
 
 
 def _call(step: Any, form: Callable = repr) -> str:

@@ -88,11 +88,13 @@ class Run:
     clock: OddClock = field(default_factory=OddClock)
     zone: float = 0.0
     """The time zone of the deadline, in hours from UTC."""
+    of: str = ""
+    """Of an earlier run, whose task has been deleted: this one has its id."""
 
     @property
     def id(self) -> str:
         """Of the task."""
-        return f"task-{self.name}"
+        return f"task-{self.of or self.name}"
 
 
 class Seen:
@@ -170,7 +172,10 @@ def run_deadline(program: Program, rng: Random) -> None:
         zones[1]: _tight(rng, zone=west),
         "In a later run of the same process.": _tight(rng, clock=OddClock(boot=rng.randint(1, 10**6))),
     }
-    first, second, *others = _carry_out(program, plenty, odd, *tight.values())
+    again = "An earlier task with the same id had another deadline, in this process."
+    of_that_id = _made(rng, 3, PLENTY)
+    tight[again] = _tight(rng, of=of_that_id.name)
+    first, second, _, *others = _carry_out(program, plenty, odd, of_that_id, *tight.values())
     _check_done(first, plenty)
     for seen, (why, run) in zip(others, tight.items(), strict=True):
         said = f"Ended at {seen.ended:g} s, deadline {run.seconds:g} s"
@@ -451,7 +456,9 @@ def _carry_out(program: Program, *runs: Run) -> list[Seen]:
         for run in runs:
             run.clock.start = world.current().elapsed()
             _moment(run, "made")
-            FileStateStore(STORE, run.clock).insert(_task(run))
+            store = FileStateStore(STORE, run.clock)
+            store.delete(Task, run.id)
+            store.insert(_task(run))
             world.current().sleep(run.waited)
             found.append(_call(program, run))
             _moment(run, "ended")

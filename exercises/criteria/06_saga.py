@@ -29,7 +29,7 @@ UNDO = {
     "configure_monitoring": "remove_monitoring",
 }
 STEP_OF = {undo: name for name, undo in UNDO.items()}
-NAMES = ["dns", "disk", "queue", "cache", "proxy", "Zertifikat", "почта", "数据库"]
+NAMES = ["dns", "dns_2", "sub_dns", "disk", "queue", "Queue", "почта", "数据库"]
 IDS = ["saga-{}", "shop {}", "Straße_{}", "почта-{}"]
 ALIKE = ["shop é", "Shop é", "shop é ", "shop-é", "shop e\u0301", "shop e", *("shop " * 20 + end for end in "12")]
 """Names of sagas that a program may take for one another."""

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 import sysconfig
 from collections.abc import Iterable
 from functools import cache
@@ -32,6 +33,8 @@ def is_under_test(frame: FrameType) -> bool:
 def _is_under_test(module: str, file: str) -> bool:
     if module.startswith("labkit."):
         return not module.startswith(NOT_UNDER_TEST)
+    if file.startswith("<") and not file.startswith("<frozen"):  # libraries make functions from text
+        file = (getattr(sys.modules.get(module), "__file__", None) or file) if module else "<frozen"
     return not file.startswith((*LIBRARY, GIVEN))
 
 

@@ -1,4 +1,4 @@
-"""Where a process may write, and nowhere else: Landlock, as C code passes by whatever stands before Python's functions.
+"""Where a process may write, or that it may read nothing: Landlock, as C code passes by what stands before Python's.
 
 A ruleset is made once, and taken on by each child: that costs it one system call.
 """
@@ -44,6 +44,15 @@ def ruleset(places: Iterable[str]) -> int | None:
 def restrict(fd: int) -> None:
     """In this process and all that it will start, and for good."""
     _restrict_self(fd, None)
+
+
+def forbid_reading() -> bool:
+    """No file can be opened for reading any more, though it is seen to be there. False where nobody can forbid it."""
+    if not supports()["files"]:
+        return False
+    set_no_new_privs()
+    restrict(create_ruleset(RulesetAttr(handled_access_fs=int(AccessFs.READ_FILE))))
+    return True
 
 
 def _nearest(place: str) -> str:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from packaging.requirements import Requirement
+from sqlalchemy import orm
 
 from labkit import ack, database, sweep, trial
 from labkit.crash.child import sql
@@ -442,3 +443,21 @@ def test_the_minor_version_of_psycopg_is_pinned():
     pin = next(Requirement(line) for line in wanted if line.startswith("psycopg"))
     assert pin.specifier.contains(psycopg.__version__)
     assert not pin.specifier.contains("3.4")
+
+
+def test_a_counterexample_names_the_learners_line_and_not_a_generated_one():
+    """Libraries make functions from text, such as SQLAlchemy's Session.commit: whose lines say nothing."""
+
+    def setup():
+        with orm.Session(database.engine()) as session:
+            session.execute(sa.text("CREATE TABLE rows (n int)"))
+            session.commit()
+
+    def run():
+        with orm.Session(database.engine()) as session:
+            session.execute(sa.text("INSERT INTO rows VALUES (1)"))
+            session.commit()
+
+    report = sweep(run, list, lambda seen: None, setup)
+    where = [effect.line.text for effect in report.effects if effect.op in {"INSERT", "COMMIT"}]
+    assert where == ['session.execute(sa.text("INSERT INTO rows VALUES (1)"))', "session.commit()"]

@@ -90,6 +90,7 @@ RULES = {
         ("gaps", "Not all of them need be there", "undo_order"),
         ("what is required is done first", "executes the steps, each after all that it requires", "crash_goes_on"),
         ("a crash is no failure", "go on in the direction that the saga had", "crash_goes_on"),
+        ("done is done", "What the log knows as done is not called again", "crash_goes_on"),
         ("several sagas", "One process may run several sagas", "crash_goes_on"),
         ("keys", "It is the same after a restart, and no other saga has it", "undoes_once"),
         ("what may have been done is undone", "it undoes what was done, and what may have been", "undoes_once"),

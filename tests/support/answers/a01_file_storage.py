@@ -694,7 +694,81 @@ def load_task(path):
         raise CorruptState(path) from error
 """
 
+TWO_SPARE_NAMES = """
+# answer: save_task
+def _open_new(path):
+    for number in range(2):
+        temp = f"{path}.new{number}"
+        try:
+            return temp, os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            continue
+    raise RuntimeError("no free temporary name")
+
+
+def save_task(task: Task, path: str) -> None:
+    temp, fd = _open_new(path)
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(task.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temp, path)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+"""
+
+SKIPS_WHAT_IT_SAVED_LAST = """
+# answer: save_task
+_saved: dict[str, str] = {}
+
+
+def save_task(task: Task, path: str) -> None:
+    text = task.model_dump_json()
+    if _saved.get(path) == text:
+        return
+    temp = f"{path}.new"
+    with open(temp, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temp, path)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+    _saved[path] = text
+"""
+
+FORBIDDEN_IS_MISSING = """
+# answer: load_task
+def load_task(path: str) -> Task | None:
+    try:
+        return Task.model_validate_json(Path(path).read_bytes())
+    except (FileNotFoundError, PermissionError):
+        return None
+    except ValueError as error:
+        raise CorruptState(f"{path} does not hold a task") from error
+"""
+
+SAVES_A_COMPLETED_TASK_AGAIN = """
+# answer: resume
+def resume(task_id, store, steps) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is not TaskState.COMPLETED:
+        if task.state is TaskState.PENDING:
+            task = store.save(task.to(TaskState.RUNNING))
+        for name, step in steps.items():
+            if name not in task.journal:
+                task = store.save(task.finished(name, step()))
+        task = task.to(TaskState.COMPLETED, result="done")
+    return store.save(task)
+"""
+
 WRONG = [
+    ("two crashes leave two names in the way", "keeps_acknowledged", "in the way", [TWO_SPARE_NAMES]),
+    ("what is gone is not written again", "keeps_acknowledged", "file had been removed", [SKIPS_WHAT_IT_SAVED_LAST]),
+    ("forbidden taken for missing", "reports_corrupt", "PermissionError", [FORBIDDEN_IS_MISSING]),
+    ("a completed task is saved again", "stays_completed", "saved it once more", [SAVES_A_COMPLETED_TASK_AGAIN]),
     ("written in place", "saves_whole", r"line 3 had done open-truncate.*is empty", [IN_PLACE]),
     ("deleted, then renamed", "saves_whole", r"line 6 had done unlink task.json.*is gone", [DELETE_THEN_RENAME]),
     ("replaced before it is closed", "saves_whole", r"had done replace .*is empty", [REPLACED_BEFORE_CLOSED]),

@@ -926,7 +926,53 @@ def execute_task_if_not_done(task_id, store, do_work):
 """,
 ]
 
+LAST_ERROR_WITHOUT_ITS_CAUSE = """
+# answer: execute_task_if_not_done
+ATTEMPTS = 3
+
+
+def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            result = do_work(task.user_input, f"execute {task_id}")
+            break
+        except Exception as error:
+            if attempt == ATTEMPTS:
+                raise error from None
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
+GIVEN_UP_AFTER_THREE_CALLS = """
+# answer: execute_task_if_not_done
+from collections import Counter
+
+_failures: Counter[str] = Counter()
+
+
+def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if _failures[task_id] >= 3:
+        raise RuntimeError(f"{task_id} failed too often")
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    try:
+        result = do_work(task.user_input, f"execute {task_id}")
+    except BaseException:
+        _failures[task_id] += 1
+        raise
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
 WRONG = [
+    ("the cause of the error is wiped out", "no_duplicates", "as its cause", [LAST_ERROR_WITHOUT_ITS_CAUSE]),
+    ("given up after three calls", "no_duplicates", "it must go on", [GIVEN_UP_AFTER_THREE_CALLS]),
     ("key from uuid4", "key_survives_restart", r"step_key\('\w+', '\w+'\) returned '.*'; after a restart, '",
      [NEW_KEY]),
     ("key from uuid4", "no_duplicates", r"charge ran twice, under two keys: the key changes at a restart", [NEW_KEY]),

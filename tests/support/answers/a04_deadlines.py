@@ -339,7 +339,33 @@ def run_steps(task, steps, store, clock, limit):
         pass
 """
 
+ONE_DEADLINE_FOR_EACH_TASK_ID = """
+# answer: run_steps
+_deadlines: dict[str, Deadline] = {}
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    if task.id not in _deadlines:
+        _deadlines[task.id] = Deadline(task.deadline, clock)
+    deadline = _deadlines[task.id]
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        left = deadline.remaining()
+        if left <= 0:
+            return store.save(task.to(TaskState.FAILED, error=f"{name} could not start: DeadlineExceeded"))
+        try:
+            result = step(min(limit, left))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name} failed: {type(error).__name__}: {error}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="done"))
+"""
+
 WRONG = [
+    ("the first deadline of that id", "run_deadline", "An earlier task with the same id", [ONE_DEADLINE_FOR_EACH_TASK_ID]),
     ("limit, whatever is left", "operation_deadline", r"With \d+ s left and .* returned 60; expected \d+",
      [LIMIT_ALWAYS]),
     ("limit, whatever is left", "run_deadline", r"Ended at 3\d\d s, deadline \d+ s. \w+ began at 240 s, and was given",

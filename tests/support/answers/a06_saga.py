@@ -244,7 +244,38 @@ PARKED_BEFORE_THE_DEED = but(
     )
 )
 
+PARTS_OF_NAMES = """
+# answer: undo_order
+def undo_order(done, steps) -> list[str]:
+    order = TopologicalSorter({step.name: step.requires for step in steps}).static_order()
+    there = " ".join(done)
+    return [name for name in reversed([*order]) if name in there]
+"""
+
+UNKNOWN_UNLESS_UNDONE = """
+# answer: run_saga
+def run_saga(saga_id, steps, log):
+    order = undo_order([step.name for step in steps], steps)
+    log.note(saga_id, "may have happened", ", ".join(order))
+    if log.read(saga_id).get("direction", "forward") == "forward":
+        try:
+            for step in sorted(steps, key=lambda step: -order.index(step.name)):
+                step.execute(step_key(saga_id, step.name))
+            return "completed"
+        except Exception:
+            log.note(saga_id, "direction", "back")
+    left = []
+    for step in sorted(steps, key=lambda step: order.index(step.name)):
+        try:
+            step.compensate(step_key(saga_id, ("undo", step.name)[0] + step.name))
+        except Exception:
+            left.append(step.name)
+    return "parked" if left else "compensated"
+"""
+
 WRONG = [
+    ("all is done again after a crash", "crash_goes_on", "called again, and now it refuses", [UNKNOWN_UNLESS_UNDONE]),
+    ("names looked for in a text", "undo_order", "was not done", [PARTS_OF_NAMES]),
     ("as they were done", "undo_order", r"is undone before \w+, which requires it", [AS_DONE]),
     ("reverse of done", "undo_order", r"is undone before \w+, which requires it", [REVERSE_OF_DONE]),
     ("reverse of the list", "undo_order", r"is undone before \w+, which requires it", [REVERSE_OF_LIST]),
@@ -376,27 +407,6 @@ LEVELS = order("""
         return max((depth(need) + 1 for need in named[name].requires), default=0)
 
     return sorted(done, key=depth, reverse=True)""")
-
-UNKNOWN_UNLESS_UNDONE = """
-# answer: run_saga
-def run_saga(saga_id, steps, log):
-    order = undo_order([step.name for step in steps], steps)
-    log.note(saga_id, "may have happened", ", ".join(order))
-    if log.read(saga_id).get("direction", "forward") == "forward":
-        try:
-            for step in sorted(steps, key=lambda step: -order.index(step.name)):
-                step.execute(step_key(saga_id, step.name))
-            return "completed"
-        except Exception:
-            log.note(saga_id, "direction", "back")
-    left = []
-    for step in sorted(steps, key=lambda step: order.index(step.name)):
-        try:
-            step.compensate(step_key(saga_id, ("undo", step.name)[0] + step.name))
-        except Exception:
-            left.append(step.name)
-    return "parked" if left else "compensated"
-"""
 
 IN_A_CLASS = """
 # answer: run_saga
@@ -620,7 +630,6 @@ def run_saga(saga_id, steps, log):
 RIGHT = {
     "an order by hand": [BY_HAND],
     "an order by depth": [LEVELS],
-    "everything may have happened": [UNKNOWN_UNLESS_UNDONE],
     "a class": [IN_A_CLASS],
     "other words, tried again at every call": [SETTLES_FIRST],
     "a clear refusal is not undone": [REFUSALS_ARE_CLEAR],
