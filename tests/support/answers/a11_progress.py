@@ -1,0 +1,4 @@
+"""Answers to exercise 11."""
+
+WRONG = []
+RIGHT = {}
