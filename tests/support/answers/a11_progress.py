@@ -1069,7 +1069,7 @@ def may_command(origin, ours) -> bool:
     except Exception:
         return False
 """
-MAY_PATTERN_ESCAPED = r'''
+MAY_PATTERN_ESCAPED = r"""
 # answer: may_command
 import re
 
@@ -1082,7 +1082,7 @@ def may_command(origin, ours) -> bool:
         return False
     one, other = ((m[1].lower(), m[2].lower(), int(m[3] or PORTS[m[1].lower()])) for m in found)
     return one == other
-'''
+"""
 MAY_WITHOUT_THE_USUAL_PORT = """
 # answer: may_command
 def may_command(origin, ours) -> bool:
@@ -1097,7 +1097,9 @@ def may_command(origin, ours) -> bool:
 NUMBER = r"publish returned .*; expected \d+|expected \d+ and \d+|The caller undid|in updates|in runs"
 SEEN_EARLY = r"Others could see the update"
 ATONCE = r"A and B: (two published at the same moment|update \d+ of the run could be seen)"
-FRAMED = r"frame\(\d+, .*a browser (finds \d+ events|has|takes)|the event (does not end|before it|has the name)|read as JSON"
+FRAMED = (
+    r"frame\(\d+, .*a browser (finds \d+ events|has|takes)|the event (does not end|before it|has the name)|read as JSON"
+)
 YIELDED = r"stream yielded (update|number) \d+|The reader had seen number"
 WAITED = r"stream called wait\(\)|it called wait\(\) again and again"
 STOPPED = r"stream stopped, and (update|the run)"
@@ -1106,7 +1108,12 @@ BROUGHT = r"brought \d+ rows into memory; expected 100 at most"
 OPEN = r"While (wait ran|a reader had an update|do ran), .*transaction was open"
 BEGUN = r"A cancel came .* all the same|under way when the cancel came"
 WRONG = [
-    ("publish commits itself", "gapless", SEEN_EARLY, [publish_but(("    return number", "    conn.commit()\n    return number"))]),
+    (
+        "publish commits itself",
+        "gapless",
+        SEEN_EARLY,
+        [publish_but(("    return number", "    conn.commit()\n    return number"))],
+    ),
     ("publish on a connection of its own", "gapless", SEEN_EARLY, [PUBLISH_OWN_CONNECTION]),
     ("publish counts in the process", "gapless", NUMBER, [PUBLISH_COUNTER_IN_PROCESS]),
     ("publish commits the number apart", "gapless", NUMBER, [PUBLISH_COUNTER_COMMITTED_APART]),
@@ -1115,14 +1122,48 @@ WRONG = [
     ("publish locks after it has read", "gapless", ATONCE, [PUBLISH_LOCKS_TOO_LATE]),
     ("publish has one lock for all runs", "gapless", r"though it was for another run", [PUBLISH_ONE_LOCK_FOR_ALL]),
     ("publish without a lock", "gapless", ATONCE, [publish_but((' + " FOR UPDATE"', ""))]),
-    ("publish does not count the run up", "gapless", r"in runs", [publish_but(('    conn.execute(text(SET_LAST), {"run": run, "number": number})\n', ""))]),
+    (
+        "publish does not count the run up",
+        "gapless",
+        r"in runs",
+        [publish_but(('    conn.execute(text(SET_LAST), {"run": run, "number": number})\n', ""))],
+    ),
     ("publish returns the number before", "gapless", NUMBER, [publish_but(("return number", "return number - 1"))]),
     ("publish returns nothing", "gapless", NUMBER, [publish_but(("return number", "return None"))]),
-    ("publish begins by 0", "gapless", r"publish raised IntegrityError", [publish_but(("scalar_one() + 1", "scalar_one()"))]),
-    ("publish stores a part", "gapless", r"in updates, update", [publish_but(("json.dumps(update)", 'json.dumps({"status": update["status"], "message": update.get("message")})'))]),
-    ("publish stores JSON in JSON", "gapless", r"in updates, update", [publish_but(("json.dumps(update)", "json.dumps(json.dumps(update))"))]),
-    ("publish writes quotes by hand", "gapless", r"publish raised", [publish_but(("json.dumps(update)", "str(update).replace(\"'\", '\"')"))]),
-    ("frame with the message as it is", "newline_safe", FRAMED, [frame_but(("json.dumps(update)", 'update.get("message", "")'))]),
+    (
+        "publish begins by 0",
+        "gapless",
+        r"publish raised IntegrityError",
+        [publish_but(("scalar_one() + 1", "scalar_one()"))],
+    ),
+    (
+        "publish stores a part",
+        "gapless",
+        r"in updates, update",
+        [
+            publish_but(
+                ("json.dumps(update)", 'json.dumps({"status": update["status"], "message": update.get("message")})')
+            )
+        ],
+    ),
+    (
+        "publish stores JSON in JSON",
+        "gapless",
+        r"in updates, update",
+        [publish_but(("json.dumps(update)", "json.dumps(json.dumps(update))"))],
+    ),
+    (
+        "publish writes quotes by hand",
+        "gapless",
+        r"publish raised",
+        [publish_but(("json.dumps(update)", "str(update).replace(\"'\", '\"')"))],
+    ),
+    (
+        "frame with the message as it is",
+        "newline_safe",
+        FRAMED,
+        [frame_but(("json.dumps(update)", 'update.get("message", "")'))],
+    ),
     ("frame with a data line for each line of the message", "newline_safe", FRAMED, [FRAME_MESSAGE_LINES]),
     ("frame indented", "newline_safe", FRAMED, [frame_but(("json.dumps(update)", "json.dumps(update, indent=2)"))]),
     ("frame split at what is no line break", "newline_safe", FRAMED, [FRAME_SPLITLINES]),
@@ -1131,111 +1172,605 @@ WRONG = [
     ("frame with a name", "newline_safe", FRAMED, [frame_but(('f"id', 'f"event: update\\nid'))]),
     ("frame without its number", "newline_safe", FRAMED, [frame_but(("id: {seq}\\n", ""))]),
     ("frame with the number in the wrong field", "newline_safe", FRAMED, [frame_but(("id: {seq}", "ID: {seq}"))]),
-    ("frame with the number behind the empty line", "newline_safe", FRAMED, [frame_but(("id: {seq}\\ndata: {data}\\n\\n", "data: {data}\\n\\nid: {seq}\\n\\n"))]),
+    (
+        "frame with the number behind the empty line",
+        "newline_safe",
+        FRAMED,
+        [frame_but(("id: {seq}\\ndata: {data}\\n\\n", "data: {data}\\n\\nid: {seq}\\n\\n"))],
+    ),
     ("frame with a number for people", "newline_safe", FRAMED, [frame_but(("{seq}", "{seq:,}"))]),
     ("frame as Python writes it", "newline_safe", FRAMED, [frame_but(("json.dumps(update)", "repr(update)"))]),
-    ("frame as JSON in JSON", "newline_safe", FRAMED, [frame_but(("json.dumps(update)", "json.dumps(json.dumps(update))"))]),
-    ("frame takes escapes back", "newline_safe", FRAMED, [frame_but(("json.dumps(update)", 'json.dumps(update).replace("\\\\n", "\\n")'))]),
+    (
+        "frame as JSON in JSON",
+        "newline_safe",
+        FRAMED,
+        [frame_but(("json.dumps(update)", "json.dumps(json.dumps(update))"))],
+    ),
+    (
+        "frame takes escapes back",
+        "newline_safe",
+        FRAMED,
+        [frame_but(("json.dumps(update)", 'json.dumps(update).replace("\\\\n", "\\n")'))],
+    ),
     ("frame is bytes", "newline_safe", r"expected a text", [frame_but(('\\n\\n"', '\\n\\n".encode()'))]),
-    ("stream yields the last one again", "none_twice", YIELDED, [stream_but(("text(AFTER +", 'text(AFTER.replace(">", ">=") +'))]),
-    ("stream does not remember", "none_twice", YIELDED, [stream_but(("            last_id = row.number\n", ""), ("end <= last_id", "end <= (rows[-1].number if rows else last_id)"))]),
+    (
+        "stream yields the last one again",
+        "none_twice",
+        YIELDED,
+        [stream_but(("text(AFTER +", 'text(AFTER.replace(">", ">=") +'))],
+    ),
+    (
+        "stream does not remember",
+        "none_twice",
+        YIELDED,
+        [
+            stream_but(
+                ("            last_id = row.number\n", ""),
+                ("end <= last_id", "end <= (rows[-1].number if rows else last_id)"),
+            )
+        ],
+    ),
     ("stream in no order", "none_twice", YIELDED, [stream_but((" ORDER BY number", ""))]),
     ("stream backwards", "none_twice", YIELDED, [stream_but((" ORDER BY number", " ORDER BY number DESC"))]),
     ("stream remembers beside itself", "none_twice", YIELDED + "|" + STOPPED, [STREAM_REMEMBERS_BESIDE]),
     ("stream goes on behind the newest", "none_twice", YIELDED + "|" + STOPPED, [STREAM_NEWEST_ONLY]),
     ("stream waits first", "none_twice", WAITED, [STREAM_WAITS_FIRST]),
     ("stream waits after each batch", "none_twice", WAITED, [STREAM_WAITS_AFTER_EACH_BATCH]),
-    ("stream of all runs", "none_twice", YIELDED + "|" + WAITED, [stream_but(("text(AFTER +", 'text(AFTER.replace("run = :run AND", "") +'))]),
-    ("stream yields updates alone", "none_twice", r"expected a number and an update", [stream_but(("yield row.number, row.body", "yield row.body"))]),
-    ("stream yields frames", "none_twice", r"expected a number and an update", [stream_but(("yield row.number, row.body", 'yield f"id: {row.number}\\n\\n"'))]),
-    ("stream counts for itself", "none_twice", YIELDED, [stream_but(("for row in rows:", "for n, row in enumerate(rows, 1):"), ("yield row.number, row.body", "yield n, row.body"))]),
+    (
+        "stream of all runs",
+        "none_twice",
+        YIELDED + "|" + WAITED,
+        [stream_but(("text(AFTER +", 'text(AFTER.replace("run = :run AND", "") +'))],
+    ),
+    (
+        "stream yields updates alone",
+        "none_twice",
+        r"expected a number and an update",
+        [stream_but(("yield row.number, row.body", "yield row.body"))],
+    ),
+    (
+        "stream yields frames",
+        "none_twice",
+        r"expected a number and an update",
+        [stream_but(("yield row.number, row.body", 'yield f"id: {row.number}\\n\\n"'))],
+    ),
+    (
+        "stream counts for itself",
+        "none_twice",
+        YIELDED,
+        [
+            stream_but(
+                ("for row in rows:", "for n, row in enumerate(rows, 1):"),
+                ("yield row.number, row.body", "yield n, row.body"),
+            )
+        ],
+    ),
     ("stream is a list", "none_twice", WAITED, [STREAM_A_LIST]),
-    ("stream never stops", "ends", WAITED, [stream_but(("        if end is not None and end <= last_id:\n            return\n", ""))]),
+    (
+        "stream never stops",
+        "ends",
+        WAITED,
+        [stream_but(("        if end is not None and end <= last_id:\n            return\n", ""))],
+    ),
     ("stream stops when nothing is left", "ends", STOPPED, [stream_but(("            wait()", "            return"))]),
-    ("stream stops with a batch that is not full", "ends", STOPPED, [stream_but(("if end is not None and end <= last_id", "if len(rows) < BATCH and last_id"))]),
+    (
+        "stream stops with a batch that is not full",
+        "ends",
+        STOPPED,
+        [stream_but(("if end is not None and end <= last_id", "if len(rows) < BATCH and last_id"))],
+    ),
     ("stream looks only at what it yields", "ends", WAITED, [STREAM_STATUS_OF_WHAT_IT_YIELDS]),
     ("stream looks for the end last", "ends", STOPPED, [STREAM_LOOKS_FOR_THE_END_LAST]),
-    ("stream stops as soon as the run has ended", "ends", STOPPED, [stream_but(("if end is not None and end <= last_id", "if end is not None"))]),
+    (
+        "stream stops as soon as the run has ended",
+        "ends",
+        STOPPED,
+        [stream_but(("if end is not None and end <= last_id", "if end is not None"))],
+    ),
     ("stream stops at exactly the end", "ends", WAITED, [stream_but(("end <= last_id", "end == last_id"))]),
-    ("stream knows one kind of end", "ends", WAITED, [stream_but(("text(END)", "text(END.replace(\", 'error'\", ''))"))]),
-    ("stream ends with any run", "ends", STOPPED + "|" + WAITED, [stream_but(("text(END)", 'text(END.replace("run = :run AND", ""))'))]),
-    ("stream takes a word for the end", "ends", STOPPED, [stream_but(("            last_id = row.number\n", '            last_id = row.number\n            if "completed" in str(row.body):\n                return\n'))]),
+    (
+        "stream knows one kind of end",
+        "ends",
+        WAITED,
+        [stream_but(("text(END)", "text(END.replace(\", 'error'\", ''))"))],
+    ),
+    (
+        "stream ends with any run",
+        "ends",
+        STOPPED + "|" + WAITED,
+        [stream_but(("text(END)", 'text(END.replace("run = :run AND", ""))'))],
+    ),
+    (
+        "stream takes a word for the end",
+        "ends",
+        STOPPED,
+        [
+            stream_but(
+                (
+                    "            last_id = row.number\n",
+                    '            last_id = row.number\n            if "completed" in str(row.body):\n                return\n',
+                )
+            )
+        ],
+    ),
     ("stream gives up", "ends", STOPPED, [STREAM_GIVES_UP]),
-    ("stream refuses a number of the future", "ends", r"stream raised ValueError", [stream_but(("            look =", '            if last_id > conn.execute(text(LAST), {"run": run}).scalar_one():\n                raise ValueError("no such update")\n            look ='))]),
-    ("stream never waits", "ends", r"neither called wait\(\) nor yielded", [stream_but(("            wait()", "            pass"))]),
+    (
+        "stream refuses a number of the future",
+        "ends",
+        r"stream raised ValueError",
+        [
+            stream_but(
+                (
+                    "            look =",
+                    '            if last_id > conn.execute(text(LAST), {"run": run}).scalar_one():\n                raise ValueError("no such update")\n            look =',
+                )
+            )
+        ],
+    ),
+    (
+        "stream never waits",
+        "ends",
+        r"neither called wait\(\) nor yielded",
+        [stream_but(("            wait()", "            pass"))],
+    ),
     ("stream takes all", "bounded", BROUGHT, [stream_but((" LIMIT {BATCH}", ""))]),
-    ("stream fetches some of all", "bounded", BROUGHT, [stream_but((" LIMIT {BATCH}", ""), ('"last": last_id}).all()', '"last": last_id}).fetchmany(BATCH)'))]),
+    (
+        "stream fetches some of all",
+        "bounded",
+        BROUGHT,
+        [stream_but((" LIMIT {BATCH}", ""), ('"last": last_id}).all()', '"last": last_id}).fetchmany(BATCH)'))],
+    ),
     ("stream takes one more", "bounded", BROUGHT, [stream_but(("LIMIT {BATCH}", "LIMIT {BATCH + 1}"))]),
     ("stream takes more than needed", "bounded", BROUGHT, [stream_but(("LIMIT {BATCH}", "LIMIT 1000"))]),
     ("stream collects batches", "bounded", HELD, [STREAM_COLLECTS_BATCHES]),
     ("stream yields within a transaction", "bounded", OPEN, [STREAM_WITHIN_A_TRANSACTION]),
     ("stream ends no transaction before it yields", "bounded", OPEN, [STREAM_NO_TRANSACTION_ENDED]),
-    ("stream waits within a transaction", "bounded", OPEN, [stream_but(("            wait()", "            with conn.begin():\n                conn.execute(text(LAST), {\"run\": run})\n                wait()"))]),
-    ("stream goes on without wait", "bounded", r"let the error through|again and again", [stream_but(("            wait()", "            try:\n                wait()\n            except Exception:\n                pass"))]),
-    ("stream ends when wait fails", "bounded", r"stopped, and the run had not ended|let the error through", [stream_but(("            wait()", "            try:\n                wait()\n            except Exception:\n                return"))]),
+    (
+        "stream waits within a transaction",
+        "bounded",
+        OPEN,
+        [
+            stream_but(
+                (
+                    "            wait()",
+                    '            with conn.begin():\n                conn.execute(text(LAST), {"run": run})\n                wait()',
+                )
+            )
+        ],
+    ),
+    (
+        "stream goes on without wait",
+        "bounded",
+        r"let the error through|again and again",
+        [
+            stream_but(
+                (
+                    "            wait()",
+                    "            try:\n                wait()\n            except Exception:\n                pass",
+                )
+            )
+        ],
+    ),
+    (
+        "stream ends when wait fails",
+        "bounded",
+        r"stopped, and the run had not ended|let the error through",
+        [
+            stream_but(
+                (
+                    "            wait()",
+                    "            try:\n                wait()\n            except Exception:\n                return",
+                )
+            )
+        ],
+    ),
     ("command looks first", "command_once", r"the same command came twice", [COMMAND_LOOKS_FIRST]),
     ("command in memory", "command_once", r"in commands, the command .* is missing", [COMMAND_IN_MEMORY]),
-    ("command remembers before it stores", "command_once", r"command returned|returned True; expected False|the same command", [COMMAND_MEMORY_BEFORE_THE_ROW]),
+    (
+        "command remembers before it stores",
+        "command_once",
+        r"command returned|returned True; expected False|the same command",
+        [COMMAND_MEMORY_BEFORE_THE_ROW],
+    ),
     ("command leaves the refused transaction open", "command_once", r"left a transaction open", [COMMAND_LEFT_OPEN]),
-    ("command does not commit", "command_once", r"left a transaction open", [command_but(("    with conn.begin():\n        values =", "    if True:\n        values ="))]),
-    ("command takes the last content", "command_once", r"in commands", [command_but(("DO NOTHING", "(run, id) DO UPDATE SET what = excluded.what"))]),
-    ("command does not tell", "command_once", r"expected False", [command_but(("return result.rowcount == 1", "return True"))]),
+    (
+        "command does not commit",
+        "command_once",
+        r"left a transaction open",
+        [command_but(("    with conn.begin():\n        values =", "    if True:\n        values ="))],
+    ),
+    (
+        "command takes the last content",
+        "command_once",
+        r"in commands",
+        [command_but(("DO NOTHING", "(run, id) DO UPDATE SET what = excluded.what"))],
+    ),
+    (
+        "command does not tell",
+        "command_once",
+        r"expected False",
+        [command_but(("return result.rowcount == 1", "return True"))],
+    ),
     ("command tells the contrary", "command_once", r"expected True", [command_but(("rowcount == 1", "rowcount == 0"))]),
-    ("command of any run", "command_once", r"expected True|in commands", [COMMAND_LOOKS_FIRST.replace("run = :run AND id", "id")]),
-    ("command cleans the id", "command_once", r"in commands", [command_but(('"id": command_id', '"id": command_id.strip().lower()'))]),
-    ("command cleans the content", "command_once", r"in commands", [command_but(('"what": what', '"what": what.strip()'))]),
-    ("command raises", "command_once", r"command raised IntegrityError", [command_but((' + " ON CONFLICT DO NOTHING"', ""))]),
-    ("command marks it at once", "command_once", r"in commands", [command_but(("    return result", '        conn.execute(text(APPLIED), {"run": run, "id": command_id})\n    return result'))]),
+    (
+        "command of any run",
+        "command_once",
+        r"expected True|in commands",
+        [COMMAND_LOOKS_FIRST.replace("run = :run AND id", "id")],
+    ),
+    (
+        "command cleans the id",
+        "command_once",
+        r"in commands",
+        [command_but(('"id": command_id', '"id": command_id.strip().lower()'))],
+    ),
+    (
+        "command cleans the content",
+        "command_once",
+        r"in commands",
+        [command_but(('"what": what', '"what": what.strip()'))],
+    ),
+    (
+        "command raises",
+        "command_once",
+        r"command raised IntegrityError",
+        [command_but((' + " ON CONFLICT DO NOTHING"', ""))],
+    ),
+    (
+        "command marks it at once",
+        "command_once",
+        r"in commands",
+        [
+            command_but(
+                (
+                    "    return result",
+                    '        conn.execute(text(APPLIED), {"run": run, "id": command_id})\n    return result',
+                )
+            )
+        ],
+    ),
     ("work_on keeps the cancel in memory", "cancel_between_steps", BEGUN, [WORK_CANCEL_IN_MEMORY]),
-    ("work_on looks after each step", "cancel_between_steps", BEGUN + "|was not applied when", [WORK_LOOKS_AFTER_EACH_STEP]),
+    (
+        "work_on looks after each step",
+        "cancel_between_steps",
+        BEGUN + "|was not applied when",
+        [WORK_LOOKS_AFTER_EACH_STEP],
+    ),
     ("work_on looks once", "cancel_between_steps", BEGUN + "|was not applied when", [WORK_LOOKS_ONCE]),
     ("work_on asks for the cancel first", "cancel_between_steps", BEGUN, [WORK_ASKS_FOR_THE_CANCEL_FIRST]),
-    ("work_on stores steps at the end", "cancel_between_steps", r"was done, and was not stored when", [WORK_STORES_STEPS_AT_THE_END]),
-    ("work_on stores a step before it", "cancel_between_steps", r"in done, there is|in done there is|the steps that were begun are", [work_but(("        do(step)\n", ""), ('            conn.execute(text(DONE), {"run": run, "step": step})\n', '            conn.execute(text(DONE), {"run": run, "step": step})\n        do(step)\n'))]),
+    (
+        "work_on stores steps at the end",
+        "cancel_between_steps",
+        r"was done, and was not stored when",
+        [WORK_STORES_STEPS_AT_THE_END],
+    ),
+    (
+        "work_on stores a step before it",
+        "cancel_between_steps",
+        r"in done, there is|in done there is|the steps that were begun are",
+        [
+            work_but(
+                ("        do(step)\n", ""),
+                (
+                    '            conn.execute(text(DONE), {"run": run, "step": step})\n',
+                    '            conn.execute(text(DONE), {"run": run, "step": step})\n        do(step)\n',
+                ),
+            )
+        ],
+    ),
     ("work_on marks all commands", "cancel_between_steps", r"is marked, and has not had its effect", [WORK_MARKS_ALL]),
-    ("work_on cancels without the effect", "cancel_between_steps", r"is marked, and has not had its effect", [WORK_CANCEL_WITHOUT_EFFECT]),
+    (
+        "work_on cancels without the effect",
+        "cancel_between_steps",
+        r"is marked, and has not had its effect",
+        [WORK_CANCEL_WITHOUT_EFFECT],
+    ),
     ("work_on cancels a run that is done", "cancel_between_steps", r"expected completed", [WORK_CANCELLED_IN_THE_END]),
     ("work_on tries a step again", "cancel_between_steps", r"do twice for the step", [WORK_TRIES_AGAIN]),
     ("work_on leaves a transaction open", "cancel_between_steps", r"left a transaction open", [WORK_LEFT_OPEN]),
-    ("work_on does not store steps", "cancel_between_steps", r"was not stored when|in done, the step .* is missing", [work_but(('        with conn.begin():\n            conn.execute(text(DONE), {"run": run, "step": step})\n', ""))]),
-    ("work_on does steps again", "cancel_between_steps", r"which was done", [work_but(("                continue\n", "                pass\n"), ('            conn.execute(text(DONE), {', '            conn.execute(text(DONE + " ON CONFLICT DO NOTHING"), {'))]),
-    ("work_on does steps of other runs", "cancel_between_steps", r"was to be done|were to be done|expected", [work_but(("text(IS_DONE)", 'text(IS_DONE.replace("run = :run AND", ""))'))]),
-    ("work_on works within a transaction", "cancel_between_steps", OPEN, [work_but(('        do(step)\n        with conn.begin():\n', "        with conn.begin():\n            conn.execute(text(LAST), {\"run\": run})\n            do(step)\n"))]),
-    ("work_on works in the transaction of its look", "cancel_between_steps", OPEN, [work_but(('        do(step)\n        with conn.begin():\n', "        conn.execute(text(LAST), {\"run\": run})\n        do(step)\n        if True:\n"), ('"step": step})\n    return', '"step": step})\n            conn.commit()\n    return'))]),
-    ("work_on commits the effect apart", "cancel_between_steps", r"has had its effect twice|has had its effect, and is not marked", [work_but(("                apply(conn, what)\n                conn.execute(text(APPLIED)", "                apply(conn, what)\n                conn.connection.commit()\n                conn.execute(text(APPLIED)"))]),
-    ("work_on commits the mark apart", "cancel_between_steps", r"has had its effect never|is marked, and has not had its effect|that command is not applied", [work_but(("                apply(conn, what)\n                conn.execute(text(APPLIED), {\"run\": run, \"id\": command_id})\n", "                conn.execute(text(APPLIED), {\"run\": run, \"id\": command_id})\n                conn.connection.commit()\n                apply(conn, what)\n"))]),
-    ("work_on does not mark", "cancel_between_steps", r"not applied|is not marked|effect twice|effect \d times", [work_but(('                conn.execute(text(APPLIED), {"run": run, "id": command_id})\n', ""))]),
-    ("work_on takes a word for a cancel", "cancel_between_steps", r"nobody had cancelled", [work_but(("text(CANCELLED)", "text(CANCELLED.replace(\"= 'cancel'\", \"ILIKE '%cancel%'\"))"))]),
-    ("work_on takes what is not applied for a cancel", "cancel_between_steps", r"expected cancelled|is not applied|was not applied", [work_but(("            for command_id, what", "            if conn.execute(text(CANCELLED.replace(\" AND applied\", \"\")), {\"run\": run}).scalar_one():\n                return \"cancelled\"\n            for command_id, what"))]),
-    ("work_on takes the cancel of another run", "cancel_between_steps", r"nobody had cancelled", [work_but(("text(CANCELLED)", 'text(CANCELLED.replace("run = :run AND", ""))'))]),
-    ("work_on applies the commands of all runs", "cancel_between_steps", r"has had its effect|in commands|were applied in the order", [work_but(("text(WAITING)", 'text(WAITING.replace("run = :run AND", ""))'))]),
-    ("work_on in another order", "cancel_between_steps", r"were applied in the order", [work_but(("text(WAITING)", 'text(WAITING + " DESC")'))]),
-    ("work_on in the order of ids", "cancel_between_steps", r"were applied in the order", [work_but(("text(WAITING)", 'text(WAITING.replace("number", "id"))'))]),
-    ("work_on deletes what it has applied", "cancel_between_steps", r"work_on deleted a command|has had its effect, and is not marked", [work_but(("text(APPLIED)", 'text("DELETE FROM commands WHERE run = :run AND id = :id")'))]),
-    ("work_on says completed", "cancel_between_steps", r"expected cancelled", [work_but(('return "cancelled"', "break"))]),
-    ("work_on says nothing", "cancel_between_steps", r"expected completed", [work_but(('    return "completed"\n', ""))]),
-    ("work_on raises at a cancel", "cancel_between_steps", r"work_on raised RuntimeError", [work_but(('return "cancelled"', 'raise RuntimeError("cancelled")'))]),
-    ("work_on passes over what fails", "cancel_between_steps", r"let it through", [work_but(("        do(step)\n", "        try:\n            do(step)\n        except Exception:\n            continue\n"))]),
-    ("work_on passes over commands that fail", "cancel_between_steps", r"let it through", [work_but(("                apply(conn, what)\n", "                try:\n                    apply(conn, what)\n                except Exception:\n                    continue\n"))]),
+    (
+        "work_on does not store steps",
+        "cancel_between_steps",
+        r"was not stored when|in done, the step .* is missing",
+        [
+            work_but(
+                ('        with conn.begin():\n            conn.execute(text(DONE), {"run": run, "step": step})\n', "")
+            )
+        ],
+    ),
+    (
+        "work_on does steps again",
+        "cancel_between_steps",
+        r"which was done",
+        [
+            work_but(
+                ("                continue\n", "                pass\n"),
+                (
+                    "            conn.execute(text(DONE), {",
+                    '            conn.execute(text(DONE + " ON CONFLICT DO NOTHING"), {',
+                ),
+            )
+        ],
+    ),
+    (
+        "work_on does steps of other runs",
+        "cancel_between_steps",
+        r"was to be done|were to be done|expected",
+        [work_but(("text(IS_DONE)", 'text(IS_DONE.replace("run = :run AND", ""))'))],
+    ),
+    (
+        "work_on works within a transaction",
+        "cancel_between_steps",
+        OPEN,
+        [
+            work_but(
+                (
+                    "        do(step)\n        with conn.begin():\n",
+                    '        with conn.begin():\n            conn.execute(text(LAST), {"run": run})\n            do(step)\n',
+                )
+            )
+        ],
+    ),
+    (
+        "work_on works in the transaction of its look",
+        "cancel_between_steps",
+        OPEN,
+        [
+            work_but(
+                (
+                    "        do(step)\n        with conn.begin():\n",
+                    '        conn.execute(text(LAST), {"run": run})\n        do(step)\n        if True:\n',
+                ),
+                ('"step": step})\n    return', '"step": step})\n            conn.commit()\n    return'),
+            )
+        ],
+    ),
+    (
+        "work_on commits the effect apart",
+        "cancel_between_steps",
+        r"has had its effect twice|has had its effect, and is not marked",
+        [
+            work_but(
+                (
+                    "                apply(conn, what)\n                conn.execute(text(APPLIED)",
+                    "                apply(conn, what)\n                conn.connection.commit()\n                conn.execute(text(APPLIED)",
+                )
+            )
+        ],
+    ),
+    (
+        "work_on commits the mark apart",
+        "cancel_between_steps",
+        r"has had its effect never|is marked, and has not had its effect|that command is not applied",
+        [
+            work_but(
+                (
+                    '                apply(conn, what)\n                conn.execute(text(APPLIED), {"run": run, "id": command_id})\n',
+                    '                conn.execute(text(APPLIED), {"run": run, "id": command_id})\n                conn.connection.commit()\n                apply(conn, what)\n',
+                )
+            )
+        ],
+    ),
+    (
+        "work_on does not mark",
+        "cancel_between_steps",
+        r"not applied|is not marked|effect twice|effect \d times",
+        [work_but(('                conn.execute(text(APPLIED), {"run": run, "id": command_id})\n', ""))],
+    ),
+    (
+        "work_on takes a word for a cancel",
+        "cancel_between_steps",
+        r"nobody had cancelled",
+        [work_but(("text(CANCELLED)", "text(CANCELLED.replace(\"= 'cancel'\", \"ILIKE '%cancel%'\"))"))],
+    ),
+    (
+        "work_on takes what is not applied for a cancel",
+        "cancel_between_steps",
+        r"expected cancelled|is not applied|was not applied",
+        [
+            work_but(
+                (
+                    "            for command_id, what",
+                    '            if conn.execute(text(CANCELLED.replace(" AND applied", "")), {"run": run}).scalar_one():\n                return "cancelled"\n            for command_id, what',
+                )
+            )
+        ],
+    ),
+    (
+        "work_on takes the cancel of another run",
+        "cancel_between_steps",
+        r"nobody had cancelled",
+        [work_but(("text(CANCELLED)", 'text(CANCELLED.replace("run = :run AND", ""))'))],
+    ),
+    (
+        "work_on applies the commands of all runs",
+        "cancel_between_steps",
+        r"has had its effect|in commands|were applied in the order",
+        [work_but(("text(WAITING)", 'text(WAITING.replace("run = :run AND", ""))'))],
+    ),
+    (
+        "work_on in another order",
+        "cancel_between_steps",
+        r"were applied in the order",
+        [work_but(("text(WAITING)", 'text(WAITING + " DESC")'))],
+    ),
+    (
+        "work_on in the order of ids",
+        "cancel_between_steps",
+        r"were applied in the order",
+        [work_but(("text(WAITING)", 'text(WAITING.replace("number", "id"))'))],
+    ),
+    (
+        "work_on deletes what it has applied",
+        "cancel_between_steps",
+        r"work_on deleted a command|has had its effect, and is not marked",
+        [work_but(("text(APPLIED)", 'text("DELETE FROM commands WHERE run = :run AND id = :id")'))],
+    ),
+    (
+        "work_on says completed",
+        "cancel_between_steps",
+        r"expected cancelled",
+        [work_but(('return "cancelled"', "break"))],
+    ),
+    (
+        "work_on says nothing",
+        "cancel_between_steps",
+        r"expected completed",
+        [work_but(('    return "completed"\n', ""))],
+    ),
+    (
+        "work_on raises at a cancel",
+        "cancel_between_steps",
+        r"work_on raised RuntimeError",
+        [work_but(('return "cancelled"', 'raise RuntimeError("cancelled")'))],
+    ),
+    (
+        "work_on passes over what fails",
+        "cancel_between_steps",
+        r"let it through",
+        [
+            work_but(
+                (
+                    "        do(step)\n",
+                    "        try:\n            do(step)\n        except Exception:\n            continue\n",
+                )
+            )
+        ],
+    ),
+    (
+        "work_on passes over commands that fail",
+        "cancel_between_steps",
+        r"let it through",
+        [
+            work_but(
+                (
+                    "                apply(conn, what)\n",
+                    "                try:\n                    apply(conn, what)\n                except Exception:\n                    continue\n",
+                )
+            )
+        ],
+    ),
     ("work_on backwards", "cancel_between_steps", r"before it", [work_but(("in steps:", "in reversed(steps):"))]),
-    ("work_on in the order of names", "cancel_between_steps", r"before it", [work_but(("in steps:", "in sorted(steps):"))]),
+    (
+        "work_on in the order of names",
+        "cancel_between_steps",
+        r"before it",
+        [work_but(("in steps:", "in sorted(steps):"))],
+    ),
     ("may_command by how it begins", "foreign_origin_refused", r"expected (True|False)", [MAY_BEGINS]),
-    ("may_command by how it ends", "foreign_origin_refused", r"returned True; expected False: another host|expected True", [MAY_BEGINS.replace("origin.lower().startswith(ours.lower())", 'origin.lower().endswith(urlsplit(ours).netloc.lower())')]),
+    (
+        "may_command by how it ends",
+        "foreign_origin_refused",
+        r"returned True; expected False: another host|expected True",
+        [
+            MAY_BEGINS.replace(
+                "origin.lower().startswith(ours.lower())", "origin.lower().endswith(urlsplit(ours).netloc.lower())"
+            )
+        ],
+    ),
     ("may_command if equal", "foreign_origin_refused", r"returned False; expected True", [MAY_EQUAL]),
-    ("may_command if equal in lower case", "foreign_origin_refused", r"returned False; expected True: \d+ is the port", [MAY_EQUAL_IN_LOWER_CASE]),
-    ("may_command by a pattern", "foreign_origin_refused", r"returned (True|False); expected (True|False)", [MAY_PATTERN]),
-    ("may_command with subdomains", "foreign_origin_refused", r"returned True; expected False: another host", [MAY_SUBDOMAINS]),
-    ("may_command by the host", "foreign_origin_refused", r"returned True; expected False: another", [may_but(("return found.scheme, found.hostname, found.port or PORTS.get(found.scheme)", "return found.hostname"))]),
-    ("may_command without the scheme", "foreign_origin_refused", r"returned True; expected False: another scheme", [may_but(("found.scheme, found.hostname,", "found.hostname,"))]),
-    ("may_command without the port", "foreign_origin_refused", r"returned True; expected False: another port", [may_but((", found.port or PORTS.get(found.scheme)", ""))]),
-    ("may_command without usual ports", "foreign_origin_refused", r"returned False; expected True: \d+ is the port", [may_but((" or PORTS.get(found.scheme)", ""))]),
-    ("may_command with one usual port", "foreign_origin_refused", r"expected (True|False)", [may_but(("PORTS.get(found.scheme)", "443"))]),
-    ("may_command by netloc", "foreign_origin_refused", r"returned False; expected True", [may_but(("found.hostname, found.port or PORTS.get(found.scheme)", "found.netloc"))]),
-    ("may_command trusts who says nothing", "foreign_origin_refused", r"may_command\(None, .*returned True", [may_but(("        return False\n    try", "        return True\n    try"))]),
-    ("may_command trusts null", "foreign_origin_refused", r"may_command\('null', .*returned True", [may_but(("    if origin is None:\n        return False\n", '    if origin == "null":\n        return True\n    if origin is None:\n        return False\n'))]),
-    ("may_command trusts everybody", "foreign_origin_refused", r"returned True; expected False", [may_but(("parts(origin) == parts(ours)", "True"))]),
-    ("may_command raises for bad ports", "foreign_origin_refused", r"raised ValueError", [may_but(("    try:\n        return parts(origin) == parts(ours)\n    except ValueError:\n        return False\n", "    return parts(origin) == parts(ours)\n"))]),
-    ("may_command raises for None", "foreign_origin_refused", r"may_command\(None.*raised", [may_but(("    if origin is None:\n        return False\n", ""), ("urlsplit(url)", "urlsplit(url.strip())"))]),
+    (
+        "may_command if equal in lower case",
+        "foreign_origin_refused",
+        r"returned False; expected True: \d+ is the port",
+        [MAY_EQUAL_IN_LOWER_CASE],
+    ),
+    (
+        "may_command by a pattern",
+        "foreign_origin_refused",
+        r"returned (True|False); expected (True|False)",
+        [MAY_PATTERN],
+    ),
+    (
+        "may_command with subdomains",
+        "foreign_origin_refused",
+        r"returned True; expected False: another host",
+        [MAY_SUBDOMAINS],
+    ),
+    (
+        "may_command by the host",
+        "foreign_origin_refused",
+        r"returned True; expected False: another",
+        [
+            may_but(
+                ("return found.scheme, found.hostname, found.port or PORTS.get(found.scheme)", "return found.hostname")
+            )
+        ],
+    ),
+    (
+        "may_command without the scheme",
+        "foreign_origin_refused",
+        r"returned True; expected False: another scheme",
+        [may_but(("found.scheme, found.hostname,", "found.hostname,"))],
+    ),
+    (
+        "may_command without the port",
+        "foreign_origin_refused",
+        r"returned True; expected False: another port",
+        [may_but((", found.port or PORTS.get(found.scheme)", ""))],
+    ),
+    (
+        "may_command without usual ports",
+        "foreign_origin_refused",
+        r"returned False; expected True: \d+ is the port",
+        [may_but((" or PORTS.get(found.scheme)", ""))],
+    ),
+    (
+        "may_command with one usual port",
+        "foreign_origin_refused",
+        r"expected (True|False)",
+        [may_but(("PORTS.get(found.scheme)", "443"))],
+    ),
+    (
+        "may_command by netloc",
+        "foreign_origin_refused",
+        r"returned False; expected True",
+        [may_but(("found.hostname, found.port or PORTS.get(found.scheme)", "found.netloc"))],
+    ),
+    (
+        "may_command trusts who says nothing",
+        "foreign_origin_refused",
+        r"may_command\(None, .*returned True",
+        [may_but(("        return False\n    try", "        return True\n    try"))],
+    ),
+    (
+        "may_command trusts null",
+        "foreign_origin_refused",
+        r"may_command\('null', .*returned True",
+        [
+            may_but(
+                (
+                    "    if origin is None:\n        return False\n",
+                    '    if origin == "null":\n        return True\n    if origin is None:\n        return False\n',
+                )
+            )
+        ],
+    ),
+    (
+        "may_command trusts everybody",
+        "foreign_origin_refused",
+        r"returned True; expected False",
+        [may_but(("parts(origin) == parts(ours)", "True"))],
+    ),
+    (
+        "may_command raises for bad ports",
+        "foreign_origin_refused",
+        r"raised ValueError",
+        [
+            may_but(
+                (
+                    "    try:\n        return parts(origin) == parts(ours)\n    except ValueError:\n        return False\n",
+                    "    return parts(origin) == parts(ours)\n",
+                )
+            )
+        ],
+    ),
+    (
+        "may_command raises for None",
+        "foreign_origin_refused",
+        r"may_command\(None.*raised",
+        [may_but(("    if origin is None:\n        return False\n", ""), ("urlsplit(url)", "urlsplit(url.strip())"))],
+    ),
 ]
 
 RIGHT = {
