@@ -124,4 +124,14 @@ EQUIVALENT = {
         "deliver: raise RefusedAddressError(f'{parts.hostname} is at {address}, and that is inside') → raise RefusedAddressError(f'{parts.hostname} is at , and that is inside')": WORDS,
         "deliver: raise RefusedAddressError(f'{parts.hostname} is at {address}, and that is inside') → raise RefusedAddressError(f'{parts.hostname} is at {address}')": WORDS,
     },
+    "11": {
+        "publish: conn.execute(text(INSERT), {'run': run, 'number': number, 'body': json.dumps(update)}) → conn.execute(text(INSERT), {'run': run, 'number': number, 'body': json.dumps(update)})": ASIDE,
+        "stream: if end is not None and end <= last_id:; return → if end is not None and end <= last_id:; return": "when the end was yielded or seen there is no row left, before or after the loop",
+        "stream: rows = conn.execute(text(f'{AFTER} ORDER BY number LIMIT {BATCH}'), {'run': run, 'last': last_id}).all() → rows = conn.execute(text(f'{AFTER} ORDER BY number LIMIT {BATCH}'), {'run': run, 'last': last_id}).all()": "the two looks may come in either order: numbers are compared",
+        "stream: last_id = number → last_id = number": "a generator that is closed at yield asks for nothing more",
+        "work_on: if conn.execute(text(IS_DONE), {'run': run, 'step': step}).scalar_one():; continue → if conn.execute(text(IS_DONE), {'run': run, 'step': step}).scalar_one():; continue": "commands that wait may be applied also where no step is left to do",
+        "work_on: conn.execute(text(APPLIED), {'run': run, 'id': command_id}) → conn.execute(text(APPLIED), {'run': run, 'id': command_id})": "effect and mark are in one transaction",
+        "may_command: except ValueError: → except BaseException:": "nothing else is raised there",
+        "may_command: parts = urlsplit(url or '') → parts = urlsplit(url)": "urlsplit takes None, too, for what is no origin",
+    },
 }
