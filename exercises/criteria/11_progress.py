@@ -1209,9 +1209,11 @@ def _command_row(run: str, command_id: str, what: str, number: int, *, applied: 
 def _commanded(rng: Random, what: str, *, times: int = 1, applied: bool | None = None) -> Commanded:
     """A command that comes, where others have come whose ids look like it."""
     run, other = _names(rng, 2)
-    name = f"c_{rng.randrange(10**6)}é's"
-    alike = [f"{name} ", f" {name}", name.upper(), f"{name}0", name.replace("é", "e\u0301"), name.replace("_", "x")]
-    rows = [_command_row(run, each, CANCEL, 0) for each in rng.sample(alike, 4)] + [_command_row(other, name, what, 0)]
+    number = rng.randrange(10**6)
+    name, apart = rng.sample([f"c_{number}{accent}'s" for accent in ("é", "e\u0301")], 2)
+    alike = [f"{name} ", f" {name}", name.upper(), f"{name}0", name.replace("_", "x")]
+    rows = [_command_row(run, each, CANCEL, 0) for each in (apart, *rng.sample(alike, 3))]
+    rows.append(_command_row(other, name, what, 0))
     if applied is not None:
         rows.append(_command_row(run, name, rng.choice(TEXTS), 0, applied=applied))
     rows = [row | {"number": number} for number, row in enumerate(rng.sample(rows, len(rows)), 1)]
