@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from psycopg import Connection
 
 from labkit import database, race, sweep, tool
-from labkit.grading.judge.calls import called, salt_hash, shown
+from labkit.grading.judge.calls import called, salt_hash, shown, told
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.orders import assert_no_order_breaks
 from labkit.grading.judge.program import Program
@@ -44,10 +44,10 @@ FACTS = """
 FILL = "INSERT INTO states SELECT * FROM json_populate_recordset(NULL::states, %s)"
 EMPTY = "DELETE FROM states; DELETE FROM notes; DELETE FROM history"
 THIS = "owner = %s AND agent = %s AND task = %s"
-HOLD = f"UPDATE states SET version = version + 1 WHERE {THIS}"
-READ = f"SELECT version, state FROM states WHERE {THIS}"
-SAVE = f"UPDATE states SET state = %s::jsonb, version = version + 1 WHERE version = %s AND {THIS}"
-KEPT = f"WITH saved AS ({SAVE} RETURNING version, state) INSERT INTO history SELECT * FROM saved"
+HOLD = f"UPDATE states SET version = version + 1 WHERE {THIS}"  # noqa: S608 - ours
+READ = f"SELECT version, state FROM states WHERE {THIS}"  # noqa: S608 - ours
+SAVE = f"UPDATE states SET state = %s::jsonb, version = version + 1 WHERE version = %s AND {THIS}"  # noqa: S608 - ours
+KEPT = f"WITH saved AS ({SAVE} RETURNING version, state) INSERT INTO history SELECT * FROM saved"  # noqa: S608 - ours
 NOTE, MINE = "INSERT INTO notes VALUES (:text)", "written before by the caller"
 MISSING, STALE = "NotFoundError", "StaleError"
 OURS = "team"
@@ -59,6 +59,11 @@ TEXTS = [
     *("", 'it\'s "paid"', "one line\nand another", "оплачено: 已付 ✓", "100 % of :state, %s and \\n", " paid ", "null"),
     *("Zu\u0308rich", "paid " * 300, '{"version": 1}', "0", "\u2028", "None"),
 ]
+PLAIN = [f"charge {name}" for name in ("Ada", "Bob", "Eve", "Zoe", "Tim", "Amy", "Leo")]
+STEPS = [*(each for each in TEXTS if len(each) < 99), "charge Ada", "charge  Ada", "charge Ada ", "оплата", "Zürich"]
+"""Names of steps."""
+DEEDS = ["fields", "step", "last step", "longer", "first"]
+"""What another agent does to a state."""
 LOST, BROKEN = "lost", "broken"
 """What becomes of a call of the client: done, and its answer is lost; or not done."""
 BREAKS = [ConnectionError, ConnectionResetError, BrokenPipeError, ConnectionRefusedError, ConnectionAbortedError]
@@ -288,9 +293,9 @@ class Agents(Stage):
         number = self.counts[what] = self.counts.get(what, 0) + 1
         if does := self.scene.others.get((what, number)):
             version, state = self.stored()
-            told = _by_another(does, state, self.scene.results, version)
+            did = _by_another(does, state, self.scene.results, version)
             assert self._save(version, json.dumps(state))
-            self.log.append({"did": "other", "version": version + 1, "told": told, "what": what, "number": number})
+            self.log.append({"did": "other", "version": version + 1, "told": did, "what": what, "number": number})
         return number
 
 
@@ -318,8 +323,8 @@ def _by_another(does: str, state: Row, names: Iterable[str], number: int) -> str
 def who_may_read(program: Program, rng: Random) -> None:
     """Whatever is called almost alike, whatever a state says: only what is theirs is read, and only that is changed."""
     scenes = []
-    for _ in range(4):
-        rows, key = _world(rng)
+    for world in (_plain_world, _world, _world, _world):
+        rows, key = world(rng)
         others = {each: row for each, row in rows.items() if each != key}
         begin, stranger = {"begin": rng.choice([True, False])}, rng.choice([*others])
         scenes += [Asked(rows, [_read(key)], **begin), Asked(others, [_read(key)], **begin)]
@@ -327,23 +332,22 @@ def who_may_read(program: Program, rng: Random) -> None:
             Asked(rows, [_save(rng, key, rows[key][0], stranger)]),
             Asked(others, [_save(rng, key, 0, stranger)]),
         ]
-        scenes += [Asked(others, [_save(rng, key, row[0])], **begin) for row in rng.sample([*others.values()], 2)]
-    strangers = [each for each in rows if each[1:] == key[1:]]
-    scenes.append(Asked(rows, [_read(each) for each in rng.sample(strangers, len(strangers))]))
-    scenes.append(Asked(rows, [_save(rng, each, rows[each][0], key) for each in rng.sample(strangers, 4)]))
-    again = {each: (row[0] + 1, _state(rng)) for each, row in rows.items()}
-    scenes.append(Asked(again, [_read(key)]))  # the same names, and something else
-    new = [_save(rng, key, 0), _read(key), _save(rng, key, 1), _read(key)]
-    scenes += [Asked(others, new), Asked(others, new[:2], undo=True), Asked({}, [_read(key)])]
-    for seen in _play_asked(program, scenes):
+        scenes += [Asked(others, [_save(rng, key, row[0])], **begin) for row in rng.choices([*others.values()], k=2)]
+        strangers = [each for each in rows if each[1:] == key[1:]]
+        scenes.append(Asked(rows, [_read(each) for each in rng.sample(strangers, len(strangers))]))
+        scenes.append(Asked(rows, [_save(rng, each, rows[each][0], key) for each in strangers[:4]]))
+        new = [_save(rng, key, 0), _read(key), _save(rng, key, 1), _read(key)]
+        scenes += [Asked(others, new), Asked(others, new[:2], undo=True)]
+    again = {each: (row[0] + 1, _state(rng)) for each, row in rows.items()}  # the same names, and something else
+    for seen in _play_asked(program, [*scenes, Asked(again, [_read(key)]), Asked({}, [_read(key)])]):
         _check_asked(seen)
 
 
 def missing_looks_like_forbidden(program: Program, rng: Random) -> None:
     """What other owners have makes no difference: to values, types and texts, and to how long somebody waits."""
     pairs = []
-    for _ in range(3):
-        rows, key = _world(rng)
+    for world in (_plain_world, _world, _world):
+        rows, key = world(rng)
         mine = {each: row for each, row in rows.items() if each[0] == key[0] and each != key}
         theirs = {each: row for each, row in rows.items() if each[1:] == key[1:] and each != key}
         version = rng.choice([*theirs.values()])[0]
@@ -352,18 +356,18 @@ def missing_looks_like_forbidden(program: Program, rng: Random) -> None:
             pairs += [(Asked(mine | own, [call]), Asked(mine | own | theirs, [call])) for call in calls]
         calls = [_read(key), *(_save(rng, key, v) for v in (0, version))]
         waits = [Asked(mine | theirs, [call], held=[*theirs]) for call in calls]
-        waits.append(Asked(rows, [_save(rng, key, rows[key][0])], held=[*theirs]))
+        waits += [Asked(rows, [call], held=[*theirs]) for call in (_read(key), _save(rng, key, rows[key][0]))]
         pairs += [(replace(each, held=()), each) for each in waits]
     found = _play_asked(program, [scene for pair in pairs for scene in pair])
     for without, seen in zip_longest(found[::2], found[1::2]):
-        if seen is None:
+        if seen is None:  # nothing more could be played
             _check_asked(without)
             return
         call, one, other = seen.scene.calls[0], without.got["calls"][0], seen.got["calls"][0]
-        if seen.scene.held:
-            assert WAITED not in other.get("failed", ""), (
+        if WAITED in other.get("failed", "") and seen.scene.held:
+            raise AssertionError(
                 f"A transaction of another owner held its own state of the same agent and task, and {call.name} waited "
-                f"for it: it {outcome(other)}"
+                f"for it: it {told(other)}"
             )
         owners = "another owner has" if _others(seen.scene.rows, call.key) == 1 else "other owners have"
         assert _told(one) == _told(other), (
@@ -376,22 +380,22 @@ def missing_looks_like_forbidden(program: Program, rng: Random) -> None:
 def stale_refused(program: Program, rng: Random) -> None:
     """Saved is over the version that was read, or not at all; of two at the same moment, one is refused."""
     scenes = []
-    scene = partial(_saved, rng)
-    scenes += [scene(has=has, version=has) for has in (1, 2, rng.randint(3, 9), rng.randint(10**4, 10**6))]
-    scenes += [scene(has=rng.randint(1, 9), state=state) for state in ({}, {"plan": []}, {"text": rng.choice(TEXTS)})]
-    scenes += [scene(has=has, version=has + off) for has, off in ((5, -1), (5, 1), (rng.randint(20, 99), -9), (2, -1))]
-    scenes += [scene(has=1, version=2), scene(has=1, version=10**6), scene(has=10**6, version=1)]
+    for scene in (partial(_saved, rng, _plain_world), partial(_saved, rng, _world)):
+        scenes += [scene(has=has) for has in (rng.randint(2, 9), 1, rng.randint(10**4, 10**6))]
+        scenes += [scene(has=5, version=5 + off) for off in (-1, 1, -rng.randint(2, 4), rng.randint(2, 99))]
+        scenes += [scene(has=has, version=0) for has in (1, rng.randint(2, 9))]
+        scenes += [scene(has=0, version=version) for version in (0, 1, rng.randint(2, 99))]
+        scenes += [scene(has=4, version=version, same=True) for version in (3, 0, 4)]
+    for state in ({}, {"plan": []}, {"text": rng.choice(TEXTS)}, {rng.choice(TEXTS): None}):
+        scenes.append(scene(has=rng.randint(0, 9), state=state))
     digit = rng.randint(1, 9)  # a part of the version is not the version
-    scenes += [scene(has=1000 + digit, version=digit), scene(has=10 * digit, version=digit)]
-    scenes += [scene(has=has, version=0) for has in (1, rng.randint(2, 9))]
-    scenes += [scene(has=0, version=version) for version in (0, 1, rng.randint(2, 99))]
+    scenes += [scene(has=has, version=digit) for has in (1000 + digit, 10 * digit)]
+    scenes += [scene(has=1, version=10**6), scene(has=10**6, version=1)]
     scenes += [scene(has=has, version=version, undo=True) for has, version in ((4, 4), (0, 0), (3, 2))]
-    scenes += [scene(has=has, version=version, same=True) for has, version in ((4, 3), (4, 0), (4, 4))]
     for has in (0, rng.randint(2, 9)):  # the version that was read counts once
-        one = scene(has=has, version=has)
-        call = one.calls[0]
-        after = [replace(call, version=has + n, state=_state(rng)) for n in (0, 1, 1, 2)]
-        scenes.append(replace(one, calls=[call, *after], begin=True))
+        one = scene(has=has)
+        after = [replace(one.calls[0], version=has + n, state=_state(rng)) for n in (0, 1, 1, 2)]
+        scenes.append(replace(one, calls=[one.calls[0], *after], begin=True))
     for seen in _play_asked(program, scenes):
         _check_asked(seen)
     _two_save(program, rng, rng.randint(1, 9))
@@ -401,14 +405,15 @@ def stale_refused(program: Program, rng: Random) -> None:
 
 def b_goes_on(program: Program, rng: Random) -> None:
     """In the plan's order, saved step by step, under keys that everybody makes; killed anywhere, another goes on."""
-    scenes = [_going(rng, done=done, plan=plan) for plan, done in ((0, 0), (1, 0), (1, 1), (3, 0), (4, 2), (5, 5))]
+    scenes = [_going(rng, plan=2, words=PLAIN)]
+    scenes += [_going(rng, plan=plan, done=done) for plan, done in ((1, 0), (3, 0), (4, 2), (5, 5), (0, 0), (1, 1))]
     scenes += [_going(rng, plan=3, done=1, calls=2)]
     scenes += [_failing(rng, kind) for kind in (*(each.__name__ for each in ERRORS), MISSING, STALE)]
     scenes += [*_named_alike(rng)]
     keys: dict[tuple[str, str], str] = {}
     for seen in _play_going(program, scenes):
         _check_going(seen)
-        for uri, step, key in seen.keys():
+        for uri, step, key in seen.keys_given():
             _check_key(keys, uri, step, key)
     _is_killed(program, rng)
 
@@ -416,31 +421,30 @@ def b_goes_on(program: Program, rng: Random) -> None:
 def rereads_after_loss(program: Program, rng: Random) -> None:
     """Refused or without an answer, at whichever moment: read again, and keep what others have saved."""
     scenes = []
-    does = ["fields", "step", "last step", "longer", "first"]
-    for each in does:
-        for what in ("save", "step"):
-            scenes += [_going(rng, others={(what, rng.randint(1, 2)): each}), _going(rng, others={(what, 3): each})]
-        scenes += [
-            _going(rng, others={("read", rng.randint(1, 2)): each}),
-            _going(rng, others={("call", 2): each}, calls=2),
-        ]
+    for going in (partial(_going, rng, words=PLAIN), partial(_going, rng)):
+        scenes += [going(faults={("save", rng.randint(1, 2)): fault}) for fault in (LOST, BROKEN)]
+        scenes += [going(faults={("read", 1): BROKEN}), going(faults={("save", 3): LOST})]
+        for does in DEEDS:
+            scenes += [
+                going(others={("save", rng.randint(1, 2)): does}),
+                going(others={("step", rng.randint(1, 3)): does}),
+            ]
+            scenes += [going(others={("read", 2): does}), going(others={("call", 2): does}, calls=2)]
+    going = partial(_going, rng)
+    more = [going(faults={("save", n): fault, ("read", n + 1): BROKEN}) for n in (1, 2) for fault in (LOST, BROKEN)]
     for fault in (LOST, BROKEN):
-        scenes += [_going(rng, faults={("save", n): fault}) for n in (1, 2, 3)]
-        scenes += [_going(rng, faults={("save", n): fault, ("read", n + 1): BROKEN}) for n in (1, 2)]
-        for each in does:
-            scenes += [_going(rng, faults={("save", 1): fault}, others={("read", 2): each})]
-            scenes += [_going(rng, faults={("save", 2): fault}, others={(what, 2): each}) for what in ("save", "step")]
-            scenes += [_going(rng, faults={("save", 1): fault}, others={("save", 2): each})]
-    scenes += [_going(rng, faults={("read", n): BROKEN for n in ns}) for ns in ((1,), (1, 2, 3), (2,))]
-    scenes += [
-        _going(rng, faults=dict.fromkeys([("save", 1), ("save", 2), ("save", 3)], fault)) for fault in (LOST, BROKEN)
-    ]
+        for does in DEEDS:
+            more += [going(faults={("save", 1): fault}, others={("read", 2): does})]
+            more += [going(faults={("save", 2): fault}, others={(what, 2): does}) for what in ("save", "step")]
+            more += [going(faults={("save", 1): fault}, others={("save", 2): does})]
+    more += [going(faults={("read", n): BROKEN for n in ns}) for ns in ((1, 2, 3), (2,), (1, 2))]
     three = [("save", 1), ("save", 2), ("save", 3)]
-    scenes += [_going(rng, others=dict.fromkeys(three, each)) for each in ("fields", "longer", "first")]
-    scenes += [_going(rng, others=dict(zip(three, rng.sample(does, 3), strict=True)))]
+    more += [going(faults=dict.fromkeys(three, fault)) for fault in (LOST, BROKEN)]
+    more += [going(others=dict.fromkeys(three, does)) for does in DEEDS]
+    more += [going(others=dict(zip(three, rng.sample(DEEDS, 3), strict=True)))]
     for fault in REFUSALS:
-        scenes += [_going(rng, faults={(what, rng.randint(1, 2)): fault}, calls=2) for what in ("save", "read")]
-    for seen in _play_going(program, rng.sample(scenes, len(scenes))):
+        more += [going(faults={(what, rng.randint(1, 2)): fault}, calls=2) for what in ("save", "read")]
+    for seen in _play_going(program, [*scenes, *rng.sample(more, len(more))]):
         _check_going(seen)
     _two_go_on(program, rng)
 
@@ -484,7 +488,8 @@ def _check_asked(seen: SeenAsked) -> None:
     rows, got = dict(seen.before), seen.got
     said = ""
     for number, (call, each) in enumerate(zip(seen.scene.calls, got["calls"], strict=False)):
-        said = f"{'The caller undid its transaction, and did it again. ' * (seen.scene.undo and got['commit'])}{_scene(rows, call, number)}"
+        again = "The caller undid its transaction, and did it again. " * (seen.scene.undo and got["commit"])
+        said = f"{again}{_scene(rows, call, number)}"
         kind, value = _expected(rows, call)
         wanted = f"expected {kind or (f'version {value[0]} and its state' if call.name == 'read_state' else value)}"
         did = _did(each)
@@ -580,7 +585,11 @@ def _off(expected: Any, value: Any) -> str:
 
 def _did(got: Row) -> str:
     """How a call ended, as the predicate of a sentence."""
-    return outcome(got) if "failed" in got else f"returned {quoted(got['value'])}"
+    if "failed" in got:
+        return outcome(got)
+    value = got["value"]
+    is_state = isinstance(value, list) and len(value) == 2 and isinstance(value[0], int)
+    return f"returned {f'version {value[0]} and a state' if is_state else quoted(value)}"
 
 
 def _told(got: Row) -> Any:
@@ -617,16 +626,16 @@ def _two_save(program: Program, rng: Random, version: int, *, undone: bool = Fal
             else "two saved a new state at the same moment"
         )
         two += ", and A undid its transaction" * undone
-        told = f"{two}: A {ends['A']}, and B {ends['B']}".replace(new, f"raised {STALE}")
+        ends_as = f"{two}: A {ends['A']}, and B {ends['B']}".replace(new, f"raised {STALE}")
         if undone:
             right = ends["B"] == had and ends["A"] in {had, new}
-            assert right, f"{told}; expected that B saves, whatever A has undone"
+            assert right, f"{ends_as}; expected that B saves, whatever A has undone"
         else:
-            assert sorted(ends.values()) == sorted([had, new]), f"{told}; expected one {version + 1} and one {STALE}"
+            assert sorted(ends.values()) == sorted([had, new]), f"{ends_as}; expected one {version + 1} and one {STALE}"
         winner = "B" if undone or ends["B"] == had else "A"
         holds = f"version {stored[0]}, the state of {stored[1].get('by')}" if stored else "nothing"
         expected = f"version {version + 1}, the state of {winner}"
-        assert holds == expected, f"{told}. Stored is {holds}; expected {expected}"
+        assert holds == expected, f"{ends_as}. Stored is {holds}; expected {expected}"
 
     workers = {name: partial(save, name) for name in "AB"}
     assert_no_order_breaks(race(workers, invariant, partial(_create, rows), limit=ORDERS, name="save_state"))
@@ -649,7 +658,7 @@ class SeenGoing:
     known: Row | None
     """What was read or saved last in calls before."""
 
-    def keys(self) -> Iterator[tuple[str, str, Any]]:
+    def keys_given(self) -> Iterator[tuple[str, str, Any]]:
         """URI, step and key of each step that was done."""
         for each in self.got["log"]:
             if each["did"] == "step":
@@ -796,14 +805,14 @@ def _check_key(keys: dict[tuple[str, str], str], uri: str, step: str, key: str) 
     """The same for this step of this URI, and for no other."""
     had = keys.setdefault((uri, step), key)
     where, one, other = quoted_apart(had, key)
-    assert had == key, f"{_of(uri, step)} had the key{where} {one}, and later, in another call of go_on, {other}"
+    assert had == key, f"The {_of(uri, step)} had the key{where} {one}, and later, in another call of go_on, {other}"
     same = next((each for each, theirs in keys.items() if theirs == key and each != (uri, step)), None)
-    assert same is None, f"{_of(*same)}, and {_of(uri, step)}, have the same key, {quoted(key)}"
+    assert same is None, f"The {_of(*same)} and the {_of(uri, step)} have the same key, {quoted(key)}"
 
 
 def _of(uri: str, step: str) -> str:
     plain = unicodedata.normalize("NFKC", step) == step and step.isprintable()
-    return f"the step {quoted(step) if plain else ascii(step)} of {uri}"
+    return f"step {quoted(step) if plain else ascii(step)} of {uri}"
 
 
 class Reach:
@@ -918,16 +927,32 @@ def _save(rng: Random, key: Key, version: int, says: Key | None = None) -> Call:
 
 
 def _saved(
-    rng: Random, has: int, version: int | None = None, *, state: Row | None = None, same: bool = False, **more: Any
+    rng: Random,
+    world: Callable[[Random], tuple[States, Key]],
+    has: int,
+    version: int | None = None,
+    *,
+    state: Row | None = None,
+    same: bool = False,
+    **more: Any,
 ) -> Asked:
     """A save over what the owner has; 0: nothing. There are states of others, with versions that would fit."""
-    rows, key = _world(rng)
+    rows, key = world(rng)
     version = has if version is None else version
     call = Call("save_state", key, version, _state(rng) if state is None else state)
     rows = {each: (version if version and rng.random() < 0.5 else row[0], row[1]) for each, row in rows.items()}
     del rows[key]
     rows |= {key: (has, call.state if same else _state(rng))} if has else {}
     return Asked(dict(rng.sample([*rows.items()], len(rows))), [call], **more)
+
+
+def _plain_world(rng: Random) -> tuple[States, Key]:
+    """States of two owners, who have an agent and a task of the same names."""
+    (owner, other), agent = rng.sample(["ada", "bob", "eve", "zoe"], 2), rng.choice(["deploy", "bill"])
+    tasks = rng.sample(["shop", "blog", "wiki"], 2)
+    keys = [(owner, agent, tasks[0]), (other, agent, tasks[0]), (owner, agent, tasks[1])]
+    rows = {key: (rng.randint(1, 9), {"plan": ["charge"], "done": {}, "n": rng.randrange(10**6)}) for key in keys}
+    return dict(rng.sample([*rows.items()], len(rows))), keys[0]
 
 
 def _world(rng: Random) -> tuple[States, Key]:
@@ -983,13 +1008,18 @@ def _state(rng: Random, says: Key | None = None) -> Row:
 
 
 def _going(
-    rng: Random, plan: int = 3, done: int = 0, *, names: Sequence[str] = (), uri: str = "", **more: Any
+    rng: Random,
+    plan: int = 3,
+    done: int = 0,
+    *,
+    words: Sequence[str] = STEPS,
+    names: Sequence[str] = (),
+    uri: str = "",
+    **more: Any,
 ) -> Going:
     """A plan of so many steps, of which so many are done, any of them; others may add steps to it."""
-    names = names or rng.sample(
-        [each for each in (*TEXTS, "charge Ada", "charge Bob", "charge  Ada", "оплата") if len(each) < 99], plan + 4
-    )
-    steps, results = names[:plan], {each: rng.choice(TEXTS) for each in names}
+    names = names or rng.sample(words, plan + 4)
+    steps, results = names[:plan], {each: "paid" if words is PLAIN else rng.choice(TEXTS) for each in names}
     results = dict(rng.sample([*results.items()], len(results)))
     finished = {each: rng.choice(["", *TEXTS]) for each in rng.sample(steps, done)}
     state = {"plan": [*steps], "done": finished | {f"old {rng.randrange(99)}": ""}}
@@ -1044,7 +1074,7 @@ def _pair(value: Any) -> Any:
     try:
         version, state = value
     except (TypeError, ValueError):
-        return shown(value)
+        return _plain(value)
     return [_plain(version), _plain(state)]
 
 
