@@ -41,6 +41,16 @@ FACTS = """
         'states', (SELECT json_agg(states) FROM states), 'notes', (SELECT json_agg(text) FROM notes),
         'history', (SELECT json_object_agg(version, state) FROM history))
 """
+UNTIL_SOMEBODY_WAITS = """
+    DO $$ BEGIN LOOP
+        EXIT WHEN clock_timestamp() > statement_timestamp() + interval '2 s' OR EXISTS (
+            SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 12 AND objid = 12 OR NOT granted
+            AND (relation = 'states'::regclass OR transactionid = pg_current_xact_id()::xid));
+        PERFORM pg_sleep(0.002);
+    END LOOP; END $$; ROLLBACK
+"""
+"""The other transaction ends when the answer waits for it, or when the answer has returned: then we ring."""
+RING, SILENCE = "SELECT pg_advisory_lock(12, 12)", "SELECT pg_advisory_unlock(12, 12)"
 FILL = "INSERT INTO states SELECT * FROM json_populate_recordset(NULL::states, %s)"
 EMPTY = "DELETE FROM states; DELETE FROM notes; DELETE FROM history"
 THIS = "owner = %s AND agent = %s AND task = %s"
@@ -107,6 +117,8 @@ class Asked:
     """Whether the caller has begun the transaction by `begin`, not by its first statement."""
     held: Sequence[Key] = ()
     """Rows that somebody else's transaction holds meanwhile."""
+    rival: bool = False
+    """Whether another transaction has saved over the same version; it is undone when somebody waits for it."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +196,7 @@ class Agents(Stage):
                 if scene.begin:
                     conn.begin()
                 conn.execute(sa.text(NOTE), {"text": MINE})
-                got = {"calls": [], "caller": {}, "commit": commit}
-                for call in scene.calls:
-                    got["calls"].append(self._call(conn, call))
-                    if _is_odd(got["calls"][-1]):
-                        break
+                got = {"calls": [*self._calls(conn)], "caller": {}, "commit": commit}
                 got["early"], end = self.keep(), conn.commit if commit else conn.rollback
                 if not _is_odd(got["calls"][-1]):
                     got["caller"] = called(
@@ -199,6 +207,35 @@ class Agents(Stage):
             got |= {"left": self.end_others(), "end": self.keep()}
             waited = any(WAITED in each.get("failed", "") for each in got["calls"])
             yield {**got, "endless": waited or any(each.get("endless") for each in got["calls"])}
+
+    def _calls(self, conn: sa.Connection) -> Iterator[Row]:
+        """How each call in a transaction went, until one is odd."""
+        for call in self.scene.calls:
+            if self.scene.rival:
+                self._begin_to_save(call)
+            got = self._call(conn, call)
+            if self.scene.rival:
+                self._end()
+            yield got
+            if _is_odd(got):
+                break
+
+    def _begin_to_save(self, call: Call) -> None:
+        """Another transaction saves just the same, and will be undone."""
+        self.other.execute("BEGIN")
+        if call.version:
+            self.other.execute(SAVE, ['{"by": "a rival"}', call.version, *call.key])
+        else:
+            self.other.execute("INSERT INTO states VALUES (%s, %s, %s, 1, '{}')", call.key)
+        self.other.pgconn.send_query(UNTIL_SOMEBODY_WAITS.encode())
+        while self.other.pgconn.flush():
+            pass
+
+    def _end(self) -> None:
+        self.judge.execute(RING)
+        while self.other.pgconn.get_result():
+            pass
+        self.judge.execute(SILENCE)
 
     def _call(self, conn: sa.Connection, call: Call) -> Row:
         error: list[Any] = []
@@ -380,7 +417,7 @@ def missing_looks_like_forbidden(program: Program, rng: Random) -> None:
 def stale_refused(program: Program, rng: Random) -> None:
     """Saved is over the version that was read, or not at all; of two at the same moment, one is refused."""
     scenes = []
-    for scene in (partial(_saved, rng, _plain_world), partial(_saved, rng, _world)):
+    for scene in (partial(_saved, rng, world) for world in (_plain_world, _world)):
         scenes += [scene(has=has) for has in (rng.randint(2, 9), 1, rng.randint(10**4, 10**6))]
         scenes += [scene(has=5, version=5 + off) for off in (-1, 1, -rng.randint(2, 4), rng.randint(2, 99))]
         scenes += [scene(has=has, version=0) for has in (1, rng.randint(2, 9))]
@@ -392,6 +429,11 @@ def stale_refused(program: Program, rng: Random) -> None:
     scenes += [scene(has=has, version=digit) for has in (1000 + digit, 10 * digit)]
     scenes += [scene(has=1, version=10**6), scene(has=10**6, version=1)]
     scenes += [scene(has=has, version=version, undo=True) for has, version in ((4, 4), (0, 0), (3, 2))]
+    scenes += [
+        replace(_saved(rng, world, has=has), rival=True)
+        for has in (rng.randint(1, 9), 0)
+        for world in (_plain_world, _world)
+    ]
     for has in (0, rng.randint(2, 9)):  # the version that was read counts once
         one = scene(has=has)
         after = [replace(one.calls[0], version=has + n, state=_state(rng)) for n in (0, 1, 1, 2)]
@@ -400,7 +442,6 @@ def stale_refused(program: Program, rng: Random) -> None:
         _check_asked(seen)
     _two_save(program, rng, rng.randint(1, 9))
     _two_save(program, rng, 0)
-    _two_save(program, rng, rng.choice([0, rng.randint(1, 9)]), undone=True)
 
 
 def b_goes_on(program: Program, rng: Random) -> None:
@@ -420,24 +461,20 @@ def b_goes_on(program: Program, rng: Random) -> None:
 
 def rereads_after_loss(program: Program, rng: Random) -> None:
     """Refused or without an answer, at whichever moment: read again, and keep what others have saved."""
-    scenes = []
-    for going in (partial(_going, rng, words=PLAIN), partial(_going, rng)):
-        scenes += [going(faults={("save", rng.randint(1, 2)): fault}) for fault in (LOST, BROKEN)]
-        scenes += [going(faults={("read", 1): BROKEN}), going(faults={("save", 3): LOST})]
-        for does in DEEDS:
-            scenes += [
-                going(others={("save", rng.randint(1, 2)): does}),
-                going(others={("step", rng.randint(1, 3)): does}),
-            ]
-            scenes += [going(others={("read", 2): does}), going(others={("call", 2): does}, calls=2)]
+    going = partial(_going, rng, words=PLAIN)
+    scenes = [going(faults={("save", n): fault}) for n in (rng.randint(1, 2), 3) for fault in (LOST, BROKEN)]
+    scenes += [going(faults={("read", n): BROKEN}) for n in (1, rng.randint(2, 3))]
+    for does in DEEDS:
+        scenes += [going(others={(what, rng.randint(1, 3)): does}) for what in ("save", "step")]
+        scenes += [going(others={("read", 2): does}), going(others={("call", 2): does}, calls=2)]
     going = partial(_going, rng)
     more = [going(faults={("save", n): fault, ("read", n + 1): BROKEN}) for n in (1, 2) for fault in (LOST, BROKEN)]
     for fault in (LOST, BROKEN):
         for does in DEEDS:
-            more += [going(faults={("save", 1): fault}, others={("read", 2): does})]
-            more += [going(faults={("save", 2): fault}, others={(what, 2): does}) for what in ("save", "step")]
-            more += [going(faults={("save", 1): fault}, others={("save", 2): does})]
-    more += [going(faults={("read", n): BROKEN for n in ns}) for ns in ((1, 2, 3), (2,), (1, 2))]
+            n, what = rng.randint(1, 2), rng.choice(["save", "step"])
+            more += [going(faults={("save", n): fault}, others={at: does}) for at in (("read", n + 1), ("save", n + 1))]
+            more += [going(faults={("save", n): fault}, others={(what, n): does})]
+    more += [going(faults={("read", n): BROKEN for n in ns}) for ns in ((1, 2, 3), (1, 2))]
     three = [("save", 1), ("save", 2), ("save", 3)]
     more += [going(faults=dict.fromkeys(three, fault)) for fault in (LOST, BROKEN)]
     more += [going(others=dict.fromkeys(three, does)) for does in DEEDS]
@@ -489,7 +526,8 @@ def _check_asked(seen: SeenAsked) -> None:
     said = ""
     for number, (call, each) in enumerate(zip(seen.scene.calls, got["calls"], strict=False)):
         again = "The caller undid its transaction, and did it again. " * (seen.scene.undo and got["commit"])
-        said = f"{again}{_scene(rows, call, number)}"
+        rival = "Another transaction had saved just this, and was undone then. " * seen.scene.rival
+        said = f"{again}{rival}{_scene(rows, call, number)}"
         kind, value = _expected(rows, call)
         wanted = f"expected {kind or (f'version {value[0]} and its state' if call.name == 'read_state' else value)}"
         did = _did(each)
@@ -602,40 +640,29 @@ def _is_odd(got: Row) -> bool:
     return "failed" in got and not (got["error"] and got["error"][2])
 
 
-def _two_save(program: Program, rng: Random, version: int, *, undone: bool = False) -> None:
-    """Two save over the same version at the same moment, in every order; perhaps the first of them undoes it."""
-    key = ("Ada", "deploy", f"shop {rng.randrange(10**6)}")
+def _two_save(program: Program, rng: Random, version: int) -> None:
+    """Two save over the same version at the same moment, in every order: one is saved, and the other is stale."""
+    key = ("ada", "deploy", f"shop {rng.randrange(10**6)}")
     rows = {key: (version, {"plan": [], "by": "nobody"})} if version else {}
 
     def save(name: str) -> Any:
-        with database.engine().connect() as conn:
-            conn.begin()
+        with database.engine().begin() as conn:
             try:
-                got = program["save_state"](conn, *key, version, {"plan": [], "by": name})
+                return program["save_state"](conn, *key, version, {"plan": [], "by": name})
             except program[STALE]:
-                got = STALE
-            conn.rollback() if undone and name == "A" else conn.commit()
-        return got
+                return STALE
 
     def invariant(seen: Any) -> None:
         stored, ends = _stored(key), {name: _ended(end) for name, end in seen.workers.items()}
-        had, new = f"returned {version + 1}", f"returned {STALE!r}"
-        two = (
-            f"two saved over version {version} at the same moment"
-            if version
-            else "two saved a new state at the same moment"
+        had, stale = f"returned {version + 1}", f"returned {STALE!r}"
+        both = f"over version {version}" if version else "a new state"
+        said = f"two saved {both} at the same moment: A {ends['A']}, and B {ends['B']}".replace(
+            stale, f"raised {STALE}"
         )
-        two += ", and A undid its transaction" * undone
-        ends_as = f"{two}: A {ends['A']}, and B {ends['B']}".replace(new, f"raised {STALE}")
-        if undone:
-            right = ends["B"] == had and ends["A"] in {had, new}
-            assert right, f"{ends_as}; expected that B saves, whatever A has undone"
-        else:
-            assert sorted(ends.values()) == sorted([had, new]), f"{ends_as}; expected one {version + 1} and one {STALE}"
-        winner = "B" if undone or ends["B"] == had else "A"
+        assert sorted(ends.values()) == sorted([had, stale]), f"{said}; expected one {version + 1} and one {STALE}"
         holds = f"version {stored[0]}, the state of {stored[1].get('by')}" if stored else "nothing"
-        expected = f"version {version + 1}, the state of {winner}"
-        assert holds == expected, f"{ends_as}. Stored is {holds}; expected {expected}"
+        expected = f"version {version + 1}, the state of {'A' if ends['A'] == had else 'B'}"
+        assert holds == expected, f"{said}. Stored is {holds}; expected {expected}"
 
     workers = {name: partial(save, name) for name in "AB"}
     assert_no_order_breaks(race(workers, invariant, partial(_create, rows), limit=ORDERS, name="save_state"))
