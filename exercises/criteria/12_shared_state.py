@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from psycopg import Connection
 
 from labkit import database, race, sweep, tool
+from labkit.crash.under_test import without_addresses
 from labkit.grading.judge.calls import called, salt_hash, shown, told
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.orders import assert_no_order_breaks
@@ -59,7 +60,7 @@ READ = f"SELECT version, state FROM states WHERE {THIS}"  # noqa: S608 - ours
 SAVE = f"UPDATE states SET state = %s::jsonb, version = version + 1 WHERE version = %s AND {THIS}"  # noqa: S608 - ours
 KEPT = f"WITH saved AS ({SAVE} RETURNING version, state) INSERT INTO history SELECT * FROM saved"  # noqa: S608 - ours
 NOTE, MINE = "INSERT INTO notes VALUES (:text)", "written before by the caller"
-MISSING, STALE = "NotFoundError", "StaleError"
+MISSING, STALE = "NotFoundError", "VersionConflictError"
 OURS = "team"
 """Whose states those are that a client reaches."""
 CALLS = 80
@@ -314,7 +315,7 @@ class Agents(Stage):
 
     def _step(self, name: str, key: Any) -> str:
         """Do a step."""
-        self.log.append({"did": "step", "step": name, "key": _plain(key)})
+        self.log.append({"did": "step", "step": name, "key": _plain(key), "text": isinstance(key, str)})
         self._come("step")
         times, kinds = self.times[name], self.scene.errors.get(name, [])
         self.times[name] += 1
@@ -451,11 +452,11 @@ def b_goes_on(program: Program, rng: Random) -> None:
     scenes += [_going(rng, plan=3, done=1, calls=2)]
     scenes += [_failing(rng, kind) for kind in (*(each.__name__ for each in ERRORS), MISSING, STALE)]
     scenes += [*_named_alike(rng)]
-    keys: dict[tuple[str, str], str] = {}
+    keys: dict[tuple[str, str, str], str] = {}
     for seen in _play_going(program, scenes):
         _check_going(seen)
-        for uri, step, key in seen.keys_given():
-            _check_key(keys, uri, step, key)
+        for step, key in seen.keys_given():
+            _check_key(keys, (seen.scene.uri, seen.scene.state["key"], step), key)
     _is_killed(program, rng)
 
 
@@ -685,11 +686,9 @@ class SeenGoing:
     known: Row | None
     """What was read or saved last in calls before."""
 
-    def keys_given(self) -> Iterator[tuple[str, str, Any]]:
-        """URI, step and key of each step that was done."""
-        for each in self.got["log"]:
-            if each["did"] == "step":
-                yield self.scene.uri, each["step"], each["key"]
+    def keys_given(self) -> Iterator[tuple[str, Any]]:
+        """Step and key of each step that was done."""
+        return ((each["step"], each["key"]) for each in self.got["log"] if each["did"] == "step")
 
 
 def _play_going(program: Program, scenes: Sequence[Going]) -> list[SeenGoing]:
@@ -767,7 +766,7 @@ class Story:
         assert first == step, (
             f"{self.happened}go_on called {quoted(step)} {saved} {quoted(first)}{' was saved' * (first in self.called)}"
         )
-        assert isinstance(each["key"], str), f"go_on gave {quoted(step)} the key {quoted(each['key'])}; expected a text"
+        assert each["text"], f"go_on gave {quoted(step)} the key {quoted(each['key'])}; expected a text"
         self.called.add(step)
 
     def _save(self, each: Row) -> None:
@@ -828,18 +827,22 @@ def _check_going(seen: SeenGoing) -> None:
     )
 
 
-def _check_key(keys: dict[tuple[str, str], str], uri: str, step: str, key: str) -> None:
-    """The same for this step of this URI, and for no other."""
-    had = keys.setdefault((uri, step), key)
+def _check_key(keys: dict[tuple[str, str, str], str], this: tuple[str, str, str], key: str) -> None:
+    """The same for this step of this state, and for no other. A state's URI and key tell which it is."""
+    had = keys.setdefault(this, key)
     where, one, other = quoted_apart(had, key)
-    assert had == key, f"The {_of(uri, step)} had the key{where} {one}, and later, in another call of go_on, {other}"
-    same = next((each for each, theirs in keys.items() if theirs == key and each != (uri, step)), None)
-    assert same is None, f"The {_of(*same)} and the {_of(uri, step)} have the same key, {quoted(key)}"
+    assert had == key, f"The {_of(this)} had the key{where} {one}, and in another call of go_on {other}"
+    same = next((each for each, theirs in keys.items() if theirs == key and each != this), None)
+    if same and (same[0], same[2]) == (this[0], this[2]):
+        uri = "Two owners have a state of the same URI, with other keys. "
+        raise AssertionError(f"{uri}In both, the step {quoted(this[2])} had the key {quoted(key)}")
+    assert same is None, f"The {_of(same)} and the {_of(this)} have the same key, {quoted(key)}"
 
 
-def _of(uri: str, step: str) -> str:
+def _of(this: tuple[str, str, str]) -> str:
+    _, state, step = this
     plain = unicodedata.normalize("NFKC", step) == step and step.isprintable()
-    return f"step {quoted(step) if plain else ascii(step)} of {uri}"
+    return f"step {quoted(step) if plain else ascii(step)} of the state {state}"
 
 
 class Reach:
@@ -867,7 +870,7 @@ def _is_killed(program: Program, rng: Random) -> None:
     """Killed at any point; then somebody saves a field, and another agent goes on: each step acts once, in order."""
     names = rng.sample(["Ada", "Bob", "Eve", "Zoë"], 3)
     plan = [f"charge {name}" for name in names]
-    state = {"plan": plan, "done": {plan[0]: "charged before"}, "note": rng.choice(TEXTS)}
+    state = {"key": _key(rng), "plan": plan, "done": {plan[0]: "charged before"}, "note": rng.choice(TEXTS)}
 
     def go_on() -> None:
         program["go_on"](Reach(program[STALE]), Reach.URI, {step: partial(_charge, step) for step in [*reversed(plan)]})
@@ -902,7 +905,7 @@ def _charge(step: str, key: str) -> str:
 def _two_go_on(program: Program, rng: Random) -> None:
     """Two agents go on at the same moment, in many orders: the step acts once, and what somebody else saves stays."""
     step = f"charge {rng.choice(['Ada', 'Bob', 'Eve'])}"
-    rows = {Reach.KEY: (rng.randint(1, 9), {"plan": [step], "done": {}})}
+    rows = {Reach.KEY: (rng.randint(1, 9), {"key": _key(rng), "plan": [step], "done": {}})}
 
     def go_on() -> Any:
         return program["go_on"](Reach(program[STALE]), Reach.URI, {step: partial(_charge, step)})
@@ -1042,6 +1045,7 @@ def _going(
     words: Sequence[str] = STEPS,
     names: Sequence[str] = (),
     uri: str = "",
+    key: str = "",
     **more: Any,
 ) -> Going:
     """A plan of so many steps, of which so many are done, any of them; others may add steps to it."""
@@ -1049,8 +1053,8 @@ def _going(
     steps, results = names[:plan], {each: "paid" if words is PLAIN else rng.choice(TEXTS) for each in names}
     results = dict(rng.sample([*results.items()], len(results)))
     finished = {each: rng.choice(["", *TEXTS]) for each in rng.sample(steps, done)}
-    state = {"plan": [*steps], "done": finished | {f"old {rng.randrange(99)}": ""}}
-    state |= {rng.choice(["goal", "facts", "key", "seen"]): rng.choice([*TEXTS, [], {"a": None}, 10**20])}
+    state = {"key": key or _key(rng), "plan": [*steps], "done": finished | {f"old {rng.randrange(99)}": ""}}
+    state |= {rng.choice(["goal", "facts", "seen"]): rng.choice([*TEXTS, [], {"a": None}, 10**20])}
     return Going(uri or _uri(rng), state, rng.randint(1, 999), results, **more)
 
 
@@ -1061,37 +1065,29 @@ def _failing(rng: Random, kind: str) -> Going:
     return replace(going, errors={going.state["plan"][rng.randint(0, 1)]: [kind] * often})
 
 
-def _uri(rng: Random, agent: str = "", task: str = "") -> str:
-    agent, task = (
-        each or f"{rng.choice(['deploy', 'shop', 'a-b', 'x_1'])}{rng.randrange(10**4)}" for each in (agent, task)
-    )
+def _uri(rng: Random) -> str:
+    agent, task = (f"{rng.choice(['deploy', 'shop', 'a-b', 'x_1'])}{rng.randrange(10**4)}" for _ in range(2))
     return f"state://agents/{agent}/tasks/{task}"
 
 
 def _named_alike(rng: Random) -> Iterator[Going]:
-    """Steps and URIs that are called almost alike; one step of one URI comes again, in another state."""
-    word, number = rng.choice(["charge", "оплата", "pay-é"]), rng.randrange(10**4)
-    steps = [
-        word,
-        *_alike(f"{word}_é"),
-        f"{word} {number}",
-        f"{word}-{number}",
-        f"{word}_{number}",
-        f"{word}_é",
-        "long" * 99,
-        "long" * 99 + "2",
-    ]
-    yield _going(rng, plan=len(steps), names=steps, uri=(uri := _uri(rng, "a", "b")))
-    for glue in ("", "-", "_"):
-        x, y = "x", f"y{number}"
-        places = [("a", f"b{glue}{x}", y), ("a", "b", f"{x}{glue}{y}"), (f"a{glue}b", x, y), ("a", f"b{glue}{x}", word)]
-        places += [(f"a{glue}b", x, word), ("b", "a", word), (x, f"b{glue}{x}", word), ("a", x, y)]
-        for agent, task, step in rng.sample(places, len(places)):
-            yield _going(rng, plan=1, names=[step], uri=_uri(rng, agent, task))
-    again = rng.sample(steps, 4)
-    yield _going(rng, plan=3, done=1, names=again, uri=uri)
-    for agent, task in (("long" * 16, "b" * 63), ("long" * 16, "b" * 62 + "c"), ("long" * 15 + "lon", "b" * 63)):
-        yield _going(rng, plan=2, names=again, uri=_uri(rng, agent, task))
+    """Steps that are called almost alike; they come again in another version of the state, and in states of others."""
+    word, number, uri, key = rng.choice(["charge", "оплата", "pay-é"]), rng.randrange(10**4), _uri(rng), _key(rng)
+    steps = [*_alike(f"{word}_é"), f"{word}_é", word, *(f"{word}{glue}{number}" for glue in " -_/:"), "long" * 99]
+    steps += [f"{word} {number}0", f"{number} {word}", "".join(reversed(word)), "long" * 99 + "2", "1" + "long" * 99]
+    yield _going(rng, plan=len(steps), names=steps, uri=uri, key=key)
+    again = rng.sample(steps, 5)
+    yield _going(rng, plan=3, done=1, names=again, uri=uri, key=key)
+    yield _going(rng, plan=3, names=again[::-1], uri=uri, key=key)
+    for at in (0, 8, 15):
+        other = "a" if key[at] != "a" else "b"
+        yield _going(rng, plan=3, names=again, uri=uri, key=key[:at] + other + key[at + 1 :])
+    yield _going(rng, plan=3, names=again, uri=uri, key=key[::-1])
+
+
+def _key(rng: Random) -> str:
+    """Of a state."""
+    return f"{rng.randrange(16**16):016x}"
 
 
 def _pair(value: Any) -> Any:
@@ -1109,4 +1105,4 @@ def _plain(value: Any) -> Any:
     """A value as it can be told to another process."""
     if isinstance(value, dict | list | tuple):
         return json.loads(json.dumps(value, default=shown))
-    return value if value is None or isinstance(value, bool | int | float | str) else shown(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else without_addresses(shown(value))

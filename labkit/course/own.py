@@ -20,6 +20,7 @@ from labkit.clock import Clock, SystemClock
 from labkit.context import ContextSlice, ContextTooSmall
 from labkit.course.own_events import deliver, next_attempt, receive, record, relay, verify
 from labkit.course.own_queue import drain, submit, wait
+from labkit.course.own_shared import go_on, read_state, save_state
 from labkit.deadlines import Deadline, step_timeout
 from labkit.files import write_atomically
 from labkit.idempotency import step_key
@@ -29,10 +30,10 @@ from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreErro
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "apply", "delays", "deliver", "drain", "execute_step", "execute_task_if_not_done", "execute_with_retry",
-    "finish_step", "full_jitter", "load_task", "next_attempt", "receive", "record", "relay", "resume",
-    "run_saga", "run_steps", "save_task", "select_context", "step_key", "step_timeout", "submit", "undo_order",
-    "verify", "wait",
+    "apply", "delays", "deliver", "drain", "execute_step", "execute_task_if_not_done",
+    "execute_with_retry", "finish_step", "full_jitter", "go_on", "load_task", "next_attempt",
+    "read_state", "receive", "record", "relay", "resume", "run_saga", "run_steps", "save_state",
+    "save_task", "select_context", "step_key", "step_timeout", "submit", "undo_order", "verify", "wait",
 ]  # fmt: skip
 
 delays, resume = exponential, plan.resume

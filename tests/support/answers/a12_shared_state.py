@@ -28,7 +28,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     row = conn.execute(text(READ + " AND owner = :who"), names).first()
     if row is None:
         raise NotFoundError(f"there is no task {task_id}")
-    raise StaleError(f"the newest is {row.version}")
+    raise VersionConflictError(f"the newest is {row.version}")
 """
 GO_ON = """
 # answer: go_on
@@ -42,12 +42,12 @@ def go_on(client, uri, steps):
         if not left:
             return state
         name = left[0]
-        result = steps[name](f"{uri} {name}")
+        result = steps[name](state["key"] + " " + name)
         done = dict(state["done"])
         done[name] = result
         try:
             client.save(uri, version, {**state, "done": done})
-        except StaleError:
+        except VersionConflictError:
             continue
         except ConnectionError:
             continue
@@ -163,7 +163,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     if row is None and version:
         raise NotFoundError("there is no such state")
     if row is not None and row.version != version:
-        raise StaleError("read again")
+        raise VersionConflictError("read again")
     values = {**names, "state": json.dumps(state)}
     conn.execute(text(SAVE + " AND owner = :who" if version else INSERT), values)
     return version + 1
@@ -175,7 +175,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     upsert = " ON CONFLICT (owner, agent, task) DO UPDATE SET state = excluded.state, version = states.version + 1"
     saved = conn.execute(text(INSERT + upsert + " WHERE states.version = :version RETURNING version"), values).scalar()
     if saved is None:
-        raise StaleError("read again")
+        raise VersionConflictError("read again")
     return saved
 """
 SAVE_CATCHES_WITHOUT_SAVEPOINT = """
@@ -189,12 +189,12 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
         try:
             conn.execute(text(INSERT), values)
         except IntegrityError:
-            raise StaleError("it is there already")
+            raise VersionConflictError("it is there already")
         return 1
     if conn.execute(text(SAVE + " AND owner = :who AND version = :version"), values).rowcount:
         return version + 1
     read_state(conn, who, agent_id, task_id)
-    raise StaleError("read again")
+    raise VersionConflictError("read again")
 """
 SAVE_CATCHES_AND_ROLLS_BACK = """
 # answer: save_state
@@ -208,12 +208,12 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
             conn.execute(text(INSERT), values)
         except IntegrityError:
             conn.rollback()
-            raise StaleError("it is there already")
+            raise VersionConflictError("it is there already")
         return 1
     if conn.execute(text(SAVE + " AND owner = :who AND version = :version"), values).rowcount:
         return version + 1
     read_state(conn, who, agent_id, task_id)
-    raise StaleError("read again")
+    raise VersionConflictError("read again")
 """
 SAVE_ON_OWN_CONNECTION = """
 # answer: save_state
@@ -224,7 +224,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
         if own.execute(text(statement), values).rowcount:
             return version + 1
     read_state(conn, who, agent_id, task_id)
-    raise StaleError("read again")
+    raise VersionConflictError("read again")
 """
 SAVE_LOCKS_ALL_OWNERS = """
 # answer: save_state
@@ -235,10 +235,10 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     if who not in versions and version:
         raise NotFoundError("there is no such state")
     if who in versions and versions[who] != version:
-        raise StaleError("read again")
+        raise VersionConflictError("read again")
     statement = SAVE + " AND owner = :who AND version = :version" if version else INSERT + " ON CONFLICT DO NOTHING"
     if not conn.execute(text(statement), values).rowcount:
-        raise StaleError("read again")
+        raise VersionConflictError("read again")
     return version + 1
 """
 SAVE_LOCKS_THE_TABLE = """
@@ -250,7 +250,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     if row is None and version:
         raise NotFoundError("there is no such state")
     if row is not None and row.version != version:
-        raise StaleError("read again")
+        raise VersionConflictError("read again")
     conn.execute(text(SAVE + " AND owner = :who" if version else INSERT), values)
     return version + 1
 """
@@ -268,12 +268,12 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
             if row is None and version:
                 raise NotFoundError("there is no such state")
             if row is not None and row.version != version:
-                raise StaleError("read again")
+                raise VersionConflictError("read again")
             statement = SAVE + " AND owner = :who" if version else INSERT + " ON CONFLICT DO NOTHING"
             if not conn.execute(text(statement), values).rowcount:
-                raise StaleError("read again")
+                raise VersionConflictError("read again")
     except OperationalError:
-        raise StaleError("somebody else saves just now")
+        raise VersionConflictError("somebody else saves just now")
     return version + 1
 """
 SAVE_SAME_IS_SAVED = """
@@ -286,7 +286,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     newest, stored = read_state(conn, who, agent_id, task_id)
     if stored == state:  # it is there already
         return newest
-    raise StaleError("read again")
+    raise VersionConflictError("read again")
 """
 SAVE_TELLS_ABOUT_OTHERS = """
 # answer: save_state
@@ -298,7 +298,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     owners = conn.execute(text("SELECT owner FROM states WHERE agent = :agent AND task = :task"), values).scalars().all()
     if who not in owners:
         raise NotFoundError(f"not among {len(owners)} states")
-    raise StaleError("read again")
+    raise VersionConflictError("read again")
 """
 GO_ON_STEP_IN_TRY = """
 # answer: go_on
@@ -309,9 +309,9 @@ def go_on(client, uri, steps):
             left = [step for step in state["plan"] if step not in state["done"]]
             if not left:
                 return state
-            done = {**state["done"], left[0]: steps[left[0]](f"{uri} {left[0]}")}
+            done = {**state["done"], left[0]: steps[left[0]](state["key"] + " " + left[0])}
             client.save(uri, version, {**state, "done": done})
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             pass
 """
 GO_ON_SAVES_FIRST = """
@@ -327,12 +327,12 @@ def go_on(client, uri, steps):
             return state
         try:
             version = client.save(uri, version, {**state, "done": {**state["done"], left[0]: ""}})
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             continue
-        result = steps[left[0]](f"{uri} {left[0]}")
+        result = steps[left[0]](state["key"] + " " + left[0])
         try:
             client.save(uri, version, {**state, "done": {**state["done"], left[0]: result}})
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             pass
 """
 GO_ON_SAVES_AT_THE_END = """
@@ -348,10 +348,10 @@ def go_on(client, uri, steps):
             return state
         done = dict(state["done"])
         for step in left:
-            done[step] = steps[step](f"{uri} {step}")
+            done[step] = steps[step](state["key"] + " " + step)
         try:
             client.save(uri, version, {**state, "done": done})
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             pass
 """
 GO_ON_OVER_THE_NEWEST = """
@@ -361,13 +361,13 @@ def go_on(client, uri, steps):
     for step in state["plan"]:
         if step in state["done"]:
             continue
-        state["done"][step] = steps[step](f"{uri} {step}")
+        state["done"][step] = steps[step](state["key"] + " " + step)
         saved = False
         while not saved:
             try:
                 version = client.save(uri, version, state)
                 saved = True
-            except (StaleError, ConnectionError):
+            except (VersionConflictError, ConnectionError):
                 version, _ = read(client, uri)
     return state
 
@@ -387,13 +387,13 @@ def go_on(client, uri, steps):
         left = [step for step in state["plan"] if step not in state["done"]]
         if not left:
             return state
-        result = steps[left[0]](f"{uri} {left[0]}")
+        result = steps[left[0]](state["key"] + " " + left[0])
         while True:
             state["done"][left[0]] = result
             try:
                 client.save(uri, version, state)
                 break
-            except (StaleError, ConnectionError):
+            except (VersionConflictError, ConnectionError):
                 version, state = read(client, uri)
 
 
@@ -413,10 +413,10 @@ def go_on(client, uri, steps):
             version, state = read(client, uri)
             if step in state["done"]:
                 break
-            done = {**state["done"], step: steps[step](f"{uri} {step}")}
+            done = {**state["done"], step: steps[step](state["key"] + " " + step)}
             try:
                 client.save(uri, version, {**state, "done": done})
-            except (StaleError, ConnectionError):
+            except (VersionConflictError, ConnectionError):
                 pass
     return read(client, uri)[1]
 
@@ -441,13 +441,13 @@ def go_on(client, uri, steps):
         left = [step for step in state["plan"] if step not in state["done"]]
         if not left:
             return state
-        done = {**state["done"], left[0]: steps[left[0]](f"{uri} {left[0]}")}
+        done = {**state["done"], left[0]: steps[left[0]](state["key"] + " " + left[0])}
         new = {**state, "done": done}
         try:
             version, state = client.save(uri, version, new), new
         except ConnectionError:
             version, state = version + 1, new
-        except StaleError:
+        except VersionConflictError:
             version, state = again(client, uri)
 
 
@@ -474,10 +474,10 @@ def go_on(client, uri, steps):
         left = [step for step in state["plan"] if step not in state["done"]]
         if not left:
             return state
-        state = {**state, "done": {**state["done"], left[0]: steps[left[0]](f"{uri} {left[0]}")}}
+        state = {**state, "done": {**state["done"], left[0]: steps[left[0]](state["key"] + " " + left[0])}}
         try:
             _states[uri] = client.save(uri, version, state), state
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             del _states[uri]
 """
 GO_ON_GIVES_UP = """
@@ -491,10 +491,10 @@ def go_on(client, uri, steps):
         left = [step for step in state["plan"] if step not in state["done"]]
         if not left:
             return state
-        result = steps[left[0]](f"{uri} {left[0]}")
+        result = steps[left[0]](state["key"] + " " + left[0])
         try:
             client.save(uri, version, {**state, "done": {**state["done"], left[0]: result}})
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             continue
         return go_on(client, uri, steps)
     raise ConnectionError("given up")
@@ -511,13 +511,13 @@ def go_on(client, uri, steps):
         if not left:
             return state
         try:
-            result = steps[left[0]](f"{uri} {left[0]}")
+            result = steps[left[0]](state["key"] + " " + left[0])
         except Exception as error:
             client.save(uri, version, {**state, "error": str(error)})
             raise
         try:
             client.save(uri, version, {**state, "done": {**state["done"], left[0]: result}})
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             pass
 """
 GO_ON_RETURNS_WHAT_IT_SAVED = """
@@ -531,11 +531,11 @@ def go_on(client, uri, steps):
         left = [step for step in state["plan"] if step not in state["done"]]
         if not left:
             return state
-        result = steps[left[0]](f"{uri} {left[0]}")
+        result = steps[left[0]](state["key"] + " " + left[0])
         new = {**state, "done": {**state["done"], left[0]: result}}
         try:
             client.save(uri, version, new)
-        except StaleError:
+        except VersionConflictError:
             continue
         except ConnectionError:
             pass
@@ -545,9 +545,11 @@ def go_on(client, uri, steps):
 
 
 def key_of(expression, *first):
-    """The right `go_on` with another key."""
+    """The right `go_on` with another key; KEY is the right one."""
     before = [("def go_on", "\n".join([*first, "", "", "def go_on"]))] if first else []
-    return go_on_but(*before, ('f"{uri} {name}"', expression))
+    names = '        mine, plan, done = state["key"], state["plan"], state["done"]\n        result = steps[name]('
+    key = expression.replace("{KEY}", "{mine} {name}").replace("KEY", 'f"{mine} {name}"')
+    return go_on_but(*before, ('        result = steps[name](state["key"] + " " + name)', f"{names}{key})"))
 
 
 WRONG = [
@@ -592,17 +594,17 @@ WRONG = [
     ("read locks all owners", "missing_looks_like_forbidden", r"waited for it", [read_but(("    row = ", "    conn.execute(text(READ + \" FOR SHARE\"), names).all()\n    row = "))]),
     ("permission for all", "missing_looks_like_forbidden", r"expected NotFoundError", [read_but(("raise NotFoundError", "raise PermissionError"))]),
     ("save looks, then saves", "stale_refused", r"two saved", [SAVE_LOOKS_THEN_SAVES]),
-    ("save over any version", "stale_refused", r"expected StaleError", [save_but((" AND version = :version", ""))]),
-    ("save over what is older", "stale_refused", r"expected StaleError", [save_but(("AND version = :version", "AND version <= :version"))]),
-    ("save over what is newer", "stale_refused", r"expected StaleError", [save_but(("AND version = :version", "AND version >= :version"))]),
-    ("save upserts", "stale_refused", r"expected (StaleError|NotFoundError)", [SAVE_UPSERT]),
-    ("save new over what is there", "stale_refused", r"expected StaleError", [save_but(("ON CONFLICT DO NOTHING", "ON CONFLICT (owner, agent, task) DO UPDATE SET state = excluded.state"))]),
-    ("save an error of the database", "stale_refused", r"raised IntegrityError.*; expected StaleError", [save_but((' + " ON CONFLICT DO NOTHING"', ""))]),
+    ("save over any version", "stale_refused", r"expected VersionConflictError", [save_but((" AND version = :version", ""))]),
+    ("save over what is older", "stale_refused", r"expected VersionConflictError", [save_but(("AND version = :version", "AND version <= :version"))]),
+    ("save over what is newer", "stale_refused", r"expected VersionConflictError", [save_but(("AND version = :version", "AND version >= :version"))]),
+    ("save upserts", "stale_refused", r"expected (VersionConflictError|NotFoundError)", [SAVE_UPSERT]),
+    ("save new over what is there", "stale_refused", r"expected VersionConflictError", [save_but(("ON CONFLICT DO NOTHING", "ON CONFLICT (owner, agent, task) DO UPDATE SET state = excluded.state"))]),
+    ("save an error of the database", "stale_refused", r"raised IntegrityError.*; expected VersionConflictError", [save_but((' + " ON CONFLICT DO NOTHING"', ""))]),
     ("save catches without a savepoint", "stale_refused", r"the caller's own statement in that transaction", [SAVE_CATCHES_WITHOUT_SAVEPOINT]),
     ("save catches and rolls back", "stale_refused", r"leave ROLLBACK to it|is there all the same|InvalidRequestError", [SAVE_CATCHES_AND_ROLLS_BACK]),
     ("save on its own connection", "stale_refused", r"leave COMMIT to it|is there all the same|save_state", [SAVE_ON_OWN_CONNECTION]),
     ("save commits", "stale_refused", r"leave COMMIT to it|is there all the same", [save_but(("        return version + 1", "        conn.commit()\n        return version + 1"))]),
-    ("save rolls back what is stale", "stale_refused", r"leave ROLLBACK to it", [save_but(('    raise StaleError', '    conn.rollback()\n    raise StaleError'))]),
+    ("save rolls back what is stale", "stale_refused", r"leave ROLLBACK to it", [save_but(('    raise VersionConflictError', '    conn.rollback()\n    raise VersionConflictError'))]),
     ("save returns nothing", "stale_refused", r"returned None; expected \d", [save_but(("return version + 1", "return None"))]),
     ("save returns the old version", "stale_refused", r"returned \d+; expected \d", [save_but(("return version + 1", "return version"))]),
     ("save returns True", "stale_refused", r"returned True; expected \d", [save_but(("return version + 1", "return True"))]),
@@ -611,31 +613,34 @@ WRONG = [
     ("save without what it does not know", "stale_refused", r"stored is a state", [save_but(("json.dumps(state)", 'json.dumps({"plan": state.get("plan", []), "done": state.get("done", {})})'))]),
     ("save with its version in it", "stale_refused", r"stored is a state", [save_but(("json.dumps(state)", 'json.dumps({**state, "version": version + 1})'))]),
     ("save only what is something", "stale_refused", r"expected|stored", [save_but(("    names =", "    if not state:\n        return version\n    names ="))]),
-    ("save never missing", "stale_refused", r"raised StaleError.*; expected NotFoundError", [save_but(("    if row is None:\n        raise NotFoundError(f\"there is no task {task_id}\")\n    raise StaleError(f\"the newest is {row.version}\")", '    raise StaleError("read again")'))]),
-    ("save never stale", "stale_refused", r"raised NotFoundError.*; expected StaleError", [save_but(('raise StaleError(f"the newest is {row.version}")', 'raise NotFoundError("no such version")'))]),
+    ("save never missing", "stale_refused", r"raised VersionConflictError.*; expected NotFoundError", [save_but(("    if row is None:\n        raise NotFoundError(f\"there is no task {task_id}\")\n    raise VersionConflictError(f\"the newest is {row.version}\")", '    raise VersionConflictError("read again")'))]),
+    ("save never stale", "stale_refused", r"raised NotFoundError.*; expected VersionConflictError", [save_but(('raise VersionConflictError(f"the newest is {row.version}")', 'raise NotFoundError("no such version")'))]),
     ("save new at any version", "stale_refused", r"expected NotFoundError", [save_but(("    if row is None:\n        raise NotFoundError(f\"there is no task {task_id}\")\n", '    if row is None:\n        conn.execute(text(INSERT), values)\n        return 1\n'))]),
-    ("save returns a refusal", "stale_refused", r"returned 0; expected StaleError", [save_but(('raise StaleError(f"the newest is {row.version}")', "return 0"))]),
-    ("save does not wait", "stale_refused", r"Another transaction had saved just this, and was undone then.*raised StaleError", [SAVE_DOES_NOT_WAIT]),
-    ("save the same is saved", "stale_refused", r"expected StaleError", [SAVE_SAME_IS_SAVED]),
+    ("save returns a refusal", "stale_refused", r"returned 0; expected VersionConflictError", [save_but(('raise VersionConflictError(f"the newest is {row.version}")', "return 0"))]),
+    ("save does not wait", "stale_refused", r"Another transaction had saved just this, and was undone then.*raised VersionConflictError", [SAVE_DOES_NOT_WAIT]),
+    ("save the same is saved", "stale_refused", r"expected VersionConflictError", [SAVE_SAME_IS_SAVED]),
     ("go on with a key of one's own", "b_goes_on", r"under 2 keys|had the key", [key_of("str(uuid.uuid4())", "import uuid")]),
-    ("go on with a key of the process", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{os.getpid()} {uri} {name}"', "import os")]),
-    ("go on with a key of the time", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{uri} {name} {time.time()}"', "import time")]),
-    ("go on with a key of the version", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{uri} {name} {version}"')]),
-    ("go on with a key of the state", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{uri} {name} {len(state[\'done\'])}"')]),
-    ("go on with a key of the place", "b_goes_on", r"have the same key|had the key", [key_of('f"{uri} {state[\'plan\'].index(name)}"')]),
-    ("go on with a hash", "b_goes_on", r"under 2 keys|had the key", [key_of("str(hash((uri, name)))")]),
-    ("go on with a key of the step", "b_goes_on", r"have the same key", [key_of("name")]),
-    ("go on with a key of the URI", "b_goes_on", r"have the same key", [key_of("uri")]),
-    ("go on with a glued key", "b_goes_on", r"have the same key", [key_of("uri + name")]),
-    ("go on with a key with a dash", "b_goes_on", r"have the same key", [key_of('f"{uri}-{name}"')]),
-    ("go on with a key of task and step", "b_goes_on", r"have the same key", [key_of("uri.split('/')[-1] + '/' + name")]),
-    ("go on with a small key", "b_goes_on", r"have the same key", [key_of('f"{uri} {name}".lower()')]),
-    ("go on with a trimmed key", "b_goes_on", r"have the same key", [key_of('f"{uri} {name.strip()}"')]),
-    ("go on with a short key", "b_goes_on", r"have the same key", [key_of('f"{uri} {name}"[:64]')]),
-    ("go on with a clean key", "b_goes_on", r"have the same key", [key_of('re.sub(r"\\W", "-", f"{uri} {name}")', "import re")]),
-    ("go on with a normal key", "b_goes_on", r"have the same key", [key_of('unicodedata.normalize("NFC", f"{uri} {name}")', "import unicodedata")]),
-    ("go on with a key of two", "b_goes_on", r"expected a text", [key_of("(uri, name)")]),
-    ("go on without a key", "b_goes_on", r"raised TypeError", [go_on_but(('steps[name](f"{uri} {name}")', "steps[name]()"))]),
+    ("go on with a key of the process", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{os.getpid()} {KEY}"', "import os")]),
+    ("go on with a key of the time", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{KEY} {time.time()}"', "import time")]),
+    ("go on with a key of the version", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{KEY} {version}"')]),
+    ("go on with a key of what is done", "b_goes_on", r"under 2 keys|had the key", [key_of('f"{KEY} {len(done)}"')]),
+    ("go on with a key of the place", "b_goes_on", r"have the same key|had the key", [key_of('f"{mine} {plan.index(name)}"')]),
+    ("go on with a hash", "b_goes_on", r"under 2 keys|had the key", [key_of("str(hash(KEY))")]),
+    ("go on with a key of the step", "b_goes_on", r"have the same key|Two owners", [key_of("name")]),
+    ("go on with a key of the state", "b_goes_on", r"have the same key", [key_of("mine")]),
+    ("go on with a key of the URI", "b_goes_on", r"Two owners have a state of the same URI", [key_of('f"{uri} {name}"')]),
+    ("go on with a key of all that is there", "b_goes_on", r"under 2 keys|had the key", [key_of("json.dumps(state, sort_keys=True) + name")]),
+    ("go on with half of the key", "b_goes_on", r"Two owners have a state of the same URI", [key_of("mine[:8] + name")]),
+    ("go on with a small key", "b_goes_on", r"have the same key", [key_of("KEY.lower()")]),
+    ("go on with a trimmed key", "b_goes_on", r"have the same key", [key_of("KEY.strip()")]),
+    ("go on with a short key", "b_goes_on", r"have the same key", [key_of("KEY[:64]")]),
+    ("go on with a clean key", "b_goes_on", r"have the same key", [key_of('re.sub(r"\\W", "-", KEY)', "import re")]),
+    ("go on with a normal key", "b_goes_on", r"have the same key", [key_of('unicodedata.normalize("NFC", KEY)', "import unicodedata")]),
+    ("go on with a key of ASCII", "b_goes_on", r"have the same key", [key_of('KEY.encode("ascii", "replace").decode()')]),
+    ("go on with a sum", "b_goes_on", r"have the same key", [key_of("str(sum(KEY.encode()))")]),
+    ("go on with a key of two", "b_goes_on", r"expected a text", [key_of("(mine, name)")]),
+    ("go on with a key of bytes", "b_goes_on", r"expected a text", [key_of("KEY.encode()")]),
+    ("go on without a key", "b_goes_on", r"raised TypeError", [go_on_but(('steps[name](state["key"] + " " + name)', "steps[name]()"))]),
     ("go on saves first", "b_goes_on", r"had not done it", [GO_ON_SAVES_FIRST]),
     ("go on saves at the end", "b_goes_on", r"before the result of .* was saved", [GO_ON_SAVES_AT_THE_END]),
     ("go on in the order of steps", "b_goes_on", r"go_on called .* before|not in the plan", [go_on_but(('for step in state["plan"]', "for step in steps"))]),
@@ -653,8 +658,8 @@ WRONG = [
     ("go on returns nothing", "b_goes_on", r"returned None; expected the state", [go_on_but(("return state", "return"))]),
     ("go on returns the results", "b_goes_on", r"expected the state", [go_on_but(("return state", 'return state["done"]'))]),
     ("go on with a step in try", "b_goes_on", r"raised \w+, and go_on went on", [GO_ON_STEP_IN_TRY]),
-    ("go on passes over what fails", "b_goes_on", r"went on|let it through", [go_on_but(('        result = steps[name](f"{uri} {name}")\n', '        try:\n            result = steps[name](f"{uri} {name}")\n        except Exception:\n            result = "failed"\n'))]),
-    ("go on wraps what a step raises", "b_goes_on", r"let it through, as it is", [go_on_but(('        result = steps[name](f"{uri} {name}")\n', '        try:\n            result = steps[name](f"{uri} {name}")\n        except Exception as error:\n            raise RuntimeError(f"{name} failed") from error\n'))]),
+    ("go on passes over what fails", "b_goes_on", r"went on|let it through", [go_on_but(('        result = steps[name](state["key"] + " " + name)\n', '        try:\n            result = steps[name](state["key"] + " " + name)\n        except Exception:\n            result = "failed"\n'))]),
+    ("go on wraps what a step raises", "b_goes_on", r"let it through, as it is", [go_on_but(('        result = steps[name](state["key"] + " " + name)\n', '        try:\n            result = steps[name](state["key"] + " " + name)\n        except Exception as error:\n            raise RuntimeError(f"{name} failed") from error\n'))]),
     ("go on writes errors down", "b_goes_on", r"went on", [GO_ON_WRITES_ERRORS_DOWN]),
     ("go on does one step", "b_goes_on", r"is not stored as done", [go_on_but(('            client.save(uri, version, {**state, "done": done})\n', '            client.save(uri, version, {**state, "done": done})\n            return {**state, "done": done}\n'))]),
     ("go on never saves", "b_goes_on", r"before the result of|is not stored as done|came to no end", [go_on_but(('            client.save(uri, version, {**state, "done": done})\n', "            pass\n"))]),
@@ -665,15 +670,15 @@ WRONG = [
     ("go on remembers", "rereads_after_loss", r"is not stored as done|expected the state", [GO_ON_REMEMBERS]),
     ("go on gives up", "rereads_after_loss", r"raised ConnectionError: given up", [GO_ON_GIVES_UP]),
     ("go on returns what it has saved", "rereads_after_loss", r"go_on returned|is not stored", [GO_ON_RETURNS_WHAT_IT_SAVED]),
-    ("go on lets StaleError through", "rereads_after_loss", r"raised StaleError", [go_on_but(("        except StaleError:\n            continue\n", ""))]),
-    ("go on lets a lost save through", "rereads_after_loss", r"raised Connection|raised BrokenPipe", [go_on_but(('client.save(uri, version, {**state, "done": done})\n        except StaleError:\n            continue\n        except ConnectionError:\n            continue\n', 'client.save(uri, version, {**state, "done": done})\n        except StaleError:\n            continue\n'))]),
+    ("go on lets VersionConflictError through", "rereads_after_loss", r"raised VersionConflictError", [go_on_but(("        except VersionConflictError:\n            continue\n", ""))]),
+    ("go on lets a lost save through", "rereads_after_loss", r"raised Connection|raised BrokenPipe", [go_on_but(('client.save(uri, version, {**state, "done": done})\n        except VersionConflictError:\n            continue\n        except ConnectionError:\n            continue\n', 'client.save(uri, version, {**state, "done": done})\n        except VersionConflictError:\n            continue\n'))]),
     ("go on lets a lost read through", "rereads_after_loss", r"raised Connection|raised BrokenPipe", [go_on_but(("        try:\n            version, state = client.read(uri)\n        except ConnectionError:\n            continue\n", "        version, state = client.read(uri)\n"))]),
-    ("go on swallows all of a save", "rereads_after_loss", r"let it through", [go_on_but(("        except StaleError:\n            continue\n", "        except Exception:\n            continue\n"))]),
+    ("go on swallows all of a save", "rereads_after_loss", r"let it through", [go_on_but(("        except VersionConflictError:\n            continue\n", "        except Exception:\n            continue\n"))]),
     ("go on swallows all of a read", "rereads_after_loss", r"let it through", [go_on_but(("client.read(uri)\n        except ConnectionError:", "client.read(uri)\n        except Exception:"))]),
     ("go on swallows what is of the system", "rereads_after_loss", r"let it through", [go_on_but(("client.read(uri)\n        except ConnectionError:", "client.read(uri)\n        except OSError:"))]),
     ("go on makes what is missing", "rereads_after_loss", r"let it through", [go_on_but(("            version, state = client.read(uri)\n        except ConnectionError:", '            version, state = client.read(uri)\n        except NotFoundError:\n            client.save(uri, 0, {"plan": [*steps], "done": {}})\n            continue\n        except ConnectionError:'))]),
-    ("go on ends when it is refused", "rereads_after_loss", r"is not stored as done|expected the state", [go_on_but(("        except StaleError:\n            continue\n", "        except StaleError:\n            return state\n"))]),
-    ("go on takes refused as done", "rereads_after_loss", r"before the result of|is not stored|expected the state|go_on", [go_on_but(("    while True:\n        try:\n            version", "    lost = set()\n    while True:\n        try:\n            version"), ('step not in state["done"]]', 'step not in state["done"] and step not in lost]'), ("        except StaleError:\n            continue\n", "        except StaleError:\n            lost.add(name)\n            continue\n"))]),
+    ("go on ends when it is refused", "rereads_after_loss", r"is not stored as done|expected the state", [go_on_but(("        except VersionConflictError:\n            continue\n", "        except VersionConflictError:\n            return state\n"))]),
+    ("go on takes refused as done", "rereads_after_loss", r"before the result of|is not stored|expected the state|go_on", [go_on_but(("    while True:\n        try:\n            version", "    lost = set()\n    while True:\n        try:\n            version"), ('step not in state["done"]]', 'step not in state["done"] and step not in lost]'), ("        except VersionConflictError:\n            continue\n", "        except VersionConflictError:\n            lost.add(name)\n            continue\n"))]),
 ]  # fmt: skip
 
 READ_CORE = """
@@ -747,7 +752,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     row = conn.execute(text(READ + " AND owner = :who FOR UPDATE"), values).one_or_none()
     if row is not None:
         if row.version != version:
-            raise StaleError(f"{row.version} is stored, not {version}")
+            raise VersionConflictError(f"{row.version} is stored, not {version}")
         conn.execute(text(SAVE + " AND owner = :who"), values)
         return row.version + 1
     if version != 0:
@@ -756,7 +761,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
         with conn.begin_nested():
             conn.execute(text(INSERT), values)
     except IntegrityError:
-        raise StaleError("somebody was first") from None
+        raise VersionConflictError("somebody was first") from None
     return 1
 """
 SAVE_CORE_RETURNING = """
@@ -780,7 +785,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     if saved:
         return saved
     if conn.scalar(sa.select(sa.func.count()).select_from(table).filter_by(**key)):
-        raise StaleError
+        raise VersionConflictError
     raise NotFoundError
 """
 SAVE_ADVISORY_LOCK = """
@@ -796,7 +801,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     if newest == 0 and version > 0:
         raise NotFoundError("save it as version 0")
     if version != newest:
-        raise StaleError("read again")
+        raise VersionConflictError("read again")
     conn.execute(text(SAVE + " AND owner = :who") if newest else text(INSERT), values)
     return newest + 1
 """
@@ -823,7 +828,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
         return saved
     if version and old is None:
         raise NotFoundError()
-    raise StaleError(version)
+    raise VersionConflictError(version)
 """
 SAVE_RAW_PSYCOPG = """
 # answer: save_state
@@ -850,7 +855,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
         missing = cursor.fetchone() is None
     if missing:
         raise NotFoundError(f"{agent_id}/{task_id}")
-    raise StaleError(f"{agent_id}/{task_id} {version}")
+    raise VersionConflictError(f"{agent_id}/{task_id} {version}")
 """
 SAVE_LOOKS_FIRST = """
 # answer: save_state
@@ -859,7 +864,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
     if version:
         stored, _ = read_state(conn, who, agent_id, task_id)
         if stored != version:
-            raise StaleError(stored)
+            raise VersionConflictError(stored)
         sql = SAVE + " AND version = :version AND owner = :who"
     else:
         sql = INSERT.replace("INSERT", "INSERT", 1) + " ON CONFLICT (owner, agent, task) DO NOTHING"
@@ -868,7 +873,7 @@ def save_state(conn, who, agent_id, task_id, version, state) -> int:
         case 1:
             return version + 1
         case _:
-            raise StaleError("another was faster")
+            raise VersionConflictError("another was faster")
 """
 GO_ON_KEEPS_ITS_STATE = """
 # answer: go_on
@@ -888,13 +893,13 @@ class Agent:
                 pass
 
     def key(self, step):
-        return hashlib.sha256(json.dumps([self.uri, step]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.state["key"], step]).encode()).hexdigest()
 
     def save(self, done):
         new = self.state | {"done": self.state["done"] | done}
         try:
             self.version = self.client.save(self.uri, self.version, new)
-        except (ConnectionError, StaleError):
+        except (ConnectionError, VersionConflictError):
             self.read()
         else:
             self.state = new
@@ -919,11 +924,11 @@ def go_on(client, uri, steps):
         if step is None:
             return state
         if step not in results:
-            results[step] = steps[step](json.dumps({"uri": uri, "step": step}))
+            results[step] = steps[step](json.dumps({"state": state["key"], "step": step}))
         state["done"][step] = results[step]
         try:
             version = client.save(uri, version, state)
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             version, state = _read(client, uri)
 
 
@@ -943,10 +948,10 @@ def go_on(client, uri, steps):
     for step in state["plan"]:
         if step in state["done"]:
             continue
-        result = steps[step](repr((uri, step)))
+        result = steps[step](repr((state["key"], step)))
         try:
             client.save(uri, version, dict(state, done=dict(state["done"], **{step: result})))
-        except StaleError:
+        except VersionConflictError:
             pass
         except ConnectionError:
             pass
@@ -977,11 +982,11 @@ def go_on(client, uri, steps):
         if todo == []:
             return state
         step, *_ = todo
-        result = steps[step](str(uuid.uuid5(uuid.NAMESPACE_URL, f"{uri}#{step}")))
+        result = steps[step](str(uuid.uuid5(uuid.NAMESPACE_URL, state["key"] + step)))
         state["done"][step] = result
         try:
             client.save(uri, version, state)
-        except (StaleError, ConnectionError):
+        except (VersionConflictError, ConnectionError):
             failed += 1
             if failed > 3:
                 raise
@@ -1002,11 +1007,11 @@ def go_on(client, uri, steps):
     while set(state["plan"]) - set(state["done"]):
         step = [each for each in state["plan"] if each not in state["done"]][0]
         new = json.loads(json.dumps(state))
-        new["done"][step] = steps[step](step + " of " + uri)
+        new["done"][step] = steps[step](step + " of " + state["key"])
         try:
             # if it was saved, the next attempt is stale
             version, state = asked(client.save, uri, version, new), new
-        except StaleError:
+        except VersionConflictError:
             version, state = asked(client.read, uri)
     return state
 """
@@ -1028,8 +1033,8 @@ def go_on(client, uri, steps):
         if state["plan"] == [] or all(step in state["done"] for step in state["plan"]):
             return state
         step = min(set(state["plan"]) - set(state["done"]), key=state["plan"].index)
-        result = steps[step](step_key(uri, step))
-        with suppress(StaleError, ConnectionError):
+        result = steps[step](step_key(state["key"], step))
+        with suppress(VersionConflictError, ConnectionError):
             client.save(uri, version, {**state, "done": {**state["done"], step: result}})
 """
 GO_ON_ASKS_WHETHER_IT_WAS_SAVED = """
@@ -1049,7 +1054,7 @@ def go_on(client, uri, steps):
         if step in state["done"]:
             index += 1
             continue
-        result = steps[step](f"{step} @ {uri}")
+        result = steps[step](step + " @ " + state["key"])
         mine = {**state, "done": {**state["done"], step: result}}
         try:
             version = client.save(uri, version, mine)
@@ -1057,13 +1062,13 @@ def go_on(client, uri, steps):
         except ConnectionError:
             version, state = reread()
             index = 0
-        except StaleError:
+        except VersionConflictError:
             version, state = reread()
             while step not in state["done"]:
                 state["done"][step] = result
                 try:
                     version = client.save(uri, version, state)
-                except (StaleError, ConnectionError):
+                except (VersionConflictError, ConnectionError):
                     version, state = reread()
             index = 0
     return state
@@ -1075,9 +1080,9 @@ class StepFailed(Exception):
 
 
 def go_on(client, uri, steps):
-    def do(step):
+    def do(key, step):
         try:
-            return steps[step](f"{uri}?{step}")
+            return steps[step](f"{key}?{step}")
         except BaseException as error:
             raise StepFailed from error
 
@@ -1087,11 +1092,11 @@ def go_on(client, uri, steps):
             undone = [step for step in state["plan"] if step not in state["done"]]
             if not undone:
                 break
-            state["done"] |= {undone[0]: do(undone[0])}
+            state["done"] |= {undone[0]: do(state["key"], undone[0])}
             client.save(uri, version, state)
         except StepFailed as failed:
             raise failed.__cause__
-        except (ConnectionError, StaleError):
+        except (ConnectionError, VersionConflictError):
             continue
     return state
 """
