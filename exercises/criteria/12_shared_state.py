@@ -60,6 +60,8 @@ READ = f"SELECT version, state FROM states WHERE {THIS}"  # noqa: S608 - ours
 SAVE = f"UPDATE states SET state = %s::jsonb, version = version + 1 WHERE version = %s AND {THIS}"  # noqa: S608 - ours
 KEPT = f"WITH saved AS ({SAVE} RETURNING version, state) INSERT INTO history SELECT * FROM saved"  # noqa: S608 - ours
 NOTE, MINE = "INSERT INTO notes VALUES (:text)", "written before by the caller"
+GONE = object()
+"""What a state has where it has no such field."""
 MISSING, STALE = "NotFoundError", "VersionConflictError"
 OURS = "team"
 """Whose states those are that a client reaches."""
@@ -568,8 +570,8 @@ def _check_rows(rows: States, seen: SeenAsked, said: str) -> None:
         assert ours, f"{said}, and stored is {name}: nothing was to be stored there"
         changed = f"{said}, and {name} was changed" if ours == seen.before.get(key) else said
         assert ours[0] == theirs[0], f"{changed}: stored is version {theirs[0]}; expected {ours[0]}"
-        where, one, other = quoted_apart(ours[1], theirs[1])
-        raise AssertionError(f"{changed}: stored is a state{where} {other}; expected {one}")
+        what, one, other = _field(ours[1], theirs[1])
+        raise AssertionError(f"{changed}: in what is stored, {what} is {other}; expected {one}")
 
 
 def _expected(rows: States, call: Call) -> tuple[str, Any]:
@@ -618,8 +620,18 @@ def _off(expected: Any, value: Any) -> str:
         return f"returned {quoted(value[0])} as the version; expected {expected[0]}"
     if not isinstance(value[1], dict):
         return f"returned {quoted(value[1])} as the state; expected a dict"
-    where, one, other = quoted_apart(expected[1], value[1])
-    return f"returned a state{where} {other}; expected {one}"
+    what, one, other = _field(expected[1], value[1])
+    return f"returned a state whose {what} is {other}; expected {one}"
+
+
+def _field(expected: Row, found: Row) -> tuple[str, str, str]:
+    """The first field in which two states differ, and what it is in either."""
+    name = next(each for each in {**expected, **found} if expected.get(each, GONE) != found.get(each, GONE))
+    ours, theirs = expected.get(name, GONE), found.get(name, GONE)
+    where, one, other = quoted_apart(ours, theirs)
+    return f"{quoted(name)}{where}", *(
+        "missing" if each is GONE else text for each, text in ((ours, one), (theirs, other))
+    )
 
 
 def _did(got: Row) -> str:
@@ -821,10 +833,11 @@ def _check_going(seen: SeenGoing) -> None:
     assert "failed" not in got, f"{story.happened}go_on {how}"
     left = [step for step in stored["plan"] if step not in stored["done"]]
     assert not left, f"{story.happened}go_on {how}, and {quoted(left[0])} is not stored as done"
-    where, one, other = quoted_apart(stored, got["value"])
-    assert got["value"] == stored, (
-        f"{story.happened}go_on returned{where} {other}; expected the state that is stored,{where} {one}"
-    )
+    value = got["value"]
+    assert isinstance(value, dict), f"{story.happened}go_on {how}; expected the state that is stored"
+    if value != stored:
+        what, one, other = _field(stored, value)
+        raise AssertionError(f"{story.happened}go_on returned a state whose {what} is {other}; stored is {one}")
 
 
 def _check_key(keys: dict[tuple[str, str, str], str], this: tuple[str, str, str], key: str) -> None:
