@@ -65,7 +65,7 @@ GONE = object()
 MISSING, STALE = "NotFoundError", "VersionConflictError"
 OURS = "team"
 """Whose states those are that a client reaches."""
-CALLS = 80
+CALLS = 150
 """Of the client, after which a call of go_on is ended. Right answers make fewer."""
 ORDERS = 24
 TEXTS = [
@@ -471,7 +471,7 @@ def rereads_after_loss(program: Program, rng: Random) -> None:
         scenes += [going(others={(what, rng.randint(1, 3)): does}) for what in ("save", "step")]
         scenes += [going(others={("read", 2): does}), going(others={("call", 2): does}, calls=2)]
     going = partial(_going, rng)
-    more = [going(faults={("save", n): fault, ("read", n + 1): BROKEN}) for n in (1, 2) for fault in (LOST, BROKEN)]
+    more = [going(faults={("save", n): fault, ("read", n + 1): BROKEN}) for n in (1, 2, 3) for fault in (LOST, BROKEN)]
     for fault in (LOST, BROKEN):
         for does in DEEDS:
             n, what = rng.randint(1, 2), rng.choice(["save", "step"])
@@ -484,8 +484,9 @@ def rereads_after_loss(program: Program, rng: Random) -> None:
     more += [going(others=dict(zip(three, rng.sample(DEEDS, 3), strict=True)))]
     for fault in REFUSALS:
         more += [going(faults={(what, rng.randint(1, 2)): fault}, calls=2) for what in ("save", "read")]
-    for seen in _play_going(program, [*scenes, *rng.sample(more, len(more))]):
-        _check_going(seen)
+    for each in scenes, rng.sample(more, len(more)):  # in two processes, as one may have so many effects
+        for seen in _play_going(program, each):
+            _check_going(seen)
     _two_go_on(program, rng)
 
 
@@ -724,12 +725,19 @@ def _known(each: Row) -> int:
     return each["version"] if each["did"] == "read" else 0
 
 
+def _first(state: Row) -> str | None:
+    """The step that is to be done next."""
+    return next((step for step in state["plan"] if step not in state["done"]), None)
+
+
 class Story:
     """The log of a call, read from its beginning: what is known to the answer, and what it does."""
 
     def __init__(self, seen: SeenGoing) -> None:
         self.seen, self.known, self.called, self.happened = seen, seen.known, set(seen.done), ""
         self.failed: Row | None = None
+        self.lost: Row | None = None
+        """What was saved without an answer, as long as nothing is read: whoever tries again may know of it."""
 
     def check(self) -> None:
         """AssertionError at the first thing that is wrong."""
@@ -748,7 +756,7 @@ class Story:
         return f"{what} raised {self.failed['fault']}, and"
 
     def _read(self, each: Row) -> None:
-        self.known = self.seen.history[each["version"]]
+        self.known, self.lost = self.seen.history[each["version"]], None
 
     def _strange(self, each: Row) -> None:
         raise AssertionError(
@@ -762,18 +770,22 @@ class Story:
 
     def _failed(self, each: Row) -> None:
         if each["fault"] == BROKEN:
-            self.happened += f"client.{each['what']} raised a ConnectionError. "
+            not_saved = ", and the state was not saved" * (each["what"] == "save")
+            self.happened += f"client.{each['what']} raised a ConnectionError{not_saved}. "
         else:
             self.failed = each
 
     def _step(self, each: Row) -> None:
-        step, known = each["step"], self.known
+        step = each["step"]
+        if self.lost and step == _first(self.lost):
+            self.known, self.lost = self.lost, None
+        known = self.known
         assert known, f"{self.happened}go_on called {quoted(step)} before it had read the state"
         assert step not in known["done"], (
             f"{self.happened}go_on called {quoted(step)}, and the state said that it was done"
         )
         assert step in known["plan"], f"{self.happened}go_on called {quoted(step)}, which is not in the plan"
-        first = next(each for each in known["plan"] if each not in known["done"])
+        first = _first(known)
         saved = "before the result of" if first in self.called else "before"
         assert first == step, (
             f"{self.happened}go_on called {quoted(step)} {saved} {quoted(first)}{' was saved' * (first in self.called)}"
@@ -790,7 +802,7 @@ class Story:
             return
         old, new = (self.seen.history[each["version"] + n] for n in (0, 1))
         self._check_saved(old, new)
-        self.known = new if not each["fault"] else self.known
+        self.known, self.lost = (self.known, new) if each["fault"] else (new, None)
 
     def _check_saved(self, old: Row, new: Any) -> None:
         """What was stored is there, and the results of steps that were done."""

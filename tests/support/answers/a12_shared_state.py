@@ -458,6 +458,57 @@ def again(client, uri):
         except ConnectionError:
             pass
 """
+GO_ON_TAKES_STALE_FOR_SAVED = """
+# answer: go_on
+def go_on(client, uri, steps):
+    def asked(what, *args):
+        while True:
+            try:
+                return what(*args)
+            except ConnectionError:
+                pass
+
+    version, state = asked(client.read, uri)
+    while left := [step for step in state["plan"] if step not in state["done"]]:
+        new = {**state, "done": {**state["done"], left[0]: steps[left[0]](state["key"] + left[0])}}
+        try:
+            version, state = client.save(uri, version, new), new
+        except VersionConflictError:
+            version, state = asked(client.read, uri)
+        except ConnectionError:
+            try:
+                version, state = asked(client.save, uri, version, new), new
+            except VersionConflictError:  # so the first attempt was saved
+                version, state = version + 1, new
+    return state
+"""
+GO_ON_CHATTERS = """
+# answer: go_on
+def go_on(client, uri, steps):
+    def read():
+        while True:
+            try:
+                return client.read(uri)
+            except ConnectionError:
+                pass
+
+    read()
+    while True:
+        version, state = read()
+        left = [step for step in state["plan"] if step not in state["done"]]
+        if not left:
+            return read()[1]
+        result = steps[left[0]](state["key"] + "/" + left[0])
+        version, state = read()
+        if left[0] in state["done"]:
+            continue
+        state["done"][left[0]] = result
+        try:
+            client.save(uri, version, state)
+        except (VersionConflictError, ConnectionError):
+            read()
+        read()
+"""
 GO_ON_REMEMBERS = """
 # answer: go_on
 _states = {}
@@ -667,6 +718,7 @@ WRONG = [
     ("go on merges its own result", "rereads_after_loss", r"which was done: its result was", [GO_ON_MERGES_OWN_RESULT]),
     ("go on with the first plan", "rereads_after_loss", r"is not stored as done|before", [GO_ON_FIRST_PLAN]),
     ("go on believes that it was saved", "rereads_after_loss", r"is not stored|before the result of|go_on", [GO_ON_BELIEVES_IT_WAS_SAVED]),
+    ("go on takes stale for saved", "rereads_after_loss", r"go_on", [GO_ON_TAKES_STALE_FOR_SAVED]),
     ("go on remembers", "rereads_after_loss", r"is not stored as done|returned a state whose", [GO_ON_REMEMBERS]),
     ("go on gives up", "rereads_after_loss", r"raised ConnectionError: given up", [GO_ON_GIVES_UP]),
     ("go on returns what it has saved", "rereads_after_loss", r"go_on returned|is not stored", [GO_ON_RETURNS_WHAT_IT_SAVED]),
@@ -1119,6 +1171,7 @@ RIGHT = {
     "go on saves again as it was": [GO_ON_SAVES_AGAIN_AS_IT_WAS],
     "go on generator": [GO_ON_GENERATOR],
     "go on asks whether it was saved": [GO_ON_ASKS_WHETHER_IT_WAS_SAVED],
+    "go on chatters": [GO_ON_CHATTERS],
     "go on tells errors apart": [GO_ON_TELLS_ERRORS_APART],
     "as the first attempt of a good student": [READ, SAVE, GO_ON],
 }
