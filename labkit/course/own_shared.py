@@ -30,15 +30,14 @@ def save_state(
     conn: sa.Connection, who: str, agent_id: str, task_id: str, version: int, state: Mapping[str, Any]
 ) -> int:
     """Compare-and-swap on the version, in one statement; for what is new, the primary key decides."""
-    row = {"owner": who, "agent": agent_id, "task": task_id, "version": version + 1, "state": state}
-    over = STATES.update().where(*_this(who, agent_id, task_id), STATES.c.version == version)
-    done = conn.execute(
-        over.values(state=state, version=version + 1)
-        if version
-        else insert(STATES).values(**row).on_conflict_do_nothing()
-    )
-    if done.rowcount == 1:
-        return version + 1
+    if version:
+        over = STATES.update().where(*_this(who, agent_id, task_id), STATES.c.version == version)
+        saving = over.values(state=state, version=version + 1)
+    else:
+        row = {"owner": who, "agent": agent_id, "task": task_id, "version": 1, "state": state}
+        saving = insert(STATES).values(**row).on_conflict_do_nothing()
+    if (saved := conn.scalar(saving.returning(STATES.c.version))) is not None:
+        return saved
     newest, _ = read_state(conn, who, agent_id, task_id)
     raise VersionConflictError(f"stale: version {version} is not the newest, which is {newest}. Nothing was saved")
 
