@@ -144,8 +144,7 @@ class Going:
     @property
     def key(self) -> Key:
         """Whose state it is, and which."""
-        _, _, _, agent, _, task = self.uri.split("/")
-        return OURS, agent, task
+        return _named(self.uri)
 
 
 class TooManyCalls(BaseException):
@@ -879,14 +878,14 @@ class Reach:
     def __init__(self, stale: type[Exception]) -> None:
         self._stale = stale
 
-    def read(self, _: str) -> tuple[int, Row]:
+    def read(self, uri: str) -> tuple[int, Row]:
         """Version and state."""
-        return _stored(self.KEY)
+        return _stored(_named(uri))
 
-    def save(self, _: str, version: int, state: Row) -> int:
+    def save(self, uri: str, version: int, state: Row) -> int:
         """The new version."""
         with Connection.connect(database.url(), autocommit=True) as connection:
-            if not connection.execute(SAVE, [json.dumps(state), version, *self.KEY]).rowcount:
+            if not connection.execute(SAVE, [json.dumps(state), version, *_named(uri)]).rowcount:
                 raise self._stale("not the newest")
         return version + 1
 
@@ -966,6 +965,12 @@ def _fill(connection: Connection, rows: States) -> None:
     columns = ("owner", "agent", "task", "version", "state")
     connection.execute(EMPTY)
     connection.execute(FILL, [json.dumps([dict(zip(columns, (*key, *row), strict=True)) for key, row in rows.items()])])
+
+
+def _named(uri: str) -> Key:
+    """What a URI names."""
+    _, _, _, agent, _, task = uri.split("/")
+    return OURS, agent, task
 
 
 def _names(key: Key) -> list[str]:

@@ -488,7 +488,7 @@ def go_on(client, uri, steps):
     def read():
         while True:
             try:
-                return client.read(uri)
+                return client.read(uri=uri)
             except ConnectionError:
                 pass
 
@@ -504,7 +504,7 @@ def go_on(client, uri, steps):
             continue
         state["done"][left[0]] = result
         try:
-            client.save(uri, version, state)
+            client.save(uri=uri, version=version, state=state)
         except (VersionConflictError, ConnectionError):
             read()
         read()
