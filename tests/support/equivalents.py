@@ -134,4 +134,17 @@ EQUIVALENT = {
         "may_command: except ValueError: → except BaseException:": "nothing else is raised there",
         "may_command: parts = urlsplit(url or '') → parts = urlsplit(url)": "urlsplit takes None, too, for what is no origin",
     },
+    "12": {
+        "read_state: raise NotFoundError(f'you have no task {task_id} of {agent_id}') → raise NotFoundError(f'{task_id} of {agent_id}')": WORDS,
+        "read_state: raise NotFoundError(f'you have no task {task_id} of {agent_id}') → raise NotFoundError(f'you have no task  of {agent_id}')": WORDS,
+        "read_state: raise NotFoundError(f'you have no task {task_id} of {agent_id}') → raise NotFoundError(f'you have no task {task_id}{agent_id}')": WORDS,
+        "read_state: raise NotFoundError(f'you have no task {task_id} of {agent_id}') → raise NotFoundError(f'you have no task {task_id} of ')": WORDS,
+        "save_state: new, over = (f'{INSERT} ON CONFLICT DO NOTHING', f'{SAVE} AND owner = :who AND version = :version') → new, over = (f'{INSERT} ON CONFLICT DO NOTHING', f'{SAVE} AND owner = :who AND version = :version')": ASIDE,
+        "save_state: raise VersionConflictError(f'you have read version {version}, and the newest is {newest}: read again') → raise VersionConflictError(f'{version}, and the newest is {newest}: read again')": WORDS,
+        "save_state: raise VersionConflictError(f'you have read version {version}, and the newest is {newest}: read again') → raise VersionConflictError(f'you have read version , and the newest is {newest}: read again')": WORDS,
+        "save_state: raise VersionConflictError(f'you have read version {version}, and the newest is {newest}: read again') → raise VersionConflictError(f'you have read version {version}{newest}: read again')": WORDS,
+        "save_state: raise VersionConflictError(f'you have read version {version}, and the newest is {newest}: read again') → raise VersionConflictError(f'you have read version {version}, and the newest is : read again')": WORDS,
+        "save_state: raise VersionConflictError(f'you have read version {version}, and the newest is {newest}: read again') → raise VersionConflictError(f'you have read version {version}, and the newest is {newest}')": WORDS,
+        "go_on: done = {**state['done'], step: steps[step](f\"{state['key']} {step}\")} → done = {**state['done'], step: steps[step](f\"{state['key']}{step}\")}": "a state's key has 16 characters, so nothing can be mixed up",
+    },
 }
