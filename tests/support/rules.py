@@ -149,7 +149,7 @@ RULES = {
         ("the last place", "Two that submit at the same moment must not both get the last place", "refuses_when_full"),
         ("what has ended", "Return it when it is completed or failed", "waits_twice"),
         ("wait changes nothing", "Change nothing: others may wait for the same task, now or later", "waits_twice"),
-        ("how often to look", "once in `POLL` seconds, but not more than ten times as often", "missed_notify"),
+        ("how often to look", "once in `POLL` seconds, but not more than ten times in `POLL` seconds", "missed_notify"),
         ("one clock", "Read the time from `deadline` and `clock` only", "missed_notify"),
         ("no transaction meanwhile", "While you wait, no transaction is open", "missed_notify"),
         ("to the deadline", "Do not sleep past it. Look once more when it is reached", "missed_notify"),
