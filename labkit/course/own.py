@@ -19,7 +19,9 @@ from labkit.backoff import Policy, exponential, full_jitter, retry
 from labkit.clock import Clock, SystemClock
 from labkit.context import ContextSlice, ContextTooSmall
 from labkit.course.own_events import deliver, next_attempt, receive, record, relay, verify
+from labkit.course.own_progress import command, frame, may_command, publish, stream, work_on
 from labkit.course.own_queue import drain, submit, wait
+from labkit.course.own_shared import go_on, read_state, save_state
 from labkit.deadlines import Deadline, step_timeout
 from labkit.files import write_atomically
 from labkit.idempotency import step_key
@@ -29,10 +31,11 @@ from labkit.store import AlreadyExistsError, CorruptState, StateStore, StoreErro
 from labkit.task import Task, TaskState
 
 __all__ = [
-    "apply", "delays", "deliver", "drain", "execute_step", "execute_task_if_not_done", "execute_with_retry",
-    "finish_step", "full_jitter", "load_task", "next_attempt", "receive", "record", "relay", "resume",
-    "run_saga", "run_steps", "save_task", "select_context", "step_key", "step_timeout", "submit", "undo_order",
-    "verify", "wait",
+    "apply", "command", "delays", "deliver", "drain", "execute_step", "execute_task_if_not_done",
+    "execute_with_retry", "finish_step", "frame", "full_jitter", "go_on", "load_task", "may_command",
+    "next_attempt", "publish", "read_state", "receive", "record", "relay", "resume", "run_saga", "run_steps",
+    "save_state", "save_task", "select_context", "step_key", "step_timeout", "stream", "submit", "undo_order",
+    "verify", "wait", "work_on",
 ]  # fmt: skip
 
 delays, resume = exponential, plan.resume

@@ -136,15 +136,19 @@ def trial(
     stop: Stop | None = None,
     folder: Path | None = None,
     world: World | None = None,
+    limit: int = LIMIT,
 ) -> Trial:
-    """Run `run` once in a fresh process, to its end or to `stop`, in `folder` or in an empty one."""
+    """Run `run` once in a fresh process, to its end or to `stop`, in `folder` or in an empty one.
+
+    More than `limit` effects are an error.
+    """
     path, database = tuple(sys.path), sys.modules.get("labkit.database")
     url = database.url() if database and folder else None
     memory = Memory((world or World()).to_json(), url=url)
     job = Job("trial", pickled(run), stop=stop or Stop(), path=path)
     before = Job("setup", pickled(setup), path=path) if setup else None
     try:
-        tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(CLIENT.seconds, LIMIT))
+        tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(CLIENT.seconds, limit))
     except CrashLabError as error:
         error.where = str(Line.first(error.lines) or "")
         raise

@@ -50,7 +50,7 @@ class Place(Protocol):
         """Perform an effect that is no tool call, such as an HTTP request; in the crash lab, a crash point."""
 
     def arrange(self, **what: Any) -> None:
-        """Set the scene: kinds, faults, model."""
+        """Set the scene: kinds, faults, tools, model."""
 
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -88,7 +88,10 @@ def ask(name: str, /, **arguments: Any) -> str | None:
 
 
 def arrange(**what: Any) -> None:
-    """Set the scene in the world: `kinds` and `faults` of tools by name, or the `model`. In a sweep: from `setup`."""
+    """Set the scene in the world, in a sweep from `setup`.
+
+    `kinds` and `faults` of tools by name; `tools` of your own, by name, with what each answers; or the `model`.
+    """
     _place.arrange(**what)
 
 

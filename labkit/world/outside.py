@@ -1,15 +1,24 @@
 """The state of the outside world, and the rules by which it changes."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
 from labkit.clock import FakeClock
-from labkit.world.tools import TOOLS, Fault, Kind, ToolConflictError, ToolError, ToolTimeoutError, ToolUnavailableError
+from labkit.world.tools import (
+    TOOLS,
+    Fault,
+    Kind,
+    Tool,
+    ToolConflictError,
+    ToolError,
+    ToolTimeoutError,
+    ToolUnavailableError,
+)
 
 T = TypeVar("T")
-SCENERY = ("kinds", "faults", "model")
+SCENERY = ("kinds", "faults", "tools", "model")
 """What can be arranged."""
 
 
@@ -54,6 +63,8 @@ class World:
     """Tool → its Kind; those not named are keyed."""
     faults: dict[str, list[str]] = field(default_factory=dict)
     """Tool → the Faults of its next calls. A permanent one stays."""
+    tools: dict[str, str] = field(default_factory=dict)
+    """Tools beside those of the course → what they answer: "sent to {to}" has an argument in it."""
     model: dict[str, Any] = field(default_factory=dict)
     """What the model provider remembers (labkit.llm): plain data."""
     clock: FakeClock = field(default_factory=FakeClock)
@@ -80,9 +91,9 @@ class World:
         if fault == Fault.PERMANENT:
             raise ToolError(f"{tool} refuses: nothing has happened, and to ask again will not help")
         repeated = key is not None and self._was_used(made)
-        if not repeated and not TOOLS[tool].reads:
+        if not repeated and not self._tool(tool).reads:
             self.ledger.append(made)
-        self._work(tool, 0.0 if repeated else TOOLS[tool].seconds, timeout, lost=fault == Fault.AMBIGUOUS)
+        self._work(tool, 0.0 if repeated else self._tool(tool).seconds, timeout, lost=fault == Fault.AMBIGUOUS)
         return answer
 
     def ask(self, tool: str, arguments: dict[str, Any]) -> str | None:
@@ -95,14 +106,19 @@ class World:
         return answer if done else None
 
     def _answer(self, call: Call) -> str:
-        if call.tool not in TOOLS:
-            raise ToolError(f"the world has no tool {call.tool!r}; it has {', '.join(TOOLS)}")
-        tool = TOOLS[call.tool]
+        tool = self._tool(call.tool)
         changed = tool.after is not None and any(done.tool == tool.after[0] for done in self.ledger)
         try:
             return (tool.after[1] if changed else tool.answer).format(**call.arguments)
         except KeyError as missing:
             raise ToolError(f"{call.tool} needs the argument {missing}") from None
+
+    def _tool(self, name: str) -> Tool:
+        if name in self.tools:
+            return Tool(self.tools[name])
+        if name not in TOOLS:
+            raise ToolError(f"the world has no tool {name!r}; it has {', '.join([*TOOLS, *self.tools])}")
+        return TOOLS[name]
 
     def _kind(self, tool: str) -> Kind:
         return Kind(self.kinds.get(tool, Kind.KEYED))
@@ -122,7 +138,7 @@ class World:
         if (first.tool, first.arguments) != (call.tool, call.arguments):
             raise ToolError(f"the key {call.key!r} was used for {first.tool} with other arguments")
         running = round(self.elapsed() - first.minute * 60, 6)  # or the last digits of a minute decide
-        if running < TOOLS[first.tool].seconds:
+        if running < self._tool(first.tool).seconds:
             raise ToolConflictError(f"{first.tool} under the key {call.key!r} has not ended yet")
         return True
 
@@ -137,8 +153,8 @@ class World:
         return perform()
 
     def arrange(self, **what: Any) -> None:
-        """Set `kinds`, `faults` or `model`: plain data. ToolError if there is no such thing, tool, kind or fault."""
-        _check_scenery(**what)
+        """Set `kinds`, `faults`, `tools` or `model`: plain data. ToolError if there is no such thing, tool or fault."""
+        _check_scenery([*TOOLS, *what.get("tools", self.tools)], **what)
         for name, value in what.items():
             setattr(self, name, json.loads(json.dumps(value)))
 
@@ -175,13 +191,24 @@ class World:
         return self
 
 
-def _check_scenery(kinds: Mapping[str, str] = {}, faults: Mapping[str, list[str]] = {}, **others: Any) -> None:
+def _check_scenery(
+    known_tools: Collection[str],
+    kinds: Mapping[str, str] = {},
+    faults: Mapping[str, list[str]] = {},
+    tools: Mapping[str, str] = {},
+    **others: Any,
+) -> None:
     """ToolError for a name that there is not: its fault would never happen, and a test with it prove nothing."""
     for name in others.keys() - SCENERY:
         raise ToolError(f"one can arrange {', '.join(SCENERY)}, not {name}")
     for words, known in ({tool: [kind] for tool, kind in kinds.items()}, Kind), (faults, Fault):
         for tool in words:
-            if tool not in TOOLS:
+            if tool not in known_tools:
                 raise ToolError(f"the world has no tool {tool!r}")
             if not {*words[tool]} <= {*known}:
                 raise ToolError(f"{tool} can be {', '.join(known)}, not {words[tool]!r}")
+    for tool, answer in tools.items():
+        if tool in TOOLS:
+            raise ToolError(f"the world has a tool {tool} already")
+        if not isinstance(answer, str):
+            raise ToolError(f"what {tool} answers is a text, not {answer!r}")

@@ -443,6 +443,14 @@ def test_more_than_the_limit_is_said_and_never_sampled():
     assert sweep(write_much, lambda: None, lambda seen: None, limit=20).points == []
 
 
+def test_a_trial_has_the_limit_that_it_is_given():
+    """A file that is written thirty times needs more than twenty effects, and fewer than a hundred."""
+    few, enough = (trial(write_much, limit=most) for most in (20, 100))
+    assert enough.how == "returned"
+    assert few.how != "returned"
+    assert "more effects than the limit of 20 allows" in f"{few.failure}"
+
+
 def test_what_cannot_travel_is_one_line():
     """A lock in the program's globals is refused with its name, not with a traceback of ours."""
     lock = __import__("threading").Lock()

@@ -243,7 +243,7 @@ def test_a_new_world_has_no_surprises():
     """Nothing is wrong with any tool, and each takes a key, until somebody arranges it."""
     assert World().to_json() == {
         **{name: [] for name in ("ledger", "calls", "acknowledged")},
-        **{name: {} for name in ("kinds", "faults", "model")},
+        **{name: {} for name in ("kinds", "faults", "tools", "model")},
         "elapsed": 0,
     }
 
@@ -264,6 +264,21 @@ def test_what_a_world_told_is_a_copy():
 
 
 # Setting the scene
+
+
+def test_a_tool_of_ones_own_is_a_tool_like_the_others():
+    """It answers with its arguments, takes a key, may fail, and is there after a restart of the world's process."""
+    world = World()
+    world.arrange(tools={"mail": "sent to {to}"}, faults={"mail": ["transient"]})
+    world = World().restore(json.loads(json.dumps(world.to_json())))
+    with pytest.raises(ToolUnavailableError):
+        world.call("mail", {"to": "Ada"}, "k")
+    assert [world.call("mail", {"to": "Ada"}, "k") for _ in range(2)] == ["sent to Ada"] * 2
+    assert [call.tool for call in world.ledger] == ["mail"]
+    with pytest.raises(ToolError, match="mail needs the argument 'to'"):
+        world.call("mail", {})
+    with pytest.raises(ToolError, match=r"no tool .post.; it has .*, mail$"):
+        world.call("post", {})
 
 
 def test_what_is_arranged_is_a_copy():
@@ -297,8 +312,8 @@ def test_what_is_not_arranged_stays_as_it_was():
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ({"ledger": []}, "one can arrange kinds, faults, model, not ledger"),
-        ({"clock": 0}, "one can arrange kinds, faults, model, not clock"),
+        ({"ledger": []}, "one can arrange kinds, faults, tools, model, not ledger"),
+        ({"clock": 0}, "one can arrange kinds, faults, tools, model, not clock"),
         ({"kinds": {"charge": "askd"}}, "charge can be keyed, asked, neither, not ['askd']"),
         ({"kinds": {"chrge": "asked"}}, "the world has no tool 'chrge'"),
         ({"faults": {"charge": ["ambigous"]}}, "charge can be none, transient, permanent, ambiguous, not ['ambigous']"),

@@ -41,7 +41,7 @@ class Stage:
     def __init__(self, tables: str, facts: str) -> None:
         """Make the `tables`, by SQL. `facts` is a query of one JSON value: what others can see."""
         os.environ["PGOPTIONS"] = f"-c lock_timeout={PATIENCE} -c synchronous_commit=off"
-        self.engine, self.listens, self.sent = database.engine(), False, 0
+        self.engine, self.listens, self.sent, self.brought = database.engine(), False, 0, 0
         self._keep, self._lines = KEEP.format(facts), {}
         self.judge, self.other = (Connection.connect(database.url(), autocommit=True) for _ in range(2))
         for ours in self.judge, self.other:
@@ -59,7 +59,7 @@ class Stage:
         raise NotImplementedError
 
     def before_statement(self) -> None:
-        """Called right before each statement of the answer; `sent` counts them from 1."""
+        """Called right before each statement of the answer; `sent` counts them, `brought` is the most rows of one."""
 
     def keep(self) -> int:
         """Have the server keep what others see now; the number of that, 0 if everything is locked."""
@@ -97,6 +97,9 @@ class Stage:
                     self._lines[cursor.connection] = _line()
                 self.sent += 1
                 self.before_statement()
+                result = yield from send(cursor, query, *args, **kwargs)
+                self.brought = max(self.brought, cursor.pgresult.ntuples if cursor.pgresult else 0)
+                return result
             return (yield from send(cursor, query, *args, **kwargs))
 
         return watched
