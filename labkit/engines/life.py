@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +23,7 @@ from labkit.crash.child.remote_world import RemoteWorld
 NAME = "workflow"
 """What every version of a workflow's code is called."""
 WRITES = re.compile(r"\s*(?:WITH\s+\w+\s+AS\s*\(\s*)?(INSERT|UPDATE|DELETE)\s+(?:INTO\s+|FROM\s+)?(?:\w+\.)?(\w+)")
+GOING_ON = {"PENDING", "ENQUEUED", "DELAYED"}
 POLL = 0.05
 """Seconds between two looks for a result."""
 
@@ -75,7 +77,9 @@ def live(told: Told, channel: Connection) -> None:
     watch(outside)
     DBOS.launch()
     try:
-        end = ["result", ask(workflow, told.run, arguments)]
+        end = ["result", ask(workflow, told, arguments)]
+    except WaitingError:
+        end = ["waiting"]
     except Exception as error:  # noqa: BLE001 - whatever the workflow ends with is told
         end = ["error", type(error).__name__, str(error)]
     tell(channel, end)
@@ -99,12 +103,20 @@ def config(told: Told) -> DBOSConfig:
 _asking = threading.local()
 
 
-def ask(workflow: Callable[..., Any], run: str, arguments: tuple[Any, ...]) -> Any:
-    """As a client does, who may have asked before: the same id is the same run. Its result."""
+class WaitingError(Exception):
+    """The run belongs to an executor or a version that is not here."""
+
+
+def ask(workflow: Callable[..., Any], told: Told, arguments: tuple[Any, ...]) -> Any:
+    """As a client does, who may have asked before: the same id is the same run. Its result, or WaitingError."""
     _asking.now = True
-    with SetWorkflowID(run):
+    with SetWorkflowID(told.run):
         handle = DBOS.start_workflow(workflow, *arguments)
     _asking.now = False
+    while (status := handle.get_status()).status in GOING_ON:
+        if status.app_version != told.version or status.executor_id not in {None, told.executor}:
+            raise WaitingError
+        time.sleep(POLL)
     return handle.get_result(polling_interval_sec=POLL)
 
 

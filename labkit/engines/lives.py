@@ -18,10 +18,8 @@ from labkit.engines.life import Told, live
 from labkit.world import World
 
 REQUESTS = {"call", "ask", "ack", "sleep", "elapsed"}
-PATIENCE = 3.0
-"""Seconds without an effect, after which a life is taken to wait for somebody else."""
-BIRTH = 60.0
-"""Seconds that a process may take to start."""
+LONGEST = 60.0
+"""Seconds for which a life may be silent."""
 
 
 class EngineError(Exception):
@@ -92,19 +90,17 @@ class Lab:
     def _follow(self, channel: Connection, kill: int | None) -> Lived:
         """Be the world for it, until it has come to an end, or only waits."""
         effects: list[Effect] = []
-        patience = BIRTH
-        while channel.poll(patience):
-            patience = PATIENCE
+        while channel.poll(LONGEST):
             try:
                 request, *about = hear(channel)
             except EOFError:
                 if not effects and kill != 0:
                     raise EngineError("the process has ended without a word") from None
                 return Lived("killed", effects=tuple(effects))
-            if request in {"result", "error"}:
-                return Lived(request, about[0] if request == "result" else ": ".join(about), tuple(effects))
+            if request in {"result", "error", "waiting"}:
+                return Lived(request, about[0] if request == "result" else ": ".join(about) or None, tuple(effects))
             tell(channel, self._answer(request, about, effects))
-        return Lived("waiting", effects=tuple(effects))
+        raise EngineError(f"the process has told nothing for {LONGEST:.0f} s")
 
     def _answer(self, request: str, about: list[Any], effects: list[Effect]) -> dict[str, Any]:
         try:

@@ -1,0 +1,151 @@
+"""DBOS killed at every effect: what it gives, and what it asks of whoever uses it."""
+
+import os
+import signal
+
+import pytest
+from dbos import DBOS
+
+from labkit import WorldClock, tool
+from labkit.engines import Lab, sweep_workflow
+
+STEPS = ["create_dns", "issue_certificate", "deploy_container"]
+DAY = 86_400.0
+THURSDAY = 3
+
+
+def bare(step, service):
+    """A step without a key."""
+    return tool(step, service=service)
+
+
+def keyed(step, service):
+    """A step under the key that the engine gives."""
+    return tool(step, key=f"{DBOS.workflow_id}/{DBOS.step_id}", service=service)
+
+
+def deploys(how):
+    """A workflow of three steps."""
+
+    def deploy(service):
+        for step in STEPS:
+            DBOS.run_step({"name": step}, how, step, service)
+        return f"{service} is live"
+
+    return deploy
+
+
+def each_once(seen):
+    acted = [call.tool for call in seen.ledger]
+    assert acted == STEPS, f"acted: {acted}"
+
+
+def anything(_):
+    """Any end will do."""
+
+
+@pytest.fixture
+def lab(database_url):
+    """Executors over a database of their own."""
+    return Lab(database_url)
+
+
+@pytest.mark.slow(seconds=60)
+@pytest.mark.parametrize(("how", "broken"), [(bare, [4, 5, 7, 8, 10, 11]), (keyed, [])])
+def test_a_step_is_called_at_least_once_and_acts_once_under_its_key(how, broken):
+    """Killed between a step's effect and the row that says so, it is called again."""
+    report = sweep_workflow(deploys(how), each_once, "shop")
+    assert [point.k for point in report.broken] == broken
+    assert len(report.points) == len(report.effects) == 13
+    assert [str(effect) for effect in report.effects[3:6]] == [
+        "tool create_dns(shop)",
+        "INSERT operation_outputs",
+        "COMMIT",
+    ]
+
+
+@pytest.mark.slow(seconds=60)
+def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
+    """What is in the history already ends the run; in a step, the clock's answer stays what it was."""
+
+    def by_the_day(service, ask):
+        DBOS.run_step({"name": "dns"}, keyed, "create_dns", service)
+        if ask(lambda: WorldClock().now().weekday()) == THURSDAY:
+            DBOS.run_step({"name": "certificate"}, keyed, "issue_certificate", service)
+        DBOS.run_step({"name": "container"}, keyed, "deploy_container", service)
+        return "live"
+
+    report = sweep_workflow(lambda s: by_the_day(s, lambda ask: ask()), anything, "shop", pause=DAY)
+    assert "Unexpected" in report.broken[-1].outcomes[0].reason
+    report = sweep_workflow(
+        lambda s: by_the_day(s, lambda ask: DBOS.run_step({"name": "day"}, ask)), anything, "shop", pause=DAY
+    )
+    assert not report.broken
+
+
+@pytest.mark.slow(seconds=60)
+def test_changed_code_needs_a_version_of_its_own_or_a_patch():
+    """Without either it meets a history that is not its own; under another version old runs wait."""
+
+    def step(name):
+        return DBOS.run_step({"name": name}, keyed, name, "shop")
+
+    def old():
+        return [step("create_dns"), step("deploy_container")]
+
+    def new():
+        return [step("create_dns"), step("notify"), step("deploy_container")]
+
+    def patched():
+        return [step("create_dns"), *[step("notify")] * DBOS.patch("tell"), step("deploy_container")]
+
+    same = sweep_workflow(old, anything, restarted=new)
+    apart = sweep_workflow(old, anything, restarted=new, versions=("1", "2"))
+    assert "Unexpected" in same.broken[-1].outcomes[0].reason
+    assert {point.outcomes[0].reason for point in apart.broken} == {"the run waits, and nobody goes on with it"}
+    assert not sweep_workflow(old, anything, restarted=patched).broken
+
+
+def test_a_dead_executors_run_waits_for_somebody_with_its_name(lab):
+    """Others leave it alone, and have work of their own."""
+    live = deploys(keyed)
+    assert lab.live(live, "shop", run="orphan", executor="A", kill=5).how == "killed"
+    assert lab.live(live, "shop", run="orphan", executor="B").how == "waiting"
+    assert str(lab.live(live, "blog", run="other", executor="B")) == "result: blog is live"
+    assert str(lab.live(live, "shop", run="orphan", executor="A")) == "result: shop is live"
+    assert [call.tool for call in lab.world.ledger if call.arguments["service"] == "shop"] == STEPS
+
+
+def test_a_run_that_kills_its_executor_is_given_up(lab):
+    """After so many lives."""
+
+    def poisoned():
+        keyed("create_dns", "shop")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    lives = [lab.live(poisoned, run="poison", attempts=2) for _ in range(5)]
+    assert [life.how for life in lives] == ["killed", "killed", "killed", "error", "error"]
+    assert "maximum recovery attempts" in lives[-1].value
+
+
+def test_what_a_tool_refuses_reaches_the_workflow(lab):
+    """The world is the same one for all lives, with its faults."""
+    lab.world.arrange(faults={"create_dns": ["permanent"]})
+    assert lab.live(deploys(bare), "shop", run="a").how == "error"
+    assert not lab.world.ledger
+
+
+def test_a_workflow_that_does_not_end_well_undisturbed_proves_nothing():
+    """It is refused, and so is an invariant that fails before any crash."""
+
+    def fails():
+        raise LookupError("no such service")
+
+    with pytest.raises(ValueError, match="fails does not come to its end when nobody kills it: error: LookupError"):
+        sweep_workflow(fails, anything)
+
+    def never(_):
+        raise AssertionError("it is not live")
+
+    with pytest.raises(ValueError, match="when nobody kills it, it is not live"):
+        sweep_workflow(deploys(keyed), never, "shop", name="deploy")
