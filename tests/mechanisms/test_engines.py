@@ -36,6 +36,7 @@ def deploys(how):
 
 
 def each_once(seen):
+    """Each step has acted, and none twice."""
     acted = [call.tool for call in seen.ledger]
     assert acted == STEPS, f"acted: {acted}"
 
@@ -76,7 +77,7 @@ def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
         return "live"
 
     report = sweep_workflow(lambda s: by_the_day(s, lambda ask: ask()), anything, "shop", pause=DAY)
-    assert "Unexpected" in report.broken[-1].outcomes[0].reason
+    assert "was recorded when" in report.broken[-1].outcomes[0].reason
     report = sweep_workflow(
         lambda s: by_the_day(s, lambda ask: DBOS.run_step({"name": "day"}, ask)), anything, "shop", pause=DAY
     )
@@ -101,7 +102,7 @@ def test_changed_code_needs_a_version_of_its_own_or_a_patch():
 
     same = sweep_workflow(old, anything, restarted=new)
     apart = sweep_workflow(old, anything, restarted=new, versions=("1", "2"))
-    assert "Unexpected" in same.broken[-1].outcomes[0].reason
+    assert "was recorded when" in same.broken[-1].outcomes[0].reason
     assert {point.outcomes[0].reason for point in apart.broken} == {"the run waits, and nobody goes on with it"}
     assert not sweep_workflow(old, anything, restarted=patched).broken
 
