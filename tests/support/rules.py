@@ -296,7 +296,7 @@ RULES = {
          "rereads_after_loss"),
         ("how often", "For each step, at most three calls of the client fail", "rereads_after_loss"),
         ("what else", "Whatever else the client raises, let it through", "rereads_after_loss"),
-        ("others", "Others may save at any moment: results, new steps anywhere in the plan, fields of their own", "rereads_after_loss"),
+        ("others", "Others may save at any moment: results, new steps anywhere in the plan", "rereads_after_loss"),
         ("it stays", "What others have saved stays. If another has done the step meanwhile, their result counts",
          "rereads_after_loss"),
     ],
