@@ -342,11 +342,12 @@ def _by_another(does: str, state: Row, names: Iterable[str], number: int) -> str
     """Change a state as another agent does; what it did, as the predicate of a sentence."""
     left = [step for step in state["plan"] if step not in state["done"]]
     new = [name for name in names if name not in state["plan"]]
+    result = f"by another: {number}" if number % 2 else ""
     if does == "step" and left:
-        state["done"][left[0]] = f"by another: {number}"
+        state["done"][left[0]] = result
         return f"did {quoted(left[0])}"
     if does == "last step" and left:
-        state["done"][left[-1]] = f"by another: {number}"
+        state["done"][left[-1]] = result
         return f"did {quoted(left[-1])}"
     if does == "longer" and new:
         state["plan"].append(new[0])
@@ -367,6 +368,8 @@ def who_may_read(program: Program, rng: Random) -> None:
         others = {each: row for each, row in rows.items() if each != key}
         begin, stranger = {"begin": rng.choice([True, False])}, rng.choice([*others])
         scenes += [Asked(rows, [_read(key)], **begin), Asked(others, [_read(key)], **begin)]
+        nothing = replace(_save(rng, key, rows[key][0]), state={})
+        scenes += [Asked(rows, [nothing, _read(key)]), Asked(rows | {key: (rows[key][0], {})}, [_read(key)])]
         scenes += [
             Asked(rows, [_save(rng, key, rows[key][0], stranger)]),
             Asked(others, [_save(rng, key, 0, stranger)]),

@@ -1134,7 +1134,22 @@ HELD = r"was changed in the table, and stream yielded it as it had been before: 
 BROUGHT = r"brought \d+ rows into memory; expected 100 at most"
 OPEN = r"While (wait ran|a reader had an update|do ran), .*transaction was open"
 BEGUN = r"A cancel came .* all the same|under way when the cancel came"
+COMMAND_ID_NORMALISED = '''
+# answer: command
+import unicodedata
+
+
+def command(conn, run, command_id, what) -> bool:
+    """Store a command before this returns. False if it was there."""
+    command_id = unicodedata.normalize("NFC", command_id)
+    with conn.begin():
+        result = conn.execute(text(SAVE + " ON CONFLICT (run, id) DO NOTHING"),
+                              {"run": run, "id": command_id, "what": what})
+        return result.rowcount == 1
+'''
+
 WRONG = [
+    ("ids in one form of the two", "command_once", "is missing", [COMMAND_ID_NORMALISED]),
     (
         "publish commits itself",
         "gapless",

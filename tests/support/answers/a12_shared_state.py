@@ -603,7 +603,46 @@ def key_of(expression, *first):
     return go_on_but(*before, ('        result = steps[name](state["key"] + " " + name)', f"{names}{key})"))
 
 
+READ_EMPTY_IS_MISSING = """
+# answer: read_state
+def read_state(conn, who, agent_id, task_id):
+    row = conn.execute(text(READ + " AND owner = :who"), {"who": who, "agent": agent_id, "task": task_id}).one_or_none()
+    if not row or not row.state:
+        raise NotFoundError("no such state")
+    return row.version, row.state
+"""
+
+GO_ON_EMPTY_RESULT_OF_ANOTHER = """
+# answer: go_on
+def read(client, uri):
+    while True:
+        try:
+            return client.read(uri)
+        except ConnectionError:
+            pass
+
+
+def go_on(client, uri, steps):
+    version, state = read(client, uri)
+    while True:
+        name = next((step for step in state["plan"] if step not in state["done"]), None)
+        if name is None:
+            return state
+        result = steps[name](state["key"] + name)
+        while True:
+            new = {**state, "done": {**state["done"], name: result}}
+            try:
+                version, state = client.save(uri, version, new), new
+                break
+            except (ConnectionError, VersionConflictError):
+                version, state = read(client, uri)
+                if state["done"].get(name):
+                    break
+"""
+
 WRONG = [
+    ("an empty state taken for none", "who_may_read", "NotFoundError", [READ_EMPTY_IS_MISSING]),
+    ("an empty result of another taken for none", "rereads_after_loss", "another agent did", [GO_ON_EMPTY_RESULT_OF_ANOTHER]),
     ("read any owner", "who_may_read", r"returned the state of owner|expected NotFoundError", [read_but((' + " AND owner = :who"', ""))]),
     (
         "read owner in other letters",
