@@ -33,6 +33,7 @@ The world that they run in
 The lab
     isolation       how processes are confined, limited and ended
     crash           the sweep: a process killed at each of its effects, and the report; the race: all orders
+    engines         DBOS, killed at each of its effects              13
     grading         an answer's way from a notebook to a verdict
 The course
     course          labkit's own answers, the student's, the two stories

@@ -46,6 +46,7 @@ ROWS = [
         "web",
         "isolation",
         "crash",
+        "engines",
     ),
     *("repository", "learner", "grading", "course", "gauntlet"),
     *("copies", "merging", "update", "doctor", "start", "release", "cli"),
