@@ -35,7 +35,7 @@ def _is_under_test(module: str, file: str) -> bool:
         return not module.startswith(NOT_UNDER_TEST)
     if file.startswith((*LIBRARY, GIVEN)):
         return False
-    if file.startswith("<"):  # libraries make functions from text
+    if file.startswith("<") and module != "__main__":  # libraries make functions from text
         return bool(module) and not (getattr(sys.modules.get(module), "__file__", None) or "").startswith(LIBRARY)
     return True
 

@@ -1,5 +1,6 @@
 """The crash lab as an instrument: what `sweep` finds, and what it refuses to call safe. The same each time."""
 
+import importlib
 import json
 import os
 import random
@@ -602,13 +603,14 @@ def test_a_counterexample_names_the_learners_line_and_not_labkits():
 @pytest.mark.parametrize(
     ("module", "file", "ours"),
     [
-        ("answers", "<given: adapters>", False), ("answers", "<answer save_task>", True), ("__main__", "<string>", True),
-        ("sqlalchemy.orm.session", "<string>", False), ("", "<attrs generated init>", False),
+        ("answers", "<given: adapters>", False), ("answers", "<answer save_task>", True),
+        ("__main__", "<string>", True), ("sqlalchemy.orm.session", "<string>", False), ("", "<attrs generated init>", False),
         ("importlib._bootstrap", "<frozen importlib._bootstrap>", False), ("answers", "/work/answers.py", True),
     ],
 )  # fmt: skip
 def test_the_code_under_test_is_what_the_learner_wrote(module, file, ours):
     """What the instructor has given, and what a library makes from text, is none of it."""
+    importlib.import_module("sqlalchemy.orm")
     assert under_test._is_under_test(module, file) is ours
 
 
