@@ -604,7 +604,7 @@ def test_a_counterexample_names_the_learners_line_and_not_labkits():
     ("module", "file", "ours"),
     [
         ("answers", "<given: adapters>", False), ("answers", "<answer save_task>", True),
-        ("__main__", "<string>", True), ("sqlalchemy.orm.session", "<string>", False), ("", "<attrs generated init>", False),
+        ("__main__", "<string>", True), ("sqlalchemy.orm.session", "<string>", False), ("", "<attrs init>", False),
         ("importlib._bootstrap", "<frozen importlib._bootstrap>", False), ("answers", "/work/answers.py", True),
     ],
 )  # fmt: skip
