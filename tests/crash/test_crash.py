@@ -605,7 +605,7 @@ def test_a_counterexample_names_the_learners_line_and_not_labkits():
     [
         ("answers", "<given: adapters>", False), ("answers", "<answer save_task>", True),
         ("__main__", "<string>", True), ("sqlalchemy.orm.session", "<string>", False), ("", "<attrs init>", False),
-        ("importlib._bootstrap", "<frozen importlib._bootstrap>", False), ("answers", "/work/answers.py", True),
+        ("importlib._bootstrap", "<frozen importlib._bootstrap>", False), ("answers", "answers.py", True),
     ],
 )  # fmt: skip
 def test_the_code_under_test_is_what_the_learner_wrote(module, file, ours):
