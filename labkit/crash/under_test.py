@@ -33,9 +33,11 @@ def is_under_test(frame: FrameType) -> bool:
 def _is_under_test(module: str, file: str) -> bool:
     if module.startswith("labkit."):
         return not module.startswith(NOT_UNDER_TEST)
-    if file.startswith("<") and not file.startswith("<frozen"):  # libraries make functions from text
-        file = (getattr(sys.modules.get(module), "__file__", None) or file) if module else "<frozen"
-    return not file.startswith((*LIBRARY, GIVEN))
+    if file.startswith((*LIBRARY, GIVEN)):
+        return False
+    if file.startswith("<") and module != "__main__":  # libraries make functions from text
+        return bool(module) and not (getattr(sys.modules.get(module), "__file__", None) or "").startswith(LIBRARY)
+    return True
 
 
 def text_of(error: BaseException) -> str:

@@ -1,11 +1,12 @@
 """The state of the outside world, and the rules by which it changes."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
 from labkit.clock import FakeClock
+from labkit.world.scenery import SCENERY, check_scenery
 from labkit.world.tools import (
     TOOLS,
     Fault,
@@ -18,8 +19,6 @@ from labkit.world.tools import (
 )
 
 T = TypeVar("T")
-SCENERY = ("kinds", "faults", "tools", "model")
-"""What can be arranged."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ class World:
 
     def arrange(self, **what: Any) -> None:
         """Set `kinds`, `faults`, `tools` or `model`: plain data. ToolError if there is no such thing, tool or fault."""
-        _check_scenery([*TOOLS, *what.get("tools", self.tools)], **what)
+        check_scenery([*TOOLS, *what.get("tools", self.tools)], **what)
         for name, value in what.items():
             setattr(self, name, json.loads(json.dumps(value)))
 
@@ -189,26 +188,3 @@ class World:
         self.clock = FakeClock()
         self.clock.sleep(memory["elapsed"])
         return self
-
-
-def _check_scenery(
-    known_tools: Collection[str],
-    kinds: Mapping[str, str] = {},
-    faults: Mapping[str, list[str]] = {},
-    tools: Mapping[str, str] = {},
-    **others: Any,
-) -> None:
-    """ToolError for a name that there is not: its fault would never happen, and a test with it prove nothing."""
-    for name in others.keys() - SCENERY:
-        raise ToolError(f"one can arrange {', '.join(SCENERY)}, not {name}")
-    for words, known in ({tool: [kind] for tool, kind in kinds.items()}, Kind), (faults, Fault):
-        for tool in words:
-            if tool not in known_tools:
-                raise ToolError(f"the world has no tool {tool!r}")
-            if not {*words[tool]} <= {*known}:
-                raise ToolError(f"{tool} can be {', '.join(known)}, not {words[tool]!r}")
-    for tool, answer in tools.items():
-        if tool in TOOLS:
-            raise ToolError(f"the world has a tool {tool} already")
-        if not isinstance(answer, str):
-            raise ToolError(f"what {tool} answers is a text, not {answer!r}")

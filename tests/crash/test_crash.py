@@ -1,5 +1,6 @@
 """The crash lab as an instrument: what `sweep` finds, and what it refuses to call safe. The same each time."""
 
+import importlib
 import json
 import os
 import random
@@ -18,7 +19,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial
+from labkit.crash import KILLED, POWER_CUT, CrashLabError, DidNotSurviveError, Observation, sweep, trial, under_test
 from labkit.crash.asked import Sweep, Swept
 from labkit.crash.client import CLIENT, Client, _remove
 from labkit.crash.jobs import Limits, Programs
@@ -597,6 +598,20 @@ def test_a_counterexample_names_the_learners_line_and_not_labkits():
     where = {effect.line.text for effect in report.effects if effect.line}
     assert where == {'write_atomically("state", b"charged")', 'tool("charge", customer="Ada", amount=20)'}
     assert report.counterexample().where.startswith("run, line")
+
+
+@pytest.mark.parametrize(
+    ("module", "file", "ours"),
+    [
+        ("answers", "<given: adapters>", False), ("answers", "<answer save_task>", True),
+        ("__main__", "<string>", True), ("sqlalchemy.orm.session", "<string>", False), ("", "<attrs init>", False),
+        ("importlib._bootstrap", "<frozen importlib._bootstrap>", False), ("answers", "answers.py", True),
+    ],
+)  # fmt: skip
+def test_the_code_under_test_is_what_the_learner_wrote(module, file, ours):
+    """What the instructor has given, and what a library makes from text, is none of it."""
+    importlib.import_module("sqlalchemy.orm")
+    assert under_test._is_under_test(module, file) is ours
 
 
 def test_children_do_not_carry_what_only_a_library_of_the_lab_would_like():
