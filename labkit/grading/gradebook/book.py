@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from labkit.grading.gradebook.grader import Grader
+from labkit.grading.gradebook.grader import Grader, Here
 from labkit.grading.gradebook.handed_in import Reading
 from labkit.grading.gradebook.people import by_roster, chosen, known_as, prefixes
 from labkit.grading.gradebook.policy import NAME, Policy
@@ -99,13 +100,13 @@ class Book:
         def work(student: Student) -> None:
             slot = slots.get()
             try:
-                grader.grade(student, slot)
+                grader.grade(student, partial(here.steps, slot))
             finally:
                 slots.put(slot)
                 done(student.name)
 
         with self._lender(students) as lender, self._servers() as servers, ThreadPoolExecutor(jobs) as workers:
-            grader = Grader(self, lender, servers, again)
+            grader, here = Grader(self, again), Here(self.criteria, servers, lender)
             try:
                 for task in [workers.submit(work, student) for student in students]:
                     task.result()
