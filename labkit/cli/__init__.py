@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from labkit.cli import db, here, judged, mcp_server, serving
+from labkit.cli import afar, db, here, judged, mcp_server, serving
 from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
@@ -105,13 +105,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     command.set_defaults(run=judged.check)
 
-    command = commands.add_parser(
-        "grade",
-        help="grade a class, or a part of it, and write its book",
-        epilog="For example: labkit grade submissions --out graded --only 03",
-    )
-    options.add_to(command)
-    command.set_defaults(run=judged.grade)
+    _add_grading(commands)
 
     command = commands.add_parser(
         "release",
@@ -164,6 +158,32 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.rest = rest
     return arguments
+
+
+def _add_grading(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    command = commands.add_parser(
+        "grade",
+        help="grade a class, or a part of it, and write its book",
+        epilog="For example: labkit grade submissions --out graded --only 03",
+    )
+    options.add_to(command)
+    command.set_defaults(run=judged.grade)
+
+    command = commands.add_parser(
+        "grade-worker",
+        help="judge what others grade, on this machine",
+        epilog="For example: labkit grade-worker --on postgresql://grader@db.example/grading",
+    )
+    options.add_worker_to(command)
+    command.set_defaults(run=afar.worker)
+
+    command = commands.add_parser(
+        "grade-status",
+        help="say what is graded on many machines, and by whom",
+        epilog="For example: labkit grade-status --on postgresql://grader@db.example/grading",
+    )
+    options.add_status_to(command)
+    command.set_defaults(run=afar.status)
 
 
 def port(text: str) -> int:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from labkit import repository
+from labkit.cli import afar
 from labkit.repository import UsageError
 
 AS_YOU = "runs as you, and may read and write what you may; `labkit grade` encloses what others wrote"
@@ -45,7 +46,10 @@ def grade(arguments: argparse.Namespace) -> int:
     """Grade a class and write its book."""
     from labkit.grading.gradebook import command  # noqa: PLC0415 - `labkit --help` must not wait for the judge
 
-    command.main(arguments)
+    if arguments.on is None:
+        command.main(arguments)
+    else:
+        afar.grade(arguments)
     return 0
 
 

@@ -2,8 +2,9 @@
 
 import argparse
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,15 +15,22 @@ from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.exports import write_all
 from labkit.grading.gradebook.people import known_as, prefixes
 from labkit.grading.gradebook.similar import pairs
+from labkit.grading.gradebook.student import Student
 from labkit.grading.judge.criteria import find
 from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.guarantees import Guarantee
 from labkit.isolation.process import processors
 from labkit.repository import UsageError
 
+Grading = Callable[[Book, list[Student], shown.Steps, int], Sequence[Guarantee] | None]
+"""Puts students into the book, so many at a time. What was enforced where it was done; None: what is enforced here."""
 
-def main(arguments: argparse.Namespace) -> None:
-    """Grade what is in `arguments.submissions`, and write the book. UsageError if it cannot be done, or not safely."""
+
+def main(arguments: argparse.Namespace, grading: Grading | None = None) -> None:
+    """Grade what is in `arguments.submissions`, and write the book. UsageError if it cannot be done, or not safely.
+
+    `grading`: how, if not on this machine.
+    """
     given = arguments.submissions
     jobs = processors() if arguments.jobs is None else arguments.jobs
     if jobs < 1:
@@ -38,7 +46,11 @@ def main(arguments: argparse.Namespace) -> None:
             arguments.out, arguments.criteria, arguments.seed, not arguments.trust, not arguments.marks_only, only
         )
         book.forget(arguments.forget)
-        names = _grade(book, given, jobs, arguments, enforced) if given is not None else set()
+        names: Collection[str] = ()
+        if given is not None:
+            grading = grading or partial(_here, again=arguments.again)
+            names, elsewhere = _grade(book, given, jobs, arguments.student, enforced, grading)
+            enforced = enforced if elsewhere is None else elsewhere
         _write(book, enforced, names)
 
 
@@ -52,18 +64,22 @@ def _enforced() -> list[Guarantee]:
 
 
 def _grade(
-    book: Book, given: Path, jobs: int, arguments: argparse.Namespace, enforced: Sequence[Guarantee]
-) -> set[str]:
-    """Grade, and return what the book calls those who were graded."""
-    students = book.students(given, jobs, arguments.student)
+    book: Book, given: Path, jobs: int, names: Sequence[str], enforced: Sequence[Guarantee], grading: Grading
+) -> tuple[set[str], Sequence[Guarantee] | None]:
+    """Grade, and return what the book calls those who were graded, and what was enforced elsewhere."""
+    students = book.students(given, jobs, names)
     console = Console(stderr=True, highlight=False)
     for guarantee in enforced:
         console.print(Text(str(guarantee)))
     with shown.Steps(console, len(students)) as steps:
-        book.grade(students, jobs, steps.done, again=arguments.again)
+        elsewhere = grading(book, students, steps, jobs)
     kept = book.kept.rows()
     before = prefixes(kept)
-    return {name for each in students for name in (each.name, known_as(kept[each.name], book.policy, before))}
+    return {n for each in students for n in (each.name, known_as(kept[each.name], book.policy, before))}, elsewhere
+
+
+def _here(book: Book, students: list[Student], steps: shown.Steps, jobs: int, *, again: bool) -> None:
+    book.grade(students, jobs, steps.done, again=again)
 
 
 def _write(book: Book, enforced: Sequence[Guarantee], names: Collection[str]) -> None:

@@ -24,3 +24,20 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--jobs", metavar="N", type=int, help="students at a time; default: as many as processors")
     add("--marks-only", action="store_true", help="do not try if the notebooks run through")
     add("--trust", action="store_true", help="run students' code with all that you may do yourself")
+    add("--on", metavar="DSN", help="have it judged by `labkit grade-worker --on DSN`, over this PostgreSQL")
+
+
+def add_worker_to(command: argparse.ArgumentParser) -> None:
+    """Give `labkit grade-worker` its arguments."""
+    command.description = (
+        "Judges what `labkit grade --on DSN` asks for, one submission at a time, until it is told to stop. "
+        "Start as many as there are processors, on as many machines as you like. SIGTERM ends it after its submission."
+    )
+    command.add_argument("--on", metavar="DSN", required=True, help="the PostgreSQL that all share")
+
+
+def add_status_to(command: argparse.ArgumentParser) -> None:
+    """Give `labkit grade-status` its arguments."""
+    command.description = "Says which gradings are under way on a PostgreSQL, how far they are, and who is at work."
+    command.add_argument("--on", metavar="DSN", required=True, help="the PostgreSQL that all share")
+    command.add_argument("--drop", metavar="ID", help="forget this grading, which nobody waits for any more")

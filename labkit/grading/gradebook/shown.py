@@ -35,6 +35,10 @@ class Steps:
         if kind is KeyboardInterrupt:
             self._console.print("Stopped: the same command goes on")
 
+    def say(self, line: str) -> None:
+        """Say something else."""
+        self._console.print(Text(printable(line)), soft_wrap=True)
+
     def done(self, name: str) -> None:
         """One more student is graded."""
         self._number += 1

@@ -137,9 +137,9 @@ class Student:
         )  # fmt: skip
         status, said = desk.servers.judge(request, desk.room) if desk.servers else _judge_apart(request)
         if status:
-            raise NotJudgedError(self._looked_at(stem, f"the judge itself failed, with exit status {status}"))
+            raise NotJudgedError(self.looked_at(stem, f"the judge itself failed, with exit status {status}"))
         if not desk.sound():
-            raise NotJudgedError(self._looked_at(stem, "the database server ended"))
+            raise NotJudgedError(self.looked_at(stem, "the database server ended"))
         result = Result.model_validate_json(said)
         if any(verdict.status is Status.LOOK for verdict in result.verdicts):
             raise NotJudgedError(result)
@@ -148,9 +148,9 @@ class Student:
     def _unjudged(self, stem: str, error: Exception) -> Result:
         if isinstance(error, NotJudgedError):
             return error.result
-        return self._looked_at(stem, f"the grading itself failed ({type(error).__name__})")
+        return self.looked_at(stem, f"the grading itself failed ({type(error).__name__})")
 
-    def _looked_at(self, stem: str, what: str) -> Result:
+    def looked_at(self, stem: str, what: str) -> Result:
         """If nothing was judged: a human must look at every case."""
         exercise = self.exercises[stem]
         verdicts = [Verdict.of(case, Status.LOOK, f"{what}: {BY_HAND}") for case in exercise.cases]

@@ -1,0 +1,113 @@
+"""DBOS as a grading uses it: one queue, a workflow for each attempt at a job, JSON in its tables, and no pickle.
+
+Its tables lie in a schema of ours, so that whatever else stands on DBOS in that database has nothing to do with it.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import psycopg
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from dbos._serialization import DefaultSerializer
+
+from labkit.grading.afar import tables
+from labkit.grading.afar.place import NoPlaceError, Place, refuse
+from labkit.repository import UsageError
+
+NAME = QUEUE = "labkit-grading"
+ATTEMPT = "attempt"
+"""What the workflow is called."""
+POLL = 0.1
+"""Seconds between two looks of an idle worker into the queue."""
+RECOVERIES = 1_000_000
+"""How often DBOS may give a workflow back to the queue: we count attempts ourselves, by what was begun."""
+FIRST, LATER = 1, 2
+"""Priorities: the first attempts of all go before everybody's second. None goes before 1."""
+CONNECTIONS = 4
+
+
+logging.getLogger("dbos").setLevel(logging.CRITICAL)  # its warnings would stand among our lines
+
+
+def _refuse_pickle(_self: DefaultSerializer, _data: str) -> NoReturn:
+    raise tables.PickledError("a row is marked as pickled, and is not read")
+
+
+DefaultSerializer.deserialize = _refuse_pickle  # DBOS would use it for any row that says so, whatever it was told
+
+
+def prepare(place: Place, connection: psycopg.Connection) -> None:
+    """Make all tables, if they are not there. UsageError if that is not allowed, or if there is something pickled."""
+    try:
+        tables.make(connection)
+        DBOS.migrate(place.url, schema=tables.ENGINE)
+        tables.refuse_pickles(connection)
+    except (psycopg.errors.InsufficientPrivilege, sa.exc.ProgrammingError) as error:
+        info = connection.info
+        raise UsageError(
+            f"the role {info.user} may not make or use tables in the database {info.dbname} ({_cause(error)}): give it "
+            f"that right, by GRANT CREATE ON DATABASE {info.dbname} TO {info.user}, or name another database"
+        ) from None
+    except tables.PickledError as error:
+        raise UsageError(
+            f"labkit_grading_dbos.{error} has rows that are marked as pickled, which no grading writes: "
+            "find out who did, or name another database"
+        ) from None
+    except sa.exc.OperationalError as error:
+        if isinstance(error.orig, psycopg.Error):
+            refuse(error.orig, place.how.get("password", ""))
+        raise NoPlaceError("the database does not answer", later=True) from None
+
+
+def _cause(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split("\n")[0].split())
+
+
+def client(place: Place) -> DBOSClient:
+    """To put workflows in, and to drop them."""
+    client = DBOSClient(
+        system_database_url=place.url, dbos_system_schema=tables.ENGINE, serializer=DBOSPortableJSONSerializer(),
+        application_name=NAME, system_database_pool_size=1, retry_connection_errors=False,
+    )  # fmt: skip
+    client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL)
+    return client
+
+
+def launch(place: Place, executor: str, version: str, attempt: Callable[[str, str, int], Any], *, work: bool) -> None:
+    """Be an executor: take what is in the queue, one at a time; or, without `work`, give back what its dead left.
+
+    Whoever is launched under the name of one that is dead gives its workflows back to the queue.
+    """
+    for name in [name for name in os.environ if name.startswith("DBOS_")]:
+        del os.environ[name]  # they would mean another one's DBOS
+    config: DBOSConfig = {
+        "name": NAME, "executor_id": executor, "application_version": version,
+        "system_database_url": place.url, "dbos_system_schema": tables.ENGINE, "run_migrations": False,
+        "sys_db_pool_size": CONNECTIONS, "serializer": DBOSPortableJSONSerializer(),
+        "use_listen_notify": True, "log_level": "CRITICAL",
+    }  # fmt: skip
+    DBOS(config=config)
+
+    @DBOS.workflow(name=ATTEMPT, max_recovery_attempts=RECOVERIES)
+    def workflow(grading: str, job: str, number: int) -> None:
+        attempt(grading, job, number)
+
+    DBOS.listen_queues([QUEUE] if work else [])
+    DBOS.launch()
+
+
+def order(grading: str, job: str, attempt: int, version: str) -> EnqueueOptions:
+    """An attempt, for the queue: nobody but that version takes it."""
+    return {
+        "workflow_name": ATTEMPT, "queue_name": QUEUE, "workflow_id": workflow(grading, job, attempt),
+        "app_version": version, "priority": FIRST if attempt == 1 else LATER, "application_name": NAME,
+    }  # fmt: skip
+
+
+def workflow(grading: str, job: str, attempt: int) -> str:
+    """What its workflow is called."""
+    return f"{grading}/{job}/{attempt}"
