@@ -1,8 +1,8 @@
 """`labkit grade --on`: hands out what the book lacks, waits for workers, and puts what they found into the book.
 
-    begun → handed out → found → in the book       as on one machine, its journal says what is done
+    begun → handed out → found → in the book       its journal says what is done
 
-Killed at any point, the same command goes on: the grading's id lies in the book, and what was handed out is found again.
+Killed at any point, the same command goes on: the grading's id lies in the book, what was handed out is found.
 When all is in the book, nothing of it stays in the database.
 """
 
@@ -52,7 +52,7 @@ class Asker:
             waiting = dict(self._handed_out(grader, students))
             grader.again = False
             self._collect(grader, waiting, memo)
-            self.exchange.close()
+            self.exchange.forget()
         if self.twice:
             self.say(f"Judged twice, as a worker ended meanwhile: {', '.join(sorted(self.twice))}")
         return weakest(memo.enforced)

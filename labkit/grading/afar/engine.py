@@ -20,8 +20,11 @@ from labkit.repository import UsageError
 NAME = QUEUE = "labkit-grading"
 ATTEMPT = "attempt"
 """What the workflow is called."""
-POLL = 0.1
-"""Seconds between two looks of an idle worker into the queue."""
+BUSY, IDLE = 0.25, 2.0
+"""Seconds between two looks of a worker into the queue, while somebody waits for a grading, and while nobody does.
+
+A look takes 5 ms of processor time. DBOS keeps the interval in the database, and each worker reads it there.
+"""
 RECOVERIES = 1_000_000
 """How often DBOS may give a workflow back to the queue: we count attempts ourselves, by what was begun."""
 FIRST, LATER = 1, 2
@@ -69,12 +72,15 @@ def _cause(error: Exception) -> str:
 
 def client(place: Place) -> DBOSClient:
     """To put workflows in, and to drop them."""
-    client = DBOSClient(
+    return DBOSClient(
         system_database_url=place.url, dbos_system_schema=tables.ENGINE, serializer=DBOSPortableJSONSerializer(),
         application_name=NAME, system_database_pool_size=1, retry_connection_errors=False,
     )  # fmt: skip
-    client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL)
-    return client
+
+
+def set_pace(client: DBOSClient, seconds: float) -> None:
+    """Have the queue, and workers look into it that often. Each takes one job at a time."""
+    client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=seconds)
 
 
 def launch(place: Place, executor: str, version: str, attempt: Callable[[str, str, int], Any], *, work: bool) -> None:
@@ -89,6 +95,7 @@ def launch(place: Place, executor: str, version: str, attempt: Callable[[str, st
         "system_database_url": place.url, "dbos_system_schema": tables.ENGINE, "run_migrations": False,
         "sys_db_pool_size": CONNECTIONS, "serializer": DBOSPortableJSONSerializer(),
         "use_listen_notify": True, "log_level": "CRITICAL",
+        "db_engine_kwargs": {"pool_pre_ping": False},  # a worker whose server was gone begins anew
     }  # fmt: skip
     DBOS(config=config)
 

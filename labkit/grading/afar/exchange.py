@@ -52,6 +52,7 @@ class Exchange:
             self._kept(self._is_ours)
         if files is not None:
             self._kept(lambda: self._send(files))
+        self._kept(lambda: engine.set_pace(self._client, engine.BUSY))
 
     def _is_ours(self) -> bool:
         """Whether we wait for it, and it is of our version. One of another version is dropped."""
@@ -96,9 +97,16 @@ class Exchange:
         listed = self._kept(lambda: self._connection.execute(read, [f"{self._version.digest}-%"]).fetchall())
         return len({number for (number,) in listed} & self._kept(lambda: slots.living(self._connection)))
 
-    def close(self) -> None:
-        """Leave nothing of the grading in the database."""
+    def forget(self) -> None:
+        """Leave nothing of the grading in the database. If it was the last one, workers need not hurry."""
         self._kept(lambda: drop(self._client, self._connection, self._grading))
+        if self._kept(lambda: len(slots.living(self._connection, slots.ASKERS))) < 2:
+            self._kept(lambda: engine.set_pace(self._client, engine.IDLE))
+
+    def close(self) -> None:
+        """Close what is open. What was handed out stays."""
+        self._connection.close()
+        self._client.destroy()
 
     def _flush(self) -> None:
         with self._engine.begin() as transaction:

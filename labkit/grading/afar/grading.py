@@ -1,6 +1,7 @@
 """`labkit grade --on`: what `labkit grade` does, with the judging done by workers."""
 
 import argparse
+from contextlib import closing
 
 from labkit.grading.afar import place
 from labkit.grading.afar.asker import Asker
@@ -21,7 +22,7 @@ def main(arguments: argparse.Namespace) -> None:
     place.forget_secrets()
 
     def grade(book: Book, students: list[Student], steps: Steps, _jobs: int) -> list[Guarantee]:
-        exchange = Exchange(where, steps.say)
-        return Asker(book, exchange, steps.done, steps.say, again=arguments.again).grade(students)
+        with closing(Exchange(where, steps.say)) as exchange:
+            return Asker(book, exchange, steps.done, steps.say, again=arguments.again).grade(students)
 
     command.main(arguments, grade)

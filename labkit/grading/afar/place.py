@@ -19,6 +19,8 @@ AGAIN = "LABKIT_GRADE_WORKER_AGAIN"
 """In the environment of a worker that has begun anew: it waits for a server that does not answer."""
 EXAMPLE = "postgresql://user@host/database"
 SECRET = {"LABKIT_DSN", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE"}
+FOUND_BY = {"service", "servicefile", "passfile"}
+"""Keywords that say where others stand, which we have then found."""
 ALIVE = {
     "connect_timeout": "10", "tcp_user_timeout": "15000",
     "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3",
@@ -77,9 +79,8 @@ def find(dsn: str) -> Place:
     known = {**ALIVE, **given}
     with Place(known).connect() as connection:
         info = connection.info
-        known |= {"dbname": info.dbname, "user": info.user, "password": info.password}
-    found = {key: value for key, value in known.items() if value and key != "passfile"}
-    return Place(found)
+        found = {**known, **info.get_parameters(), "user": info.user, "dbname": info.dbname, "password": info.password}
+    return Place({key: value for key, value in found.items() if value and key not in FOUND_BY})
 
 
 def forget_secrets() -> None:

@@ -17,7 +17,7 @@ from types import FrameType
 import psycopg
 from dbos import DBOS
 
-from labkit.grading.afar import adopting, engine, place, slots, tables, version
+from labkit.grading.afar import adopting, engine, place, slots, version
 from labkit.grading.afar.attempts import Attempts
 from labkit.grading.afar.judging import Judging
 from labkit.grading.afar.place import AGAIN, NoPlaceError, Place
