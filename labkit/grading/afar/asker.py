@@ -15,7 +15,7 @@ from functools import partial
 from labkit.grading.afar import tables
 from labkit.grading.afar.exchange import Exchange
 from labkit.grading.afar.memo import Memo
-from labkit.grading.afar.parcels import Asked, Found, weakest
+from labkit.grading.afar.parcels import ALL, Asked, Found, weakest
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.grader import Grader, Keys
 from labkit.grading.gradebook.steps import Journal, Step
@@ -78,6 +78,8 @@ class Asker:
                 self._put(grader, waiting.pop(job), found, memo)
                 looked, lonely = time.monotonic(), False
             if time.monotonic() > looked + LONELY:
+                for job in self.exchange.ended_by_others(waiting):
+                    self._put(grader, waiting.pop(job), Found(died=True), memo)
                 before, lonely, looked = lonely, not self.exchange.workers(), time.monotonic()
                 if lonely and not before:
                     self.say("No worker of this version is at work: `labkit grade-worker --on …` starts one")
@@ -87,6 +89,7 @@ class Asker:
     def _put(self, grader: Grader, student: Student, found: Found, memo: Memo) -> None:
         """Put what was found of a student into the book."""
         if found.refused:
+            self.exchange.forget()  # whoever has mended it asks anew
             raise UsageError(found.refused)
         if found.enforced:
             memo.add(found.enforced)
@@ -108,6 +111,6 @@ def _steps(found: Found, student: Student, keys: Keys, _journal: Callable[[], Jo
 def _found(found: Found, student: Student, stem: str, name: str) -> str:
     if found.died:
         raise NotJudgedError(student.looked_at(stem, DIED))
-    if name in found.failed:
-        raise found.failed[name].again()
+    if failed := found.failed.get(name) or found.failed.get(ALL):
+        raise failed.again()
     return found.journal[name]

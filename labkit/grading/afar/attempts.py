@@ -17,6 +17,7 @@ from labkit.grading.afar.folder import unpack
 from labkit.grading.afar.judging import Judging
 from labkit.grading.afar.parcels import Asked, Found
 from labkit.grading.afar.place import Place
+from labkit.isolation.work import StoppedError
 
 ATTEMPTS = 2
 """How often a job is begun at most."""
@@ -39,7 +40,9 @@ class Attempts:
         """Whether another attempt is to be made."""
         try:
             return self._make(grading, job, attempt)
-        except psycopg.OperationalError:  # the lock is lost as well; nothing of this attempt may be recorded
+        except psycopg.errors.ForeignKeyViolation:  # whoever asked has dropped the grading meanwhile
+            return False
+        except (psycopg.Error, StoppedError):  # the lock is lost as well; nothing of this attempt may be recorded
             self._lost()
             raise
 
@@ -50,15 +53,19 @@ class Attempts:
             return tables.open_job(connection, grading, job) and self._go_on(grading, job, attempt)
         self._at_work(f"{grading}/{job}")
         try:
-            asked = Asked.model_validate_json(tables.content(connection, grading, request))
-            criteria = tables.criteria(connection, grading)
-            found = self._judging.judge(asked, criteria, lambda folder: self._fetch(grading, criteria, folder))
-        except LookupError:  # whoever asked has dropped the grading meanwhile
-            return False
-        finally:
-            self._at_work(None)
+            found = self._found(grading, request)
+        except (psycopg.Error, StoppedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this job alone
+            found = Found.nothing(error)
         self._end(grading, job, found.model_copy(update={"attempts": attempt}))
+        self._at_work(None)
         return False
+
+    def _found(self, grading: str, request: str) -> Found:
+        asked = Asked.model_validate_json(tables.content(self._connection, grading, request))
+        criteria = tables.criteria(self._connection, grading)
+        return self._judging.judge(asked, criteria, lambda folder: self._fetch(grading, criteria, folder))
 
     def _go_on(self, grading: str, job: str, attempt: int) -> bool:
         """An attempt that somebody began is not begun again. Whether there is another one."""
@@ -67,9 +74,14 @@ class Attempts:
         return attempt < ATTEMPTS
 
     def _end(self, grading: str, job: str, found: Found) -> None:
-        if tables.open_job(self._connection, grading, job):
+        if not tables.open_job(self._connection, grading, job):
+            return
+        try:
             result = tables.keep(self._connection, grading, found.model_dump_json().encode())
-            tables.end(self._connection, grading, job, result)
+        except tables.TooLargeError as error:
+            nothing = Found.nothing(error).model_copy(update={"attempts": found.attempts})
+            result = tables.keep(self._connection, grading, nothing.model_dump_json().encode())
+        tables.end(self._connection, grading, job, result)
 
     def _at_work(self, job: str | None) -> None:
         update = "UPDATE labkit_grading.worker SET job = %s, job_since = now() WHERE id = %s"

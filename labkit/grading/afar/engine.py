@@ -17,10 +17,13 @@ from labkit.grading.afar import tables
 from labkit.grading.afar.place import NoPlaceError, Place, refuse
 from labkit.repository import UsageError
 
+ENDED = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+"""How a workflow ends that none of ours does: then somebody else had a hand in it."""
+
 NAME = QUEUE = "labkit-grading"
 ATTEMPT = "attempt"
 """What the workflow is called."""
-BUSY, IDLE = 0.25, 2.0
+BUSY, IDLE = 0.2, 2.0
 """Seconds between two looks of a worker into the queue, while somebody waits for a grading, and while nobody does.
 
 A look takes 5 ms of processor time. DBOS keeps the interval in the database, and each worker reads it there.

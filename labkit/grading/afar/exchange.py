@@ -91,6 +91,12 @@ class Exchange:
             data = self._kept(lambda result=result: tables.content(self._connection, self._grading, result))
             yield job, Found.model_validate_json(data)
 
+    def ended_by_others(self, jobs: Mapping[str, Any]) -> list[str]:
+        """Of these jobs, those whose workflows somebody has cancelled, or that ended as none of ours does."""
+        prefix = f"{self._grading}/"
+        ended = self._kept(lambda: self._client.list_workflows(workflow_id_prefix=prefix, status=engine.ENDED))
+        return list({each.workflow_id.split("/")[1] for each in ended} & set(jobs))
+
     def workers(self) -> int:
         """How many of this version live."""
         read = "SELECT lock FROM labkit_grading.worker WHERE id LIKE %s"

@@ -62,8 +62,7 @@ class Judging:
         except StoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs this job alone
-            names = [name for key in asked.keys.values() for name in (key.judged, key.run) if name]
-            return Found(failed={name: Failed.of(error) for name in names})
+            return Found.nothing(error)
         done = {name: text for name, text in store.get(Task, TASK).journal.items() if name not in asked.journal}
         told = {name: Failed.of(error) for name, error in failed.items()}
         return Found(journal=done, failed=told, enforced=list(guarantees.guarantees()))

@@ -84,6 +84,10 @@ class Failed(_Parcel):
         return NotJudgedError(self.result) if self.result else type(self.error, (Exception,), {})()
 
 
+ALL = "*"
+"""In `Found.failed`: every step."""
+
+
 class Found(_Parcel):
     """What the steps came to."""
 
@@ -96,6 +100,11 @@ class Found(_Parcel):
     attempts: int = 1
     died: bool = False
     """Whether no attempt came to its end."""
+
+    @classmethod
+    def nothing(cls, error: Exception) -> Self:
+        """As the lab itself has failed."""
+        return cls(failed={ALL: Failed.of(error)})
 
 
 def weakest(kinds: Iterable[Iterable[Guarantee]]) -> list[Guarantee]:

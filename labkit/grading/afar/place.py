@@ -83,10 +83,9 @@ def find(dsn: str) -> Place:
     return Place({key: value for key, value in found.items() if value and key not in FOUND_BY})
 
 
-def forget_secrets() -> None:
+def forget_secrets() -> dict[str, str]:
     """Take passwords, and ways to them, out of the environment: what we start from now on does not get them."""
-    for name in SECRET:
-        os.environ.pop(name, None)
+    return {name: os.environ.pop(name) for name in sorted(SECRET) if name in os.environ}
 
 
 def hide_password(dsn: str) -> None:

@@ -12,9 +12,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from types import FrameType
+from typing import NoReturn
 
 import psycopg
+import sqlalchemy as sa
 from dbos import DBOS
 
 from labkit.grading.afar import adopting, engine, place, slots, version
@@ -33,12 +36,20 @@ LONGEST = 6 * 3600
 class Worker:
     """One process, one slot, one job at a time."""
 
-    def __init__(self, where: Place) -> None:
-        self._place, self._told = where, threading.Event()
+    def __init__(self, where: Place, secrets: Mapping[str, str]) -> None:
+        self._place, self._secrets, self._told = where, secrets, threading.Event()
         self._judging = Judging()
 
     def work(self) -> None:
         """Until it is told to stop. UsageError if it may not, or can not."""
+        try:
+            self._work()
+        except (psycopg.OperationalError, sa.exc.OperationalError):
+            self._lost()
+        finally:
+            self._judging.close()
+
+    def _work(self) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         with self._place.connect() as connection:
@@ -52,13 +63,9 @@ class Worker:
                 f"Worker {slot.id.rpartition('-')[2]} on {platform.node()} waits for submissions: {version.here().told}"
             )
             while not self._told.wait(LOOK):
-                try:
-                    self._look_around(slot)
-                except psycopg.OperationalError:
-                    self._lost()
+                self._look_around(slot)
             DBOS.destroy(workflow_completion_timeout_sec=LONGEST)
             slot.release()
-        self._judging.close()
 
     def _look_around(self, slot: slots.Slot) -> None:
         _refuse_other(slot.connection)
@@ -84,10 +91,7 @@ class Worker:
         if self._told.is_set():
             os._exit(1)
         say("The database is gone, or takes this worker for dead: it begins anew")
-        os.environ[AGAIN] = "1"
-        if password := self._place.how.get("password"):
-            os.environ["PGPASSWORD"] = password
-        place.begin_anew()
+        _begin_anew(self._secrets)
 
 
 def main(dsn: str) -> None:
@@ -96,23 +100,24 @@ def main(dsn: str) -> None:
         raise UsageError(
             f"this machine does not keep students' code apart: {', '.join(missing)}. Work on Linux 6.7 or newer"
         )
-    where = _found(dsn)
-    place.forget_secrets()
-    for guarantee in guarantees.guarantees():
-        say(str(guarantee))
-    Worker(where).work()
+    again, secrets = os.environ.pop(AGAIN, ""), {}
+    try:
+        where = place.find(dsn)
+        secrets = place.forget_secrets()
+        if not again:
+            for guarantee in guarantees.guarantees():
+                say(str(guarantee))
+        Worker(where, secrets).work()
+    except NoPlaceError as error:
+        if not (again and error.later):
+            raise
+        time.sleep(LOOK)  # who has been at work already waits for it
+        _begin_anew(secrets)
 
 
-def _found(dsn: str) -> Place:
-    """The database. Who has been at work already waits for it."""
-    again = os.environ.pop(AGAIN, "")
-    while True:
-        try:
-            return place.find(dsn)
-        except NoPlaceError as error:
-            if not (again and error.later):
-                raise
-            time.sleep(LOOK)
+def _begin_anew(secrets: Mapping[str, str]) -> NoReturn:
+    os.environ.update({**secrets, AGAIN: "1"})
+    place.begin_anew()
 
 
 def _refuse_other(connection: psycopg.Connection) -> None:
