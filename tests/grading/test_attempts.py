@@ -11,7 +11,7 @@ from labkit.grading.afar.parcels import ALL, Asked, Found
 from labkit.grading.afar.place import find
 
 
-class Lost(Exception):
+class LostError(Exception):
     """In place of a worker that begins anew."""
 
 
@@ -20,7 +20,7 @@ def made(database_url):
     """Makes attempts at a job: `judge` is what the judge does. With a connection, and what was found."""
 
     def lost():
-        raise Lost
+        raise LostError
 
     with psycopg.connect(database_url, autocommit=True) as connection:
         tables.make(connection)
@@ -41,7 +41,7 @@ def made(database_url):
 
 def die():
     """As when the process is killed."""
-    raise Lost
+    raise LostError
 
 
 def test_what_was_found_is_written_once(made):
@@ -87,6 +87,6 @@ def test_who_loses_the_database_records_nothing(made):
     def lose():
         raise psycopg.OperationalError
 
-    with pytest.raises(Lost):
+    with pytest.raises(LostError):
         made.make(lose)
     assert tables.open_job(made.connection, "g", "j")

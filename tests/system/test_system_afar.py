@@ -150,7 +150,6 @@ assert any(isinstance(name, tuple) for name in found)""",
     "folders": """
 import glob
 assert any('PASSWORD' in open(name).read() for name in glob.glob('/tmp/**/*', recursive=True))""",
-    "kills": "import os; os.kill(os.getppid(), 9); os.kill(-1, 9)",
 }
 """Each fails where it finds nothing, and so costs the answer its marks."""
 

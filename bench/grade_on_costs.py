@@ -1,0 +1,73 @@
+"""What does the queue of a grading cost by itself, for each submission? Judged at once, by the text of the answer.
+
+    python bench/grade_on_costs.py [SUBMISSIONS]
+
+A class of 200 by one worker whose judge does nothing. Processor time of the asker, of the worker and of PostgreSQL,
+transactions, and what reading takes; for which this must be root on Linux. `bench/scale.py` reckons with these.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+from grade import processor_time
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
+from afar import Grading, Workers, submissions
+from own_class import RIGHT, hand_in
+
+from labkit import database
+
+TRANSACTIONS = "SELECT sum(xact_commit)::int FROM pg_stat_database"
+
+
+def server_time(pid: int) -> float:
+    """Seconds of processor time that a server and its processes have taken."""
+    server = psutil.Process(pid)
+    times = [each.cpu_times() for each in (server, *server.children())]
+    return sum(each.user + each.system for each in times) + times[0].children_user + times[0].children_system
+
+
+def main(number: int) -> None:
+    """Measure, and print."""
+    with tempfile.TemporaryDirectory() as name, database.throwaway_cluster() as cluster:
+        where = Path(name)
+        cluster.make_database("work")
+        url = database.as_url(cluster.owner("work"))
+        students = submissions(where / "criteria", number)
+        workers = Workers(url, where, seconds=0)
+        process = psutil.Process(workers.start().pid)
+        Grading(url, where / "few", where / "criteria").grade(students[:5])
+        grading = Grading(url, where / "out", where / "criteria")
+        with cluster.connect(**cluster.conninfo()) as admin, psycopg.connect(url, autocommit=True) as connection:
+            before = admin.execute(TRANSACTIONS).fetchone()[0], server_time(cluster.pid), sum(process.cpu_times()[:2])
+            began, ours = time.monotonic(), time.process_time()
+            grading.grade(students)
+            took, ours = time.monotonic() - began, time.process_time() - ours
+            time.sleep(1.5)  # the server counts what has ended
+            after = admin.execute(TRANSACTIONS).fetchone()[0], server_time(cluster.pid), sum(process.cpu_times()[:2])
+            commits, server, theirs = (now - then for now, then in zip(after, before, strict=True))
+            connection.execute("SELECT 1")
+        workers.end()
+        read = (reading(where, 45) - reading(where, 5)) / 40
+    print(f"{number} submissions by one worker in {took:.0f} s; for each, of processor time:")
+    shares = {"asker": ours, "worker": theirs, "PostgreSQL": server}
+    print(", ".join(f"{who} {seconds / number * 1000:.0f} ms" for who, seconds in shares.items()))
+    print(f"transactions {commits / number:.1f}; to read a submission takes {read * 1000:.0f} ms")
+
+
+def reading(where: Path, number: int) -> float:
+    """Seconds of processor time to read a class of so many."""
+    for each in range(number):
+        hand_in(where / f"class {number}", f"student {each}", RIGHT)
+    program = f"from pathlib import Path; from labkit.grading.gradebook.book import Book; where = Path({str(where)!r});"
+    program += f"Book(where / 'none', where / 'criteria').students(where / 'class {number}')"
+    return processor_time([sys.executable, "-c", program], where)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
