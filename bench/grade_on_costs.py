@@ -9,10 +9,10 @@ transactions, and what reading takes; for which this must be root on Linux. `ben
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import psycopg
 from grade import processor_time
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
@@ -21,8 +21,12 @@ from afar import Grading, Workers, submissions
 from own_class import RIGHT, hand_in
 
 from labkit import database
+from labkit.grading.afar import engine, place
 
 TRANSACTIONS = "SELECT sum(xact_commit)::int FROM pg_stat_database"
+
+IDLE = 20.0
+"""Seconds for which a worker is watched that has nothing to do."""
 
 
 def server_time(pid: int) -> float:
@@ -43,7 +47,7 @@ def main(number: int) -> None:
         process = psutil.Process(workers.start().pid)
         Grading(url, where / "few", where / "criteria").grade(students[:5])
         grading = Grading(url, where / "out", where / "criteria")
-        with cluster.connect(**cluster.conninfo()) as admin, psycopg.connect(url, autocommit=True) as connection:
+        with cluster.connect(**cluster.conninfo()) as admin:
             before = admin.execute(TRANSACTIONS).fetchone()[0], server_time(cluster.pid), sum(process.cpu_times()[:2])
             began, ours = time.monotonic(), time.process_time()
             grading.grade(students)
@@ -51,13 +55,25 @@ def main(number: int) -> None:
             time.sleep(1.5)  # the server counts what has ended
             after = admin.execute(TRANSACTIONS).fetchone()[0], server_time(cluster.pid), sum(process.cpu_times()[:2])
             commits, server, theirs = (now - then for now, then in zip(after, before, strict=True))
-            connection.execute("SELECT 1")
+        looks = idle(url, lambda: (server_time(cluster.pid), sum(process.cpu_times()[:2])))
         workers.end()
         read = (reading(where, 45) - reading(where, 5)) / 40
     print(f"{number} submissions by one worker in {took:.0f} s; for each, of processor time:")
     shares = {"asker": ours, "worker": theirs, "PostgreSQL": server}
     print(", ".join(f"{who} {seconds / number * 1000:.0f} ms" for who, seconds in shares.items()))
+    print(f"for each look into the queue: worker {looks[1] * 1000:.1f} ms, PostgreSQL {looks[0] * 1000:.1f} ms")
     print(f"transactions {commits / number:.1f}; to read a submission takes {read * 1000:.0f} ms")
+
+
+def idle(url: str, used: Callable[[], tuple[float, float]]) -> list[float]:
+    """What each look of an idle worker takes, in the pace of one that is waited for."""
+    client = engine.client(place.find(url))
+    engine.set_pace(client, engine.BUSY)
+    time.sleep(2 * engine.IDLE)
+    before = used()
+    time.sleep(IDLE)
+    client.destroy()
+    return [(now - then) / (IDLE / engine.BUSY) for now, then in zip(used(), before, strict=True)]
 
 
 def reading(where: Path, number: int) -> float:

@@ -21,23 +21,23 @@ SEED = 25
 class Costs:
     """Seconds of one processor for each submission of one exercise, unless it says otherwise."""
 
-    read: float = 0.028
+    read: float = 0.035
     """By a reader at the asker, in its sandbox, so many at a time as the asker has processors."""
     hand_out: float = 0.007
     """By the asker alone: its journal, the request, its rows and those of DBOS."""
-    put: float = 0.015
+    put: float = 0.019
     """By the asker alone: the result into journal and book, both on disk."""
     judge: float = 3.3
     """By a worker: judging, and running the notebook; between half and twice of that."""
-    worker: float = 0.13
-    """By a worker: the queue, and on average half of its pause between two looks into it."""
-    server: float = 0.013
+    worker: float = 0.134
+    """By a worker: the queue, and on average half of the pause between two looks into it."""
+    server: float = 0.016
     """By PostgreSQL."""
-    look: float = 0.004
+    look: float = 0.002
     """By PostgreSQL, whenever a worker looks into the queue."""
     pace: float = 0.2
     """Seconds between two looks, of a worker that judges as well."""
-    commits: int = 21
+    commits: int = 22
     commit: float = 0.002
     """Until it is on disk. Those at one time share it, up to `together`."""
     together: int = 8
@@ -114,6 +114,19 @@ def simulate(workers: int, exercises: int) -> Ran:
     return Ran(book / 3600, busy, max(took) / 3600)
 
 
+def rates() -> dict[str, float]:
+    """How many submissions of one exercise go through each part in a second, if nobody else holds them up."""
+    mean = sum(lengths(1, random.Random(SEED))) / STUDENTS
+    return {
+        "one worker": 1 / mean,
+        "asker": 1 / (COSTS.hand_out + COSTS.put),
+        "readers": MACHINES.asker / COSTS.read,
+        "server": MACHINES.server / COSTS.server,
+        "commits": COSTS.together / (COSTS.commits * COSTS.commit),
+        "network": MACHINES.network / COSTS.sent,
+    }
+
+
 def main() -> None:
     """Simulate, and print."""
     for what, exercises in (("one exercise, as each week", 1), ("all 12 exercises at once", EXERCISES)):
@@ -125,6 +138,9 @@ def main() -> None:
             shares = "   ".join(f"{ran.busy[part]:7.1%}" for part in parts)
             print(f"  {workers:7}   {ran.hours:5.1f}   {shares}   {max(parts, key=ran.busy.get)}")
         print(f"  the slowest submission alone: {ran.slowest * 60:.0f} minutes")
+    print("What each part can do in a second, in submissions of one exercise:")
+    for part, rate in rates().items():
+        print(f"  {part:10} {rate:8.2f}")
 
 
 if __name__ == "__main__":

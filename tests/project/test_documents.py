@@ -21,6 +21,7 @@ STANDS_FOR = {
     "SUBMISSIONS": "class", "WEEK3": "class", "DIR": "out", "BOOK": "book", "FOLDER": "mine", "NAME": "Ada",
     "FILE": "solutions/01_file_storage.ipynb",
 }  # fmt: skip
+GRADING = "postgresql://grader@db.example/grading"
 ELSEWHERE = {
     "make lab": "test_the_lab_answers_with_the_start_page",
     "labkit lab": "test_users_share_a_repository_that_is_read_only",
@@ -30,9 +31,16 @@ ELSEWHERE = {
     "conda activate labkit": "test_the_packages_resolve",
     "pip install -c requirements.lock -e .": "test_the_packages_resolve",
     "py -m venv .venv": "test_the_packages_resolve",
+    "labkit grade-worker --on DSN": "test_two_machines_that_share_a_dsn_make_the_book_of_one",
+    f"PGPASSWORD=… labkit grade-worker --on {GRADING}": "test_two_machines_that_share_a_dsn_make_the_book_of_one",
+    f"PGPASSWORD=… labkit grade week3.zip --out book --on {GRADING}": (
+        "test_two_machines_that_share_a_dsn_make_the_book_of_one"
+    ),
+    "labkit grade-status --on …": "test_gradings_and_workers_are_told_as_they_are",
+    "python bench/scale.py": "test_the_page_about_scale_says_what_the_simulation_says",
 }
 """What would not end, or would install: which test does it, or as much of it as can be done here."""
-NAMES = {"labkit grade", "labkit check", "labkit criteria check"}
+NAMES = {"labkit grade", "labkit grade --jobs 2", "labkit check", "labkit criteria check"}
 """What a text only names."""
 STATUS = {
     "labkit doctor": {0, 1},  # as the machine is

@@ -131,14 +131,14 @@ def grade(where, out, *more, before=(), password="", seconds=900):
 
 
 PRYING = {
-    "environment": "import os; assert 'PASSWORD' in str(os.environ)",
+    "environment": "import os; assert 'DROWSSAP'[::-1] in str(os.environ)",
     "environments": """
 import glob
 found = b''
 for name in glob.glob('/proc/*/environ') + glob.glob('/proc/*/cmdline'):
     try: found += open(name, 'rb').read()
     except OSError: pass
-assert b'PASSWORD' in found or b'10.99.25' in found""",
+assert b'DROWSSAP'[::-1] in found or b'10.99' b'.25' in found""",
     "descriptors": """
 import os, socket
 found = []
@@ -149,7 +149,11 @@ assert any(isinstance(name, tuple) for name in found)""",
     "network": "import socket; socket.create_connection(('ADDRESS', 5432), 2)",
     "folders": """
 import glob
-assert any('PASSWORD' in open(name).read() for name in glob.glob('/tmp/**/*', recursive=True))""",
+found = b''
+for name in glob.glob('/tmp/**/*', recursive=True) + glob.glob('/dev/shm/**/*', recursive=True):
+    try: found += open(name, 'rb').read()
+    except OSError: pass
+assert b'DROWSSAP'[::-1] in found""",
 }
 """Each fails where it finds nothing, and so costs the answer its marks."""
 
@@ -158,7 +162,7 @@ def pry(where, password, address):
     """Hand in somebody who is right, somebody who is wrong, and those who look for the database."""
     make_criteria(where / "criteria")
     for what, code in PRYING.items():
-        prying = code.replace("PASSWORD", password).replace("ADDRESS", address)
+        prying = code.replace("DROWSSAP", password[::-1]).replace("ADDRESS", address)
         hand_in(where / "class", what, RIGHT.replace("\n", f"\n{prying}\n", 1))
     hand_in(where / "class", "right", RIGHT)
     hand_in(where / "class", "wrong", WRONG)
