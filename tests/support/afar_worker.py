@@ -16,6 +16,7 @@ from labkit.grading.afar.parcels import Found
 from labkit.grading.judge.criteria import exercises
 from labkit.grading.judge.judge import Result, Status, Verdict
 from labkit.grading.sandbox import guarantees
+from labkit.isolation.process import LIBC, PR_SET_PDEATHSIG
 from labkit.repository import UsageError
 
 DSN, BEGUN, SECONDS, DEADLY = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
@@ -42,6 +43,8 @@ class Quick(judging.Judging):
         return Found(journal=journal, enforced=list(guarantees.guarantees()))
 
 
+if LIBC:
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a test that is killed leaves none behind
 worker.Judging = Quick
 guarantees.missing = list
 try:
