@@ -1381,6 +1381,25 @@ assert load_task("nothing.json") is None
 """,
 ]
 
+LOCK_FILE_STAYS = [
+    """
+# answer: save_task
+def save_task(task: Task, path: str) -> None:
+    import fcntl
+
+    with open(path + ".lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(task.model_dump_json())
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(path + ".new", path)
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+""",
+]
+
 CHECKSUM = [
     """
 # answer: save_task
@@ -1478,6 +1497,7 @@ RIGHT = {
     "pickles a class of its own": PICKLES_ITS_OWN_CLASS,
     "tried out below": TRIED_OUT_BELOW,
     "a checksum in JSON": CHECKSUM,
+    "a lock whose file stays": LOCK_FILE_STAYS,
     "recursive": RECURSIVE,
     "a failed task goes on": FAILED_GOES_ON,
 }
