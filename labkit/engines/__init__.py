@@ -3,10 +3,16 @@
 life.py       one life: a process that runs a workflow until it ends, or until it kills itself before an effect
 lives.py      the lives of executors as a notebook has them, with one world outside
 sweeping.py   every crash point of a workflow, as a report like that of `labkit.sweep`
+replaying.py  Temporal's replayer, over histories written by hand; imported by its own name
 
 The lab's own sweep refuses threads, of which an engine has many. So these points are counted here: before each
 statement with which the engine writes for the run, before each COMMIT behind one, and before each call of a tool.
 """
+
+try:
+    import dbos  # noqa: F401 - an extra
+except ModuleNotFoundError:
+    raise ImportError("the engines are not installed: run `make lab`") from None
 
 from labkit.engines.lives import EngineError, Lab, Lived
 from labkit.engines.sweeping import Ended, sweep_workflow
