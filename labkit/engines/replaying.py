@@ -64,7 +64,7 @@ def replay(workflow: type, recorded: WorkflowHistory) -> str:
     """Let a workflow go through a history, in Temporal's sandbox: what is wrong, in its words; empty if nothing is.
 
     A class of a notebook is taken with its whole cell, as a file of its own: the sandbox imports it anew. ValueError if
-    the cell cannot be imported alone.
+    the cell cannot be imported alone, or not in the sandbox.
     """
     logging.getLogger("temporalio").setLevel(logging.CRITICAL + 1)  # what it finds is returned
     with _alone(workflow) as alone, ThreadPoolExecutor(1) as pool:  # a notebook has a loop of its own already
@@ -72,12 +72,20 @@ def replay(workflow: type, recorded: WorkflowHistory) -> str:
     if failure is None:
         return ""
     said = SAID.search(str(failure))
-    return (said[1].replace('\\"', '"') if said else str(failure)).partition(". If this is")[0]
+    return _short(said[1].replace('\\"', '"') if said else str(failure))
 
 
 async def _replay(workflow: type, recorded: WorkflowHistory) -> Exception | None:
     replayer = Replayer(workflows=[workflow], runtime=_runtime())
-    return (await replayer.replay_workflow(recorded, raise_on_replay_failure=False)).replay_failure
+    try:
+        return (await replayer.replay_workflow(recorded, raise_on_replay_failure=False)).replay_failure
+    except RuntimeError as error:
+        raise ValueError(f"the sandbox cannot import {workflow.__name__}: {_short(str(error.__cause__))}") from None
+
+
+def _short(told: str) -> str:
+    """Without the advice behind it, which is for other cases."""
+    return told.partition(". If this is")[0]
 
 
 @cache
