@@ -574,17 +574,17 @@ WRONG = [
      [JITTERS_ONE_SECOND]),
     ("jitter compounds", "spreads", r"Before delay 2, jitter was given .*; without jitter this delay is 2",
      [COMPOUNDS]),
-    ("equal jitter", "spreads", r"Of 1000 draws .* 0 lay between", [EQUAL_JITTER]),
+    ("equal jitter", "spreads", r"Of 1001 draws .* 0 lay between", [EQUAL_JITTER]),
     ("ten per cent", "spreads", r"gave [\d.]+; expected 0 to", [AROUND_THE_DELAY]),
     ("a second on top", "spreads", r"gave [\d.]+; expected 0 to", [A_SECOND_ON_TOP]),
     ("no jitter", "spreads", r"each time: it does not spread", [NO_JITTER]),
     ("global chance", "spreads", r"Two generators with one seed gave different delays", [GLOBAL_CHANCE]),
     ("seeded inside", "spreads", r"each time: it does not spread", [SEEDED_INSIDE]),
     ("a sequence of its own", "spreads", r"take all chance from rng", [ITS_OWN_SEQUENCE]),
-    ("a few values", "spreads", r"Of 1000 draws .* 0 lay between", [WHOLE_SECONDS]),
-    ("a bell", "spreads", r"Of 1000 draws .* each tenth is as likely", [BELL]),
-    ("two draws", "spreads", r"Of 1000 draws .* each tenth is as likely", [TWO_DRAWS]),
-    ("a fraction of a second", "spreads", r"Of 1000 draws", [A_FRACTION]),
+    ("a few values", "spreads", r"Of 1001 draws .* 0 lay between", [WHOLE_SECONDS]),
+    ("a bell", "spreads", r"Of 1001 draws .* each tenth is as likely", [BELL]),
+    ("two draws", "spreads", r"Of 1001 draws .* each tenth is as likely", [TWO_DRAWS]),
+    ("a fraction of a second", "spreads", r"Of 1001 draws", [A_FRACTION]),
     ("text", "spreads", r"full_jitter\(.* raised ValueError|expected a number", [RETURNS_TEXT]),
 ]  # fmt: skip
 
@@ -1189,7 +1189,7 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     (
         "whole seconds of jitter",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
@@ -1201,7 +1201,7 @@ def full_jitter(delay, rng):
     (
         "never more than ten seconds of jitter",
         "spreads",
-        r"Of 1000 draws .* 0 lay between",
+        r"Of 1001 draws .* 0 lay between",
         [
             """
 # answer: full_jitter
@@ -1213,7 +1213,7 @@ def full_jitter(delay, rng):
     (
         "triangular",
         "spreads",
-        r"Of 1000 draws .* each tenth is as likely",
+        r"Of 1001 draws .* each tenth is as likely",
         [
             """
 # answer: full_jitter
@@ -1225,7 +1225,7 @@ def full_jitter(delay, rng):
     (
         "milliseconds of jitter",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only \d+ different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only \d+ different delays",
         [
             """
 # answer: full_jitter
@@ -1518,7 +1518,7 @@ def execute_with_retry(fn, is_retryable, max_attempts=3, jitter=None):
     (
         "randint",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
@@ -1530,7 +1530,7 @@ def full_jitter(delay: float, rng: random.Random) -> float:
     (
         "rounded",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
