@@ -1455,6 +1455,16 @@ def save_task(task: Task, path: str) -> None:
 """,
 ]
 
+DRAWN_BELOW = [
+    TRIED_OUT_BELOW[0]
+    + """
+import matplotlib.pyplot as plt
+
+plt.hist([len(load_task("try.json").user_input)])
+plt.show()
+""",
+]
+
 CHECKSUM = [
     """
 # answer: save_task
@@ -1551,6 +1561,7 @@ RIGHT = {
     "no name until it is whole": NO_NAME_AT_FIRST,
     "pickles a class of its own": PICKLES_ITS_OWN_CLASS,
     "tried out below": TRIED_OUT_BELOW,
+    "drawn below": DRAWN_BELOW,
     "a checksum in JSON": CHECKSUM,
     "a lock whose file stays": LOCK_FILE_STAYS,
     "recursive": RECURSIVE,

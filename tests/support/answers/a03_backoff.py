@@ -499,7 +499,76 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     os._exit(0)
 """
 
+WHOLE_MILLISECONDS = """
+# answer: delays
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    delay = min(base, cap)
+    while True:
+        yield delay
+        delay = min(round(delay * factor, 3), cap)  # no clock needs more than milliseconds
+"""
+
+FIXED_TIMETABLE = '''
+# answer: execute_with_retry
+def execute_with_retry(
+    fn: Callable[[], Any],
+    max_attempts: int,
+    is_retryable: Callable[[Exception], bool],
+    jitter: Callable[[float], float] | None = None,
+) -> Any:
+    """Attempts by a timetable, so that the delays do not drift."""
+    due = time.monotonic()
+    waits = delays()
+    for attempt in range(1, max_attempts + 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+        delay = next(waits)
+        due += delay if jitter is None else jitter(delay)
+        time.sleep(max(0.0, due - time.monotonic()))
+'''
+
+TABLE_OF_SEVEN_DELAYS = """
+# answer: execute_with_retry
+def execute_with_retry(
+    fn: Callable[[], Any],
+    max_attempts: int,
+    is_retryable: Callable[[Exception], bool],
+    jitter: Callable[[float], float] | None = None,
+) -> Any:
+    table = list(islice(delays(), 7))  # 1, 2, 4, 8, 16, 32, 60: it does not grow any more
+    for attempt, delay in zip(range(max_attempts - 1), table):
+        try:
+            return fn()
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+    return fn()
+"""
+
+ANTITHETIC_PAIRS = '''
+# answer: full_jitter
+_other_half: list[float] = []
+
+
+def full_jitter(delay: float, rng: random.Random) -> float:
+    """Antithetic variates: every second draw mirrors the one before, which halves the variance."""
+    if _other_half:
+        share = 1 - _other_half.pop()
+    else:
+        share = rng.random()
+        _other_half.append(share)
+    return delay * share
+'''
+
 WRONG = [
+    ("whole milliseconds", "grows", "expected", [WHOLE_MILLISECONDS]),
+    ("a fixed timetable", "grows", "Every attempt took", [FIXED_TIMETABLE]),
+    ("a table of seven delays", "grows", "With max_attempts=", [TABLE_OF_SEVEN_DELAYS]),
+    ("every second draw mirrors the one before", "spreads", "take all chance from rng", [ANTITHETIC_PAIRS]),
     ("no cap", "capped", r"1, 2, 4, 8, 16, 32, 64, 128: delay 7 is 64, the cap is 60", [NO_CAP]),
     ("the first delay passes the cap", "capped", r"delay 1 is \d+, the cap is \d+", [FIRST_PASSES_THE_CAP]),
     ("ends at the cap", "capped", r"delays\(\) ended after 6 delays: it must go on", [ENDS_AT_THE_CAP]),
