@@ -349,7 +349,7 @@ def same_key_once(program: Program, rng: Random) -> None:
 
 def urgent_first(program: Program, rng: Random) -> None:
     """Workers take the highest number first, whatever its sign and its digits; of equals, who came first."""
-    digits = [rng.randint(2, 9), rng.randint(10, 19), rng.randint(100, 999), rng.randint(10**9, 10**12)]
+    digits = [rng.randint(2, 9), rng.randint(10, 19), rng.randint(100, 999), 2 * rng.randint(2**53, 2**60)]
     priorities = [*digits, *(-n for n in digits), 0, digits[3] + 1, -digits[3] - 1, digits[1], -digits[0], None, None]
     rng.shuffle(priorities)
     scenes = [

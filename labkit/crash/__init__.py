@@ -145,8 +145,8 @@ def trial(
     path, database = tuple(sys.path), sys.modules.get("labkit.database")
     url = database.url() if database and folder else None
     memory = Memory((world or World()).to_json(), url=url)
-    job = Job("trial", pickled(run), stop=stop or Stop(), path=path)
-    before = Job("setup", pickled(setup), path=path) if setup else None
+    job = Job("trial", pickled(run), stop=stop or Stop(), lenient=True, path=path)
+    before = Job("setup", pickled(setup), lenient=True, path=path) if setup else None
     try:
         tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(CLIENT.seconds, limit))
     except CrashLabError as error:

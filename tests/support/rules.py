@@ -64,7 +64,7 @@ RULES = {
         ("no start at the deadline", "At the deadline, and after it, no step starts", "no_late_start"),
         ("one deadline for all lives", "was set when the task was made", "restart_keeps_deadline"),
         ("one clock", "Read the time only from `clock`", "restart_keeps_deadline"),
-        ("wall time may be set", "Wall time may be set while the steps run", "restart_keeps_deadline"),
+        ("wall time may be set", "Somebody may set the wall clock while the steps run", "restart_keeps_deadline"),
         ("done steps stay done", "A step in `task.journal` does not run again", "restart_keeps_deadline"),
         ("failures are stored", "or a step raises an error, the task is saved as `FAILED`", "saves_failure"),
         ("with a reason", "which step failed or could not start, and with which error", "saves_failure"),

@@ -115,7 +115,7 @@ def _returned(function: Callable[..., Any], job: Job) -> Any:
 def _trace(channel: Connection, job: Job) -> Trace:
     if job.among:
         return Turns(channel, job.stop, among=job.among)
-    return Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
+    return Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.lenient, expected=job.expected)
 
 
 class NotPlainDataError(TypeError):

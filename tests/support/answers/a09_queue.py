@@ -348,7 +348,25 @@ def drain(conn, held):
 SURVIVES, ONCE, URGENT, FULLNESS = "survives_submit", "same_key_once", "urgent_first", "refuses_when_full"
 TWICE, MISSED, BACK = "waits_twice", "missed_notify", "gives_back"
 
+PRIORITY_BECOMES_A_FLOAT = """
+# answer: submit
+def submit(conn, user_input, key, priority=0, limit=100) -> str:
+    wish = json.dumps({"user_input": user_input, "priority": float(priority)})  # a number, also if it comes as "3"
+    with conn.begin():
+        conn.execute(text(ONE_AT_A_TIME))
+        row = conn.execute(text(READ), {"id": key}).one_or_none()
+        if row is not None:
+            if row.wish["user_input"] != user_input:
+                raise KeyReusedError
+            return key
+        if conn.execute(text(COUNT)).scalar() >= limit:
+            raise QueueFullError
+        conn.execute(text(INSERT), {"id": key, "wish": wish})
+    return key
+"""
+
 WRONG = [
+    ("a priority becomes a float", "urgent_first", "before the second", [PRIORITY_BECOMES_A_FLOAT]),
     ("a queue in memory", SURVIVES, r"others find no such task in the table", [IN_MEMORY]),
     ("a queue in a file", SURVIVES, r"others find no such task in the table", [IN_A_FILE]),
     ("no COMMIT", SURVIVES, r"has not committed: others cannot see the task", [submit_but((BEGUN, "    if True:\n"))]),

@@ -969,13 +969,13 @@ WRONG = [
     (
         "record last in process",
         "no_ghost",
-        r"in the outbox, (the type of )?event \d+ of the run",
+        r"in the table outbox, (the type of )?event \d+ of the run",
         [RECORD_LAST_IN_PROCESS],
     ),
     (
         "record quotes by hand",
         "no_ghost",
-        r"in the outbox, (the type of )?event \d+ of the run",
+        r"in the table outbox, (the type of )?event \d+ of the run",
         [RECORD_QUOTES_BY_HAND],
     ),
     (
@@ -984,7 +984,12 @@ WRONG = [
         r"two recorded at the same moment, after event \d+: they",
         [record_but(('text(LAST + " FOR UPDATE")', "text(LAST)"))],
     ),
-    ("record max of outbox", "no_ghost", r"in the outbox, (the type of )?event \d+ of the run", [RECORD_MAX_OF_OUTBOX]),
+    (
+        "record max of outbox",
+        "no_ghost",
+        r"in the table outbox, (the type of )?event \d+ of the run",
+        [RECORD_MAX_OF_OUTBOX],
+    ),
     (
         "record for key share",
         "late_commit",
@@ -1177,7 +1182,7 @@ WRONG = [
     (
         "receive normalised id",
         "received_once",
-        r"in the inbox",
+        r"in the table inbox",
         [
             receive_but(
                 ("def receive", "import unicodedata\n\n\ndef receive"),
