@@ -52,6 +52,7 @@ def lab(database_url):
 
 
 @pytest.mark.slow(seconds=60)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(("how", "broken"), [(bare, [4, 5, 7, 8, 10, 11]), (keyed, [])])
 def test_a_step_is_called_at_least_once_and_acts_once_under_its_key(how, broken):
     """Killed between a step's effect and the row that says so, it is called again."""
@@ -66,6 +67,7 @@ def test_a_step_is_called_at_least_once_and_acts_once_under_its_key(how, broken)
 
 
 @pytest.mark.slow(seconds=60)
+@pytest.mark.timeout(400)
 def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
     """What is in the history already ends the run; in a step, the clock's answer stays what it was."""
 
@@ -85,6 +87,7 @@ def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
 
 
 @pytest.mark.slow(seconds=60)
+@pytest.mark.timeout(400)
 def test_changed_code_needs_a_version_of_its_own_or_a_patch():
     """Without either it meets a history that is not its own; under another version old runs wait."""
 
