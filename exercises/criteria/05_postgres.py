@@ -37,7 +37,7 @@ FACTS = """
     SELECT json_build_object(
         'tasks', (SELECT json_agg(tasks) FROM tasks), 'notes', (SELECT json_agg(text) FROM notes))
 """
-CHANGE = "UPDATE tasks SET version = version + 1, {} WHERE id = %(id)s AND state = 'running'"
+CHANGE = "UPDATE tasks SET version = version + 1, {} WHERE id = %(id)s AND (state = 'running' OR %(step)s)"
 TAKE = "SELECT 1 FROM tasks WHERE id = %s FOR UPDATE NOWAIT"
 FINISHED, ALIKE, PROGRESS = "finished the task", "finished the task, with the same result", "saved its progress"
 COUNTED, ELSEWHERE, UNDONE = "counted the version up", "finished another task", "finished the task, and then undid that"
@@ -233,14 +233,14 @@ class Workers(Stage):
         return self.scene.result
 
     def _come(self) -> None:
-        """Another worker writes, unless what it needs is locked, or is finished by now."""
+        """Another worker writes, unless what it needs is locked, or the answer has finished it, after its step."""
         scene, self.came = self.scene, False
         task = scene.neighbour if scene.other == ELSEWHERE else scene.task
         written = 0
         with suppress(LockNotAvailable):
             self.other.execute("BEGIN")
             self.other.execute(TAKE, [task])
-            words = {"id": task, "theirs": THEIRS, "ours": scene.result}
+            words = {"id": task, "theirs": THEIRS, "ours": scene.result, "step": scene.when == STEP}
             written = self.other.execute(CHANGE.format(CHANGES[scene.other]), words).rowcount
         if not written:
             self.other.execute("ROLLBACK")
