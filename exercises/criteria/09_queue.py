@@ -709,14 +709,14 @@ def _wait_for(rng: Random, **more: Any) -> Scene:
 
 
 def _drain(rng: Random, count: int, *, mixed: bool = True) -> Scene:
-    """A worker that holds so many tasks; if mixed, it has also finished some, lost some, and taken one of them again."""
+    """A worker that holds so many tasks; if mixed, it has also finished some, lost some, and taken one again."""
     held, rows = [], []
-    ours = ["running"] * count + ["completed", "failed", "lost", "back", "done by another", "taken again"] * mixed
+    others = ["completed", "failed", "lost", "back", "done by another", "taken again"]
+    ours = ["running"] * count + others * mixed
     for n, what in enumerate(rng.sample(ours, len(ours))):
         token, wish = n + 1, {"user_input": rng.choice(TEXTS), "priority": rng.choice([0, 7, -3])}
-        state = {"lost": "running", "back": "pending", "done by another": "completed", "taken again": "running"}.get(
-            what, what
-        )
+        states = {"lost": "running", "taken again": "running", "back": "pending", "done by another": "completed"}
+        state = states.get(what, what)
         more = rng.choice([1, 2]) * (what in {"lost", "done by another", "taken again"})
         about = {"journal": {f"step {n}": rng.choice(TEXTS)}, "result": "ok" if state == "completed" else None}
         rows.append(_row(f"{_key(rng)} of {n}", wish, state, token + more, **about))
