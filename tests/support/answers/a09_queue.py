@@ -365,7 +365,37 @@ def submit(conn, user_input, key, priority=0, limit=100) -> str:
     return key
 """
 
+EMPTY_INPUT_NEVER_COMPARED = """
+# answer: submit
+def submit(conn, user_input, key, priority=0, limit=100) -> str:
+    with conn.begin():
+        conn.execute(text(ONE_AT_A_TIME))
+        row = conn.execute(text(READ), {"id": key}).one_or_none()
+        before = row and row.wish.get("user_input")
+        if before and before != user_input:
+            raise KeyReusedError
+        if row is None:
+            if conn.execute(text(COUNT)).scalar() >= limit:
+                raise QueueFullError
+            conn.execute(text(INSERT), {"id": key, "wish": json.dumps({"user_input": user_input, "priority": priority})})
+    return key
+"""
+
+FIRST_TOKEN_OF_EACH_ID = '''
+# answer: drain
+def drain(conn, held) -> None:
+    """Give back what this worker still holds, and commit."""
+    tokens = {}
+    for task in held:
+        tokens.setdefault(task.id, task.token)  # each task once
+    with conn.begin():
+        for key, token in sorted(tokens.items()):
+            conn.execute(text(GIVE_BACK + " AND token = :token AND state = 'running'"), {"id": key, "token": token})
+'''
+
 WRONG = [
+    ("an empty input is never compared", "same_key_once", "the empty text", [EMPTY_INPUT_NEVER_COMPARED]),
+    ("the first token of each id", "gives_back", "is held with token", [FIRST_TOKEN_OF_EACH_ID]),
     ("a priority becomes a float", "urgent_first", "before the second", [PRIORITY_BECOMES_A_FLOAT]),
     ("a queue in memory", SURVIVES, r"others find no such task in the table", [IN_MEMORY]),
     ("a queue in a file", SURVIVES, r"others find no such task in the table", [IN_A_FILE]),

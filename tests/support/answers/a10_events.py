@@ -932,7 +932,18 @@ def receive(conn, event_id, effect):
     return True
 """
 
+PAYLOAD_WITHOUT_NONE = """
+# answer: record
+def record(conn, run, type, payload) -> int:
+    number = conn.execute(text("UPDATE runs SET last = last + 1 WHERE name = :run RETURNING last"), {"run": run}).scalar_one()
+    known = {name: value for name, value in payload.items() if value is not None}
+    event = {"run": run, "number": number, "type": type, "payload": json.dumps(known)}
+    conn.execute(text(INSERT), event)
+    return number
+"""
+
 WRONG = [
+    ("a payload without what is null", "no_ghost", "the payload of event", [PAYLOAD_WITHOUT_NONE]),
     (
         "record commits",
         "no_ghost",
