@@ -70,7 +70,7 @@ ERRORS: list[Callable[[], BaseException]] = [
     lambda: ToolError("charge: the card has expired"), lambda: ValueError("not an amount"), TimeoutError,
     lambda: ConnectionResetError(104, "connection reset"), lambda: OSError(28, "no space left"), KeyboardInterrupt,
     lambda: KeyError("amount"), lambda: RuntimeError("charge failed"), lambda: NoAnswerError("bank", 443),
-    lambda: SystemExit("stop"), GeneratorExit, CancelledError, lambda: StopIteration("no card is left"),
+    lambda: SystemExit("stop"), GeneratorExit, CancelledError,
 ]  # fmt: skip
 """What do_work may raise: for a while, for ever, and with nobody to know whether it acted."""
 FRESH = "import json, pickle, sys; print('\\n' + json.dumps(pickle.load(sys.stdin.buffer)()))"

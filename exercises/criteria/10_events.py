@@ -938,12 +938,12 @@ def _recorded(
     **more: Any,
 ) -> Recorded:
     names, stored = _stored(rng, rng.randint(1, 9) if last is None else last, deleted=deleted)
-    payload = lambda: {
-        rng.choice("abc"): rng.choice(TEXTS),
-        "list": [1, 2.5, None, True],
-        "of": {"text": text, "none": None},
-        "nothing": None,
-    }  # noqa: E731
+
+    def payload() -> Row:
+        """JSON of all kinds."""
+        inner = {"text": text, "none": None}
+        return {rng.choice("abc"): rng.choice(TEXTS), "list": [1, 2.5, None, True], "of": inner, "nothing": None}
+
     events = [(names[0], text or rng.choice(TEXTS), payload()) for _ in range(count)]
     return Recorded(stored, events, busy=names[1] if busy else "", **more)
 

@@ -982,25 +982,6 @@ def step_key(task_id: str, step: str) -> str:
     return str(PurePosixPath("steps") / task_part / step_part)
 '''
 
-GENERATOR_TURNS_STOP_ITERATION = '''
-# answer: execute_task_if_not_done
-def _lives(task: Task, store: FileStateStore, do_work):
-    """Every state of the task, one after the other."""
-    yield task
-    if task.state is TaskState.PENDING:
-        task = store.save(task.to(TaskState.RUNNING))
-        yield task
-    if task.state is TaskState.RUNNING:
-        key = hashlib.sha256(json.dumps([task.id, "work"]).encode()).hexdigest()
-        result = do_work(task.user_input, key)
-        yield store.save(task.to(TaskState.COMPLETED, result=result))
-
-
-def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
-    *_, last = _lives(store.get(Task, task_id), store, do_work)
-    return last
-'''
-
 RESULT_IN_A_SIDE_FILE = """
 # answer: execute_task_if_not_done
 from pathlib import Path
@@ -1026,7 +1007,6 @@ def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Ta
 
 WRONG = [
     ("a path leaves out a dot", "keys_differ", "return the same key", [PATH_DROPS_THE_DOT]),
-    ("a generator turns StopIteration", "no_duplicates", "let the error of do_work through", [GENERATOR_TURNS_STOP_ITERATION]),
     ("a result in a side file, half written", "no_duplicates", "after the restart, it returned", [RESULT_IN_A_SIDE_FILE]),
     ("the cause of the error is wiped out", "no_duplicates", "as its cause", [LAST_ERROR_WITHOUT_ITS_CAUSE]),
     ("given up after three calls", "no_duplicates", "it must go on", [GIVEN_UP_AFTER_THREE_CALLS]),

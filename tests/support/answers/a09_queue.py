@@ -381,7 +381,7 @@ def submit(conn, user_input, key, priority=0, limit=100) -> str:
     return key
 """
 
-FIRST_TOKEN_OF_EACH_ID = '''
+FIRST_OF_TWO_FOR_AN_ID = '''
 # answer: drain
 def drain(conn, held) -> None:
     """Give back what this worker still holds, and commit."""
@@ -395,7 +395,7 @@ def drain(conn, held) -> None:
 
 WRONG = [
     ("an empty input is never compared", "same_key_once", "the empty text", [EMPTY_INPUT_NEVER_COMPARED]),
-    ("the first token of each id", "gives_back", "is held with token", [FIRST_TOKEN_OF_EACH_ID]),
+    ("the first token of each id", "gives_back", "is held with token", [FIRST_OF_TWO_FOR_AN_ID]),
     ("a priority becomes a float", "urgent_first", "before the second", [PRIORITY_BECOMES_A_FLOAT]),
     ("a queue in memory", SURVIVES, r"others find no such task in the table", [IN_MEMORY]),
     ("a queue in a file", SURVIVES, r"others find no such task in the table", [IN_A_FILE]),
