@@ -76,6 +76,8 @@ class Job:
     """What the recording told, if this is its repetition."""
     among: Among | None = None
     """Of a worker in a race."""
+    bare: bool = False
+    """Of a trial: whether nothing is traced or virtual. What has threads and a clock of its own, an engine, needs it."""
 
 
 @dataclass(frozen=True)
