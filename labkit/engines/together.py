@@ -5,14 +5,18 @@ which stops there and waits; when all do, the process is killed, and one more li
 told is plain data. They are forks of the child, which is a bare trial, and which never runs their code.
 """
 
+import inspect
 import json
 import os
 import random
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
@@ -23,19 +27,25 @@ from sqlalchemy import event
 
 from labkit import database, world
 from labkit.crash.child.remote_world import RemoteWorld
+from labkit.crash.child.trace import lines_under_test
 from labkit.crash.child.virtual import CHANCE
+from labkit.crash.lines import Line
+from labkit.crash.under_test import text_of
 from labkit.engines.life import NAME, WRITES, Told, config
 
+DAY = 86_400
 MOST = 40
 """Runs at a time: each may hold a connection."""
-POLL = 0.01
+POLL, STILL = 0.01, 5.0
+"""Seconds between two looks; and after which a run waits for ever, if no other has done anything meanwhile either."""
 POINTS = 24
 """The most crash points of a run that are looked at."""
-SECONDS = 20.0
+SECONDS = 40.0
 """For which a life may tell nothing."""
 STEP, END = "operation_outputs", "workflow_status"
 """Tables of DBOS: what a step has returned, and how a run is."""
-FOUND = {"result", "error"}
+NEXT = "the next life"
+"""What is among the calls of the world where another life begins."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +71,30 @@ class Life:
 def lives(those: Sequence[Life]) -> list[dict[str, dict[str, Any]]]:
     """In a bare trial: one life after another on a new database. Of each, by run: how it went.
 
-    {"how": result, error, stopped or waiting, "value": …, "effects": […]}. A run of `stopped` for which there is no
+    {"how": result, error, stopped or waiting, "value": …, "effects": […], "line": where it raised}. A run of `stopped` for which there is no
     effect left is not begun. RuntimeError if a life ends without a word.
     """
     url, told = database.url(), []
     try:
-        for number, life in enumerate(those):
+        for life, earlier in zip(those, [Life(print), *those], strict=False):
+            with suppress(world.ToolError):
+                world.tool(NEXT)
+            world.current().sleep(DAY * (life.days - earlier.days))
             life.before()
-            told.append(_lived(life, number, url))
+            told.append(_lived(life, url))
     finally:
         with sa.create_engine(url).begin() as connection:
             connection.execute(sa.text("DROP SCHEMA IF EXISTS dbos CASCADE"))
     return told
 
 
-def _lived(life: Life, number: int, url: str) -> dict[str, dict[str, Any]]:
+def _lived(life: Life, url: str) -> dict[str, dict[str, Any]]:
     ours, theirs = Pipe()
     pid = os.fork()
     if not pid:
         try:
             ours.close()
-            _live(life, number, url, theirs)
+            _live(life, url, theirs)
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
     theirs.close()
@@ -105,6 +118,8 @@ class Counting(RemoteWorld):
         self.stops: dict[str, int] = {}
         self.effects: dict[str, list[str]] = {}
         self.stopped: set[str] = set()
+        self.lines: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
 
     def reach(self, effect: str) -> None:
         """A run is about to have this effect: now, or never."""
@@ -122,24 +137,24 @@ class Counting(RemoteWorld):
         return super().call(tool, arguments, key, timeout)
 
 
-def _live(life: Life, number: int, url: str, channel: Connection) -> None:
+def _live(life: Life, url: str, channel: Connection) -> None:
     outside = world.attach(Counting(world.current()._channel))  # noqa: SLF001 - the child's own, which does not use it
     if life.days:
-        time_machine.travel(time.time() + 86400 * life.days, tick=True).start()
+        time_machine.travel(time.time() + DAY * life.days, tick=True).start()
     draw_by_run(life.dice)
     DBOS(config=config(Told(url, "", b"", "lab", "1", None, 100)) | {"sys_db_pool_size": MOST})
-    workflow = DBOS.workflow(name=NAME)(life.workflow())
+    workflow = DBOS.workflow(name=NAME)(_told(outside, inspect.unwrap(life.workflow())))
     watch(outside)
     DBOS.launch()
     for run, arguments in life.whole.items():
         _begin(workflow, run, arguments)
-    ends = {run: _end(outside, run) for run in [*life.known, *life.whole]}
+    ends = _ends(outside, [*life.known, *life.whole])
     points = max((len(outside.effects.get(run, ())) for run in life.whole), default=0)
-    for point, (run, arguments) in enumerate([*life.stopped.items()][: min(points, POINTS)]):
+    stopped = [*life.stopped.items()][: min(points, POINTS)]
+    for point, (run, arguments) in enumerate(stopped):
         outside.stops[run] = point
         _begin(workflow, run, arguments)
-        ends[run] = {}
-    ends |= {run: _end(outside, run) for run in life.stopped if run in ends}
+    ends |= _ends(outside, [run for run, _ in stopped])
     channel.send_bytes(json.dumps(ends, default=repr).encode())
 
 
@@ -148,20 +163,50 @@ def _begin(workflow: Callable[..., Any], run: str, arguments: Sequence[Any]) -> 
         DBOS.start_workflow(workflow, *arguments)
 
 
-def _end(outside: Counting, run: str) -> dict[str, Any]:
-    how, value, until = "waiting", None, time.monotonic() + SECONDS / 4
-    while how == "waiting" and time.monotonic() < until:
-        if run in outside.stopped:
-            how = "stopped"
-        elif (status := DBOS.get_workflow_status(run)) is None:
-            break
-        elif status.status == "SUCCESS":
-            how, value = "result", status.output
-        elif status.status == "ERROR":
-            how, value = "error", f"{type(status.error).__name__}: {status.error}"
-        else:
-            time.sleep(POLL)
-    return {"how": how, "value": value, "effects": outside.effects.get(run, [])}
+def _ends(outside: Counting, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """How these runs go, as soon as each has come to an end or stopped, or nothing goes on."""
+    ends: dict[str, dict[str, Any]] = {}
+    done, since = 0, time.monotonic()
+    while len(ends) < len(runs) and time.monotonic() - since < STILL:
+        for run in [run for run in runs if run not in ends]:
+            how, value = _status(outside, run)
+            if how:
+                ends[run] = {"how": how, "value": value}
+        if (now := len(ends) + sum(map(len, outside.effects.values()))) != done:
+            done, since = now, time.monotonic()
+        time.sleep(POLL)
+    waiting = {run: {"how": "waiting", "value": None} for run in runs}
+    return {
+        run: {**end, "effects": outside.effects.get(run, []), "line": outside.lines.get(run, "")}
+        for run, end in {**waiting, **ends}.items()
+    }
+
+
+def _status(outside: Counting, run: str) -> tuple[str, Any]:
+    if run in outside.stopped:
+        return "stopped", None
+    status = DBOS.get_workflow_status(run)
+    if status and status.status == "SUCCESS":
+        return "result", status.output
+    if status and status.status == "ERROR":
+        return "error", outside.errors.get(run, f"{type(status.error).__name__}: {status.error}")
+    return "", None
+
+
+def _told(outside: Counting, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function; where it raises is kept."""
+
+    @wraps(function)
+    def body(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception as error:
+            frames = reversed(list(traceback.walk_tb(error.__traceback__)))
+            outside.lines[DBOS.workflow_id] = str(Line.first(lines_under_test(frames)) or "")
+            outside.errors[DBOS.workflow_id] = f"{type(error).__name__}: {text_of(error)}"
+            raise
+
+    return body
 
 
 def watch(outside: Counting) -> None:
