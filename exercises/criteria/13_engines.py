@@ -8,8 +8,8 @@ and in a fresh interpreter that hashes otherwise and has another day. Answers ru
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,10 @@ from random import Random
 from typing import Any
 
 from labkit import trial
-from labkit.crash import World
 from labkit.engines.replaying import PATCH as MARK
 from labkit.engines.replaying import SAID, events_of
 from labkit.engines.replays import MODULE, Replays, elsewhere, heard, replays
-from labkit.engines.together import DAY, END, NEXT, STEP, Life, lives
+from labkit.engines.together import END, NEXT, STEP, Life, lives
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import did
@@ -30,45 +29,58 @@ DNS, CONTAINER, CERTIFICATE, NOTIFY = "create_dns", "deploy_container", "issue_c
 TOOLS = (DNS, CONTAINER, CERTIFICATE, NOTIFY)
 TOLD = "tell the team"
 FRIDAY = 4
-STOPS = 16
-"""Runs that are stopped, at most: right answers have ten points, or two more."""
+STOPS = 14
+"""Runs that are stopped, at most: of ten points or so."""
 NAMES = [
     *("shop", "Shop", "shop ", "магазин", "Zürich", "Zu\u0308rich", 'it\'s "paid"', "100 % of {service}, %s", "a\nb"),
-    *("null", "1", "01", "{app}", "$1", "create_dns", "shop create_dns", "c:\\new", "商店", "\u2028", "a/b", "a-b", ":app"),
+    *(
+        "null",
+        "1",
+        "01",
+        "{app}",
+        "$1",
+        "create_dns",
+        "shop create_dns",
+        "c:\\new",
+        "商店",
+        "\u2028",
+        "a/b",
+        "a-b",
+        ":app",
+    ),
 ]
 PLACES = ["eu", "us", "Zürich", "", "東京", "eu-1", "{service}", "a\nb", 'it\'s "eu"', "EU", "eu "]
-HOST = 10**9
 
 Run = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Runs, and what the file says in each life. The others differ as a case wants it."""
+class Part:
+    """One life: what it begins, and what is different in it. It goes on with what the life before it has stopped."""
 
+    who: str
+    """The function."""
+    day: int
+    """How many days after a Thursday."""
+    dice: int
+    places: dict[str, str]
+    """What the file says: app → region."""
     whole: dict[str, str]
-    """Run → app. The first two are of one app."""
+    """Runs that it begins and ends: run → app."""
     stopped: dict[str, str]
-    places: list[dict[str, str]]
-    """What the file says in each life: app → region."""
-    days: int = 0
-    """How many days lie between two lives."""
-    dice: int = 0
-    """By how much the dice differ from life to life."""
-    start: int = 0
-    """How many days after a Thursday the first life is."""
-    fresh: dict[str, str] = field(default_factory=dict)
-    """Runs that begin in the second life, with the new version."""
-    fresh_stopped: dict[str, str] = field(default_factory=dict)
+    """Runs that are killed, each at a point of its own."""
+    how: str = ""
+    """What is different, in words that follow "called again"."""
+
+    @property
+    def friday(self) -> bool:
+        """Whether it is one."""
+        return (3 + self.day) % 7 == FRIDAY
 
     @property
     def app(self) -> dict[str, str]:
         """Run → app."""
-        return self.whole | self.stopped | self.fresh | self.fresh_stopped
-
-    def friday(self, life: int = 0) -> bool:
-        """Whether this life is on a Friday: the world begins on a Thursday."""
-        return (3 + self.start + life * self.days) % 7 == FRIDAY
+        return self.whole | self.stopped
 
 
 @dataclass(frozen=True)
@@ -92,188 +104,220 @@ class Call:
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of a scene."""
+    """What came of some lives."""
 
-    scene: Scene
-    who: tuple[str, ...]
-    """The function of each life."""
+    parts: list[Part]
     lives: list[dict[str, Run]]
     calls: list[Call]
     effects: list[Call]
-    """Of the calls, those that took effect: in no life, as the world has them."""
+    """Of the calls, those that took effect."""
+    app: dict[str, str]
+    """Run → app."""
 
     def of(self, run: str, life: int | None = None) -> list[Call]:
         """What was asked for this run."""
-        return [call for call in self.calls if call.app == self.scene.app[run] and life in {None, call.life}]
+        return [call for call in self.calls if call.app == self.app[run] and life in {None, call.life}]
+
+    def who(self, call: Call) -> str:
+        """Who has called."""
+        return self.parts[call.life].who
 
 
 def _write(places: dict[str, str]) -> None:
     Path("regions.json").write_text(json.dumps(places), encoding="utf-8")
 
 
-def _scene(rng: Random, **differs: Any) -> Scene:
-    """Runs and apps with names of any kind."""
-    apps = [*dict.fromkeys(rng.sample(NAMES, 12)), *(f"{name} {n}" for n, name in enumerate(rng.choices(NAMES, k=30)))]
-    runs = [f"{n}{rng.choice(['', ' ', '-', '/', ':'])}{rng.choice(NAMES)}" for n in range(1, 45)]
-    same, *others = apps
-    names = [same, same, *others]
-    pairs = [*zip(runs, names, strict=False)]
-    first = {app: rng.choice(PLACES) for app in apps}
-    moves = differs.pop("moves", False)
-    then = {app: rng.choice([each for each in PLACES if each != first[app]]) if moves else first[app] for app in apps}
-    third = {app: rng.choice([each for each in PLACES if each not in {first[app], then[app]}]) for app in apps}
-    places = [first, then, third if moves else first]
-    return Scene(dict(pairs[:3]), dict(pairs[3 : 3 + STOPS]), places, **differs)
+class Names:
+    """Runs and apps with names of any kind, no two of them the same."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng, self._count = rng, 0
+        self._apps = [*rng.sample(NAMES, len(NAMES)), *(f"{rng.choice(NAMES)}{n}" for n in range(100, 200))]
+        self.places = [{app: self._place() for app in self._apps}]
+
+    def _place(self, *but: str) -> str:
+        return self._rng.choice([place for place in PLACES if place not in but])
+
+    def move(self) -> dict[str, str]:
+        """Each app is somewhere else from now on."""
+        self.places.append({app: self._place(*(each[app] for each in self.places)) for app in self._apps})
+        return self.places[-1]
+
+    def runs(self, count: int, *, same: bool = False) -> dict[str, str]:
+        """New runs, each of an app of its own; the first two of one, if they are the same."""
+        apps = [self._apps[self._count + n] for n in range(count)]
+        apps = [apps[0], *apps[:-1]] if same else apps
+        runs = [f"{self._count + n}{self._rng.choice(['', ' ', '-', '/', ':'])}{app}" for n, app in enumerate(apps)]
+        self._count += count
+        return dict(zip(runs, apps, strict=True))
 
 
-def _played(program: Program, scene: Scene, *who: str) -> Seen:
-    """Play it: the first life begins its runs, each other one goes on with what was stopped."""
+def _played(program: Program, parts: Sequence[Part]) -> Seen:
+    """Live them, one after another."""
 
     def run() -> list[dict[str, Run]]:
-        arguments = {name: [app] for name, app in scene.app.items()}
-        found = [
-            Life(
-                partial(program.__getitem__, who[0]),
-                {name: arguments[name] for name in scene.whole},
-                {name: arguments[name] for name in scene.stopped},
-                days=scene.start,
-                before=partial(_write, scene.places[0]),
-            )
-        ]
-        known = [*scene.stopped]
-        for number, name in enumerate(who[1:], 1):
-            new = scene if number == 1 else Scene({}, {}, [])
-            life = Life(
-                partial(program.__getitem__, name),
-                {each: arguments[each] for each in new.fresh},
-                {each: arguments[each] for each in new.fresh_stopped},
-                known,
-                days=scene.start + number * scene.days,
-                dice=number * scene.dice,
-                before=partial(_write, scene.places[number]),
-            )
-            found.append(life)
-            known = [*scene.fresh_stopped]
+        begun: list[str] = []
+        found = []
+        for part in parts:
+            runs = ({run: [app] for run, app in each.items()} for each in (part.whole, part.stopped))
+            code, before = partial(program.__getitem__, part.who), partial(_write, part.places)
+            found.append(Life(code, *runs, known=begun, days=part.day, dice=part.dice, before=before))
+            begun = [*part.stopped]
         return lives(found)
 
-    tried = trial(run, bare=True, world=World())
-    if tried.how != "returned":
-        raise AssertionError(f"{who[0]}: the process of its runs {did(tried).removeprefix('raised RuntimeError: ')}")
+    tried, who = trial(run, bare=True), parts[0].who
+    assert tried.how == "returned", f"{who}: {did(tried).replace('raised RuntimeError: ', '')}"
     life, calls = -1, []
     for call in tried.world.calls:
         life += call.tool == NEXT
         if call.tool != NEXT:
             calls.append(Call(life, call.tool, call.arguments, call.key))
     effects = [Call(0, call.tool, call.arguments, call.key) for call in tried.world.ledger]
-    return Seen(scene, who, tried.value, calls, effects)
+    apps = {run: app for part in parts for run, app in part.app.items()}
+    return Seen([*parts], tried.value, calls, effects, apps)
+
+
+PLAYED: list[Seen] = []
+"""What came of deploy: four cases look at the same lives. Each sitting runs this file anew."""
+CLOCK, DICE, FILE = "a day later", "with other dice", "when regions.json had changed"
+
+
+def _deployed(program: Program, rng: Random) -> Seen:
+    """Five lives: a Thursday or so, a Friday, a Saturday, other dice, another file. Nothing else differs."""
+    if not PLAYED:
+        names, week = Names(rng), 7 * rng.randint(0, 9)
+        part = partial(Part, "deploy")
+        place = names.places[0]
+        parts = [part(week, 0, place, names.runs(3, same=True), names.runs(STOPS))]
+        parts += [part(week + day, 0, place, names.runs(1), names.runs(STOPS), CLOCK) for day in (1, 2)]
+        parts += [part(week + 2, 1, place, names.runs(1), names.runs(STOPS), DICE)]
+        parts += [part(week + 2, 1, names.move(), {}, {}, FILE)]
+        PLAYED.append(_played(program, parts))
+    seen = PLAYED[0]
+    for life in range(min(4, len(seen.lives))):
+        _check_whole(seen, life)
+    _check_all_end(seen)
+    return seen
+
+
+def _check_all_end(seen: Seen) -> None:
+    """If a run did not come to its end, nothing more was lived."""
+    for life, runs in enumerate(seen.lives):
+        for run, got in runs.items():
+            if got["how"] == "waiting":
+                before = _stopped(seen, run, life - 1) if life else []
+                again = f", and called again {seen.parts[life].how}" if before else ""
+                _check_ended(got, f"{_moment(before)}{again}: {seen.parts[life].who}({quoted(seen.app[run])})")
+
+
+def _restarted(seen: Seen, how: str) -> list[tuple[str, int]]:
+    """The runs that were stopped, with the life in which they were, before one that differs in this."""
+    pairs = enumerate(zip(seen.parts, seen.parts[1:], strict=False))
+    found = [(run, life) for life, (one, two) in pairs if two.how == how for run in one.stopped]
+    return [(run, life) for run, life in found if seen.lives[life].get(run, {}).get("how") == "stopped"]
 
 
 def same_key_after_kill(program: Program, rng: Random) -> None:
     """Whatever is different after a kill, a tool is used under the same key, and each run and tool has its own."""
-    scene = _scene(rng, start=rng.choice([0, 4, 5]), days=rng.choice([1, 7, 30]), dice=1)
-    seen = _played(program, scene, "deploy", "deploy")
-    _check_whole(seen, "deploy", scene.whole, 0)
-    _check_keys(seen)
+    _check_keys(_deployed(program, rng))
 
 
 def no_clock(program: Program, rng: Random) -> None:
-    """The day decides once: a run that began on a Thursday has its certificate, and one of a Friday has none."""
-    for start in (0, 1):
-        scene = _scene(rng, start=start, days=1)
-        seen = _played(program, scene, "deploy", "deploy")
-        _check_whole(seen, "deploy", scene.whole, 0)
-        for run in scene.stopped:
-            _check_way(seen, run, 0, "a day later")
+    """The day decides once: a run of Thursday has a certificate on Friday, and one of Friday has none on Saturday."""
+    seen = _deployed(program, rng)
+    for run, life in _restarted(seen, CLOCK):
+        _check_way(seen, run, life)
 
 
 def no_dice(program: Program, rng: Random) -> None:
     """What was drawn once stays."""
-    seen = _played(program, _scene(rng, dice=1), "deploy", "deploy")
-    _check_whole(seen, "deploy", seen.scene.whole, 0)
-    for run in seen.scene.stopped:
-        _check_way(seen, run, 0, "with other dice")
+    seen = _deployed(program, rng)
+    for run, life in _restarted(seen, DICE):
+        _check_way(seen, run, life)
 
 
 def no_io(program: Program, rng: Random) -> None:
     """What was read once stays, and a tool that has answered is not asked again."""
-    seen = _played(program, _scene(rng, moves=True), "deploy", "deploy")
-    _check_whole(seen, "deploy", seen.scene.whole, 0)
-    for run in seen.scene.stopped:
-        _check_way(seen, run, 0, "when regions.json had changed")
-        _check_once(seen, run, 0)
+    seen = _deployed(program, rng)
+    for run, life in _restarted(seen, FILE):
+        _check_way(seen, run, life)
+        _check_once(seen, run, life)
 
 
 def patched(program: Program, rng: Random) -> None:
     """Runs of the old version go on in the new one, and new runs tell the team."""
-    scene = _scene(rng, days=1, start=rng.choice([0, 1]), dice=1, moves=True)
-    old, new = dict([*scene.stopped.items()]), _scene(rng)
-    names = [app for app in scene.places[0] if app not in scene.app.values()]
-    runs = [f"new {run}" for run in (new.whole | new.stopped)]
-    pairs = [*zip(runs, names, strict=False)]
-    scene = Scene(
-        scene.whole, old, scene.places, scene.days, scene.dice, scene.start, dict(pairs[:2]), dict(pairs[2 : 2 + STOPS])
-    )
-    seen = _played(program, scene, "deploy", "deploy_and_tell", "deploy_and_tell")
-    _check_whole(seen, "deploy", scene.whole, 0)
-    _check_whole(seen, "deploy_and_tell", scene.fresh, 1)
+    names, day = Names(rng), rng.choice([0, 1, 4])
+    how = "another day, with other dice and another file"
+    parts = [
+        Part("deploy", day, 0, names.places[0], names.runs(1), names.runs(STOPS)),
+        Part("deploy_and_tell", day + 1, 1, names.move(), names.runs(3, same=True), names.runs(STOPS), f"on {how}"),
+        Part("deploy_and_tell", day + 2, 2, names.move(), {}, {}, f"on {how}"),
+    ]
+    seen = _played(program, parts)
+    _check_whole(seen, 0)
+    _check_whole(seen, 1)
+    _check_all_end(seen)
+    for run, life in _restarted(seen, parts[1].how):
+        _check_way(seen, run, life)
+        _check_once(seen, run, life)
+        _check_told(seen, run, life)
     _check_keys(seen)
-    for life, runs in ((0, scene.stopped), (1, scene.fresh_stopped)):
-        for run in runs:
-            _check_way(seen, run, life, "on another day")
-            _check_once(seen, run, life)
-            _check_told(seen, run, life)
 
 
-def _check_whole(seen: Seen, who: str, runs: Iterable[str], life: int) -> None:
+def _check_whole(seen: Seen, life: int) -> None:
     """Undisturbed runs do what the table says."""
-    scene, apps = seen.scene, [seen.scene.app[run] for run in runs]
-    for run, app in zip(runs, apps, strict=True):
-        got, call = seen.lives[life][run], f"{who}({quoted(app)})"
+    part = seen.parts[life]
+    apps = [*part.whole.values()]
+    day = "on a Friday" if part.friday else "on a day that is no Friday"
+    for run, app in part.whole.items():
+        got, call = seen.lives[life][run], f"{part.who}({quoted(app)})"
         _check_ended(got, f"Even without a kill, {call}")
-        value = got["value"]
-        friday, place = scene.friday(life), scene.places[life][app]
-        day = "on a Friday" if friday else "on a day that is no Friday"
-        assert isinstance(value, dict) and value.keys() == {"region", "host", "certificate"}, (
-            f"{call} returned {quoted(value)}, and not a dict with region, host and certificate"
-        )
-        for name, wanted in (("region", place), ("certificate", not friday)):
-            if value[name] != wanted or type(value[name]) is not type(wanted):
-                _, is_, should = quoted_apart(value[name], wanted)
+        _check_value(got["value"], call)
+        for name, wanted in (("region", part.places[app]), ("certificate", not part.friday)):
+            if got["value"][name] != wanted:
+                _, is_, should = quoted_apart(got["value"][name], wanted)
                 raise AssertionError(f"{call}, {day}, returned {is_} as its {name}, and not {should}")
-        assert _is_host(value["host"], app), f"{call} returned {quoted(value['host'])} as its host: draw_host says none"
+        host = got["value"]["host"]
+        assert _is_host(host, app), f"{call} returned {quoted(host)} as its host, which draw_host never says"
     for app in dict.fromkeys(apps):
-        count, friday, place = apps.count(app), scene.friday(life), scene.places[life][app]
-        hosts = [seen.lives[life][run]["value"]["host"] for run in runs if scene.app[run] == app]
-        tools = [DNS, *[NOTIFY] * (who == "deploy_and_tell"), CONTAINER, *[CERTIFICATE] * (not friday)]
-        did_ = [call for call in seen.calls if call.app == app and call.life == life]
-        asked = [call.tool for call in did_]
-        twice = f", and {count} runs of it" if count > 1 else ""
-        wanted, given = ", ".join(tools), ", ".join(asked) or "nothing"
-        assert sorted(asked) == sorted(tools * count) and (count > 1 or asked == tools), (
-            f"For the app {quoted(app)}{twice}, {who} used {given}. In this order, each run uses {wanted}"
-        )
-        for call in did_:
-            name = "region" if call.tool in {DNS, NOTIFY} else "host"
-            assert call.arguments.keys() == {"service", name}, f"{who} called {call}: its arguments are service, {name}"
-            known = [place] if name == "region" else hosts
-            assert call.arguments[name] in known, (
-                f"{who}({quoted(app)}) called {call}, and its {name} is {quoted(known[0])}"
-            )
-        done = [call for call in seen.effects if call.app == app]
-        if len(done) < len(tools) * count and all(call.key is not None for call in did_):
-            raise AssertionError(
-                f"{count} runs of the app {quoted(app)} were to deploy it, each for itself. "
-                f"Under the same keys, only {len(done)} of {len(tools) * count} calls took effect"
-            )
-    drawn = [seen.lives[life][run]["value"]["host"] for run in runs]
-    assert len({*drawn}) == len(drawn), f"Two runs have the same host, {quoted(drawn[0])}: it is to be drawn"
+        _check_used(seen, life, app, apps.count(app))
+    drawn = [seen.lives[life][run]["value"]["host"] for run in part.whole]
+    assert len({*drawn}) == len(drawn), f"Two runs of {part.who} have the same host, {quoted(drawn[0])}: each draws one"
+
+
+def _check_used(seen: Seen, life: int, app: str, count: int) -> None:
+    """The tools that runs of this app have used."""
+    part = seen.parts[life]
+    hosts = [seen.lives[life][run]["value"]["host"] for run in part.whole if part.whole[run] == app]
+    telling = part.who == "deploy_and_tell"
+    tools = [DNS, *[NOTIFY] * telling, CONTAINER, *[CERTIFICATE] * (not part.friday)]
+    calls = [call for call in seen.calls if (call.app, call.life) == (app, life)]
+    asked = [call.tool for call in calls]
+    runs = f"{count} runs of {part.who} for the app {quoted(app)}" if count > 1 else f"{part.who}({quoted(app)})"
+    assert sorted(asked) == sorted(tools * count) and (count > 1 or asked == tools), (
+        f"{runs} used {', '.join(asked) or 'no tool'}. In this order, each run uses {', '.join(tools)}"
+    )
+    for call in calls:
+        name, known = ("region", [part.places[app]]) if call.tool in {DNS, NOTIFY} else ("host", hosts)
+        assert call.arguments.keys() == {"service", name}, f"{part.who} called {call}: it is to have service and {name}"
+        assert call.arguments[name] in known, f"{runs} called {call}, and its {name} is {quoted(known[0])}"
+
+
+def _check_value(value: Any, call: str) -> None:
+    """What a run returns has the form that was asked for."""
+    assert isinstance(value, dict) and value.keys() == {"region", "host", "certificate"}, (
+        f"{call} returned {quoted(value)}, and not a dict with region, host and certificate"
+    )
+    assert isinstance(value["certificate"], bool), (
+        f"{call} returned {quoted(value['certificate'])} as its certificate, and not True or False"
+    )
 
 
 def _check_ended(got: Run, what: str) -> None:
     at = f" at {got['line']}" if got["line"] else ""
     if got["how"] == "error":
         raise AssertionError(f"{what} ended with {_short(got['value'])}{at}")
-    assert got["how"] == "result", f"{what} did not come to an end"
+    assert got["how"] == "result", f"{what} did not end{at}"
 
 
 def _short(text: str) -> str:
@@ -288,40 +332,35 @@ def _is_host(host: Any, app: str) -> bool:
 
 def _check_keys(seen: Seen) -> None:
     """Keys are texts; the same in each life; others for other tools and runs."""
-    owners: dict[str, tuple[str, str]] = {}
-    for run, app in seen.scene.app.items():
-        calls = seen.of(run)
-        for call in calls:
-            who = seen.who[call.life]
-            assert call.key is not None, f"{who} called {call} without a key: killed behind it, it acts twice"
-            assert isinstance(call.key, str), f"{who} called {call} under {quoted(call.key)}: a key is a text"
-        if [*seen.scene.app.values()].count(app) > 1:
-            continue
-        for tool in TOOLS:
-            keys = [*dict.fromkeys(call.key for call in calls if call.tool == tool)]
-            if len(keys) > 1:
-                one, two = (next(call for call in calls if call.key == key) for key in keys[:2])
-                moment = _moment(_stopped(seen, run, one.life))
-                _, first, second = quoted_apart(*keys[:2])
-                new = ", in its new version" if seen.who[one.life] != seen.who[two.life] else ""
-                raise AssertionError(
-                    f"{moment}, and called again{new}: {tool} was called under {first}, and then under {second}. "
-                    "A key that has changed keeps nobody from acting twice"
-                )
     for call in seen.calls:
-        of = (call.tool, str(call.app))
-        other = owners.setdefault(call.key, of)
-        assert other == of, (
-            f"{seen.who[call.life]} used the key {quoted(call.key)} for {other[0]} of the app {quoted(other[1])}, "
-            f"and for {of[0]} of {quoted(of[1])}"
+        assert call.key is not None, f"{seen.who(call)} called {call} without a key: killed behind it, it acts twice"
+        assert isinstance(call.key, str), f"{seen.who(call)} called {call} under {quoted(call.key)}: a key is a text"
+    apps = [*seen.app.values()]
+    for run, app in seen.app.items():
+        for tool in TOOLS if apps.count(app) == 1 else ():
+            calls = {call.key: call for call in reversed([call for call in seen.of(run) if call.tool == tool])}
+            if len(calls) > 1:
+                two, one = [*calls.values()][-2:]
+                new = ", by the new version" if seen.who(one) != seen.who(two) else ""
+                _, first, second = quoted_apart(one.key, two.key)
+                raise AssertionError(
+                    f"{_moment(_stopped(seen, run, one.life))}, and called again{new}: {tool} was called under {first} "
+                    f"first, and then under {second}. Another key lets it act twice"
+                )
+    owners: dict[str, Call] = {}
+    for call in seen.calls:
+        other = owners.setdefault(call.key, call)
+        assert (other.tool, other.app) == (call.tool, call.app), (
+            f"{seen.who(call)} used the key {quoted(call.key)} for {other.tool} of the app {quoted(other.app)}, "
+            f"and for {call.tool} of the app {quoted(call.app)}"
         )
-    for run, app in seen.scene.whole.items():
-        same = [each for each, its in seen.scene.whole.items() if its == app]
-        keys = {call.key for call in seen.of(run) if call.tool == DNS}
-        assert len(keys) >= len(same), (
-            f"Two runs deploy the app {quoted(app)}, and both have the key {quoted(min(keys))}: "
-            "the second one does nothing"
-        )
+    for app in {app for app in apps if apps.count(app) > 1}:
+        for tool in TOOLS:
+            keys = {call.key for call in seen.calls if (call.app, call.tool) == (app, tool)}
+            assert len(keys) != 1, (
+                f"Two runs deploy the app {quoted(app)}, and both used {tool} under the key {quoted(min(keys))}: "
+                "the second one has no effect"
+            )
 
 
 def _stopped(seen: Seen, run: str, life: int) -> list[str]:
@@ -339,18 +378,14 @@ def _moment(effects: Sequence[str]) -> str:
     return f"Killed behind {effects[-1]}, before its step was stored"
 
 
-def _check_way(seen: Seen, run: str, life: int, how: str) -> None:
+def _check_way(seen: Seen, run: str, life: int) -> None:
     """A run that was stopped in this life goes the same way in the next one."""
-    scene, stopped = seen.scene, seen.lives[life].get(run)
-    if stopped is None or stopped["how"] != "stopped":
-        return
-    app, then, who = scene.app[run], life + 1, seen.who[life + 1]
-    moment = f"{_moment(stopped['effects'])}, and called again {how}"
-    got = seen.lives[then][run]
+    one, two, effects, app = *seen.parts[life : life + 2], _stopped(seen, run, life), seen.app[run]
+    who, moment = two.who, f"{_moment(effects)}, and called again {two.how}"
+    got = seen.lives[life + 1][run]
     _check_ended(got, f"{moment}: {who}({quoted(app)})")
+    _check_value(got["value"], f"{moment}: {who}({quoted(app)})")
     value, calls = got["value"], seen.of(run)
-    if not (isinstance(value, dict) and value.keys() == {"region", "host", "certificate"}):
-        raise AssertionError(f"{moment}: {who} returned {quoted(value)}")
     for name, tools in (("region", {DNS, NOTIFY}), ("host", {CONTAINER, CERTIFICATE})):
         for call in calls:
             if call.tool in tools and call.arguments.get(name) != value[name]:
@@ -359,18 +394,18 @@ def _check_way(seen: Seen, run: str, life: int, how: str) -> None:
                     f"{moment}: {who} returned the {name} {is_}, and {call.tool} was called with {was}. "
                     f"The {name} is asked for once"
                 )
-    issued = [call.life for call in calls if call.tool == CERTIFICATE]
-    at_the_end = len(stopped["effects"]) == max(len(each["effects"]) for each in seen.lives[life].values()) - 1
     used = {call.tool for call in calls}
-    assert {DNS, CONTAINER} <= used, f"{moment}: {who} never called {min({DNS, CONTAINER} - used)}"
-    assert value["certificate"] == bool(issued), (
+    assert {DNS, CONTAINER} <= used, f"{moment}: {who} has never called {min({DNS, CONTAINER} - used)}"
+    issued = CERTIFICATE in used
+    assert value["certificate"] == issued, (
         f"{moment}: {CERTIFICATE} was {'' if issued else 'not '}called, and {who} returned that there is "
         f"{'a' if value['certificate'] else 'no'} certificate"
     )
-    places = [scene.places[life][app], scene.places[then][app]]
+    places = [one.places[app], two.places[app]]
     assert value["region"] in places, f"{moment}: {who} returned the region {quoted(value['region'])}"
-    if at_the_end and stopped["effects"][-1:] == [STEP]:
-        for name, wanted in (("region", places[0]), ("certificate", not scene.friday(life))):
+    most = max(len(_stopped(seen, each, life)) for each in one.app)
+    if len(effects) == most - 1 and effects[-1:] == [STEP]:
+        for name, wanted in (("region", places[0]), ("certificate", not one.friday)):
             assert value[name] == wanted, (
                 f"{moment}, with nothing left to do: {who} returned {quoted(value[name])} as its {name}, "
                 f"and had found {quoted(wanted)}"
@@ -384,57 +419,41 @@ def _check_once(seen: Seen, run: str, life: int) -> None:
         again = [call for call in seen.of(run, life + 1) if call.tool == tool]
         if tool in TOOLS and STEP in effects[number:] and again:
             raise AssertionError(
-                f"{_moment(effects)}, and called again: {seen.who[life + 1]} called {tool} once more, which had "
-                "answered before. What reaches the outside is a step of its own"
+                f"{_moment(effects)}, and called again: {seen.parts[life + 1].who} called {tool} once more, which had "
+                "answered before. To use a tool is a step of its own"
             )
 
 
 def _check_told(seen: Seen, run: str, life: int) -> None:
     """New runs tell the team; old ones do not, when the container is there."""
-    stopped = seen.lives[life].get(run)
-    if stopped is None or stopped["how"] != "stopped":
-        return
-    told, effects = [call.life for call in seen.of(run) if call.tool == NOTIFY], stopped["effects"]
-    moment = _moment(effects)
+    told, effects = [call for call in seen.of(run) if call.tool == NOTIFY], _stopped(seen, run, life)
     if life:
-        assert told, f"{moment}, and called again: a new run of deploy_and_tell has never called {NOTIFY}"
-        return
+        assert told, f"{_moment(effects)}, and called again: a new run of deploy_and_tell has not told the team"
     finished = CONTAINER in effects and STEP in effects[effects.index(CONTAINER) :]
-    assert not (finished and told), (
-        f"{moment}, a run of deploy went on with deploy_and_tell, which called {NOTIFY}: its container was there before"
+    assert life or not finished or not told, (
+        f"{_moment(effects)}, a run of deploy went on with deploy_and_tell, which told the team: "
+        "its step deploy_container was finished"
     )
 
 
-@dataclass(frozen=True)
 class Recorded:
     """A history."""
 
-    app: str
-    place: str
-    began: datetime
-    new: bool
-    length: int | None
-    """After how many activities it ends; None if the run is at its end."""
-    number: int
-
-    @property
-    def friday(self) -> bool:
-        """Whether it is a Friday's."""
-        return self.began.weekday() == FRIDAY
-
-    @property
-    def activities(self) -> list[str]:
-        """All that such a run does."""
-        return ["read_region", DNS, *[NOTIFY] * self.new, CONTAINER, *[CERTIFICATE] * (not self.friday)]
+    def __init__(self, rng: Random, began: datetime, new: bool, length: int | None = None) -> None:  # noqa: FBT001
+        """`length`: after how many activities it ends; None if the run is at its end."""
+        self.began, self.new, self.length = began, new, length
+        self.app, self.place, self.number = rng.choice(NAMES), rng.choice(PLACES), rng.getrandbits(32)
+        self.friday = began.weekday() == FRIDAY
+        self.activities = ["read_region", DNS, *[NOTIFY] * new, CONTAINER, *[CERTIFICATE] * (not self.friday)]
 
     def events(self) -> dict[str, Any]:
         """As JSON has it."""
-        returned = {"read_region": self.place}
-        done = [(name, returned.get(name, f"{name}: done")) for name in self.activities[: self.length]]
-        if self.new:
+        done = [(name, f"{name}: done") for name in self.activities[: self.length]]
+        done[0] = ("read_region", self.place)
+        if self.new and len(done) > 2:
             done.insert(2, (f"{MARK}{TOLD}", None))
-        whole = {"region": self.place} if self.length is None else None
-        return events_of("Deploy", self.app, done, whole, self.began, f"run-{self.number}")
+        result = {"region": self.place} if self.length is None else None
+        return events_of("Deploy", self.app, done, result, self.began, f"run-{self.number}")
 
     def __str__(self) -> str:
         end = "is whole" if self.length is None else f"ends behind {self.activities[self.length - 1]}"
@@ -447,18 +466,12 @@ def replays_old_history(program: Program, rng: Random) -> None:
     thursday = datetime(2026, 1, 1, rng.randint(1, 20))  # noqa: DTZ001 - a history has UTC
     friday = thursday + timedelta(days=1 + 7 * rng.randint(0, 9))
     other = thursday + timedelta(days=rng.choice([0, 2, 3, 4, 5, 6]))
-    cut = rng.randint(3, 4)
-    kinds = [(other, False, None), (friday, False, None), (rng.choice([friday, other]), False, cut - 1)]
-    kinds += [(other, True, None), (friday, True, None), (other, True, cut)]
-    apps = rng.sample(NAMES, len(kinds))
-    recorded = [
-        Recorded(app, rng.choice(PLACES), began, new, length, number)
-        for number, (app, (began, new, length)) in enumerate(zip(apps, kinds, strict=True))
-    ]
+    whole = [Recorded(rng, began, new) for new in (False, True) for began in (other, friday)]
+    cut = [Recorded(rng, other, new, length) for new in (False, True) for length in range(1, 4 + new)]
+    ends, rest = rng.choice(cut), [*whole, *cut]
     text = next(source.text for source in program.sources if source.answer == "Deploy")
-    events = [each.events() for each in recorded]
-    here = Replays(text, "Deploy", events, FRIDAY)
-    there = Replays(text, "Deploy", events, 0, sandbox=False)
+    here = Replays(text, "Deploy", [each.events() for each in (*whole, ends)], FRIDAY)
+    there = Replays(text, "Deploy", [each.events() for each in rest], 0, sandbox=False)
     seed = rng.randint(1, 99)
 
     def run() -> list[Any]:
@@ -468,16 +481,20 @@ def replays_old_history(program: Program, rng: Random) -> None:
     tried = trial(run, bare=True)
     assert tried.how == "returned", f"Deploy {did(tried)}"
     found, again = tried.value
-    for each, got, twice in zip(recorded, found, again, strict=False):
+    if len(found) != len(whole) + 1:
+        raise AssertionError(f"The cell of Deploy, alone in a file: {_said(found[0]['failure'])}{_line(found[0])}")
+    for each, got in zip([*whole, ends], found, strict=True):
         _check_replay(each, got)
-        if got != twice:
-            kinds = {name: (got[name], twice[name]) for name in ("calls", "value") if got[name] != twice[name]}
-            one, two = next(iter(kinds.values()), ("nothing wrong", _said(twice["failure"])))
-            _, first, second = quoted_apart(one, two)
-            raise AssertionError(
-                f"{each}. In two processes, on two days, Deploy did not go through it in the same way: "
-                f"{first}, and {second}. What hangs on the process is not in the history"
-            )
+    for each, got, twice in zip(whole, found, again, strict=False):
+        for name in ("failure", "calls", "value"):
+            if got[name] != twice[name]:
+                _, one, two = quoted_apart(got[name], _said(twice[name]) if name == "failure" else twice[name])
+                raise AssertionError(
+                    f"{each}. In two processes, on two days, Deploy did not go through it in the same way: "
+                    f"{one or 'without an error'}, and {two}. What hangs on the process is not in the history"
+                )
+    for each, got in zip(rest, again, strict=True):
+        _check_replay(each, got)
     hosts = [call[1][1] for got in found for call in got["calls"] if call[0] == CONTAINER]
     drawn = [host.rpartition("-")[2] for host in hosts]
     assert len({*drawn}) > 1, f"Each run drew the same number, {drawn[0]}: it is drawn by workflow.random()"
@@ -485,31 +502,36 @@ def replays_old_history(program: Program, rng: Random) -> None:
 
 def _check_replay(recorded: Recorded, got: dict[str, Any]) -> None:
     if got["failure"]:
-        at = re.findall(rf"{MODULE}\.py\W+line (\d+)", got["failure"])
-        line = f" at line {at[-1]} of Deploy" if at else ""
-        if recorded.number == 0 and not got["calls"] and "Workflow" not in got["failure"]:
-            raise AssertionError(f"The cell of Deploy, put into a file: {_said(got['failure'])}")
-        raise AssertionError(f"{recorded}. Deploy does not go through it: {_said(got['failure'])}{line}")
-    asked, wanted = [name for name, _ in got["calls"]], recorded.activities
-    if recorded.length is not None:
-        assert asked[: recorded.length] == wanted[: recorded.length], (
-            f"{recorded}. Deploy asked for {', '.join(asked)}, and not for {', '.join(wanted[: recorded.length])}"
-        )
-        assert len(asked) == recorded.length + 1 or recorded.length == len(wanted), (
-            f"{recorded}. There, Deploy did not go on"
-        )
-        wanted = wanted[: len(asked)] if recorded.new else [*wanted, CERTIFICATE]
-    else:
+        raise AssertionError(f"{recorded}. Deploy does not go through it: {_said(got['failure'])}{_line(got)}")
+    asked, wanted, length = [name for name, _ in got["calls"]], recorded.activities, recorded.length
+    if length is None:
         assert asked == wanted, f"{recorded}. Deploy asked for {', '.join(asked)}, and not for {', '.join(wanted)}"
+    else:
+        assert asked[:length] == wanted[:length], (
+            f"{recorded}. Deploy asked for {', '.join(asked)}, and not for {', '.join(wanted[:length])}"
+        )
+        assert len(asked) > length, f"{recorded}. Deploy asked for nothing more"
+        assert len(asked) == length + 1, (
+            f"{recorded}. Deploy asked for {' and '.join(asked[length:])} at once: wait for each activity"
+        )
     host = next((args[1] for name, args in got["calls"] if name == CONTAINER and len(args) > 1), f"{recorded.app}-0")
     assert _is_host(host, recorded.app), f"{recorded}. The host is {quoted(host)}, and not {recorded.app!r}-n"
     for name, args in got["calls"]:
-        about = [recorded.app, *([recorded.place] if name in {DNS, NOTIFY} else [host] if name != "read_region" else [])]
+        about = [
+            recorded.app,
+            *([recorded.place] if name in {DNS, NOTIFY} else [host] if name != "read_region" else []),
+        ]
         assert args == about, f"{recorded}. Deploy asked for {name} with {quoted(args)}, and not with {quoted(about)}"
     if recorded.length is None:
         whole = {"region": recorded.place, "host": host, "certificate": not recorded.friday}
         value = got["value"][0] if got["value"] else None
         assert value == whole, f"{recorded}. Deploy returned {quoted(value)}, and not {quoted(whole)}"
+
+
+def _line(got: dict[str, Any]) -> str:
+    """Where it failed."""
+    at = re.findall(rf"{MODULE}\.py\W+line (\d+)", got["failure"])
+    return f" at line {at[-1]} of Deploy" if at else ""
 
 
 def _said(failure: str) -> str:

@@ -62,7 +62,7 @@ __all__ = [
 
 LIMIT = 2000
 """Effects that a run may have."""
-BARE = 60.0
+BARE = 300.0
 """Seconds for a trial in which nothing is virtual."""
 
 

@@ -77,7 +77,7 @@ class Job:
     among: Among | None = None
     """Of a worker in a race."""
     bare: bool = False
-    """Of a trial: whether nothing is traced or virtual. What has threads and a clock of its own, an engine, needs it."""
+    """Of a trial: whether nothing is traced or virtual, for what has threads and a clock of its own: an engine."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,11 @@ def history(
 
 
 def events_of(
-    workflow: str, argument: Any, steps: Sequence[tuple[str, Any]], result: Any = None, began: datetime = NEW_YEAR,
+    workflow: str,
+    argument: Any,
+    steps: Sequence[tuple[str, Any]],
+    result: Any = None,
+    began: datetime = NEW_YEAR,
     run: str = "run",
 ) -> dict[str, Any]:
     """The same as JSON has it, of a run with this id."""

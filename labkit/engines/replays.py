@@ -1,4 +1,4 @@
-"""Many replays of one Temporal workflow in a process of its own, for a judge. Imports none of labkit: it runs alone, too.
+"""Many replays of one Temporal workflow in a process of its own, for a judge. It imports none of labkit: it runs alone.
 
 As a program it reads what to do from standard input, and writes what came of it to standard output, both JSON.
 """

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -18,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from multiprocessing.connection import Connection, Pipe
+from types import FrameType
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,11 +38,12 @@ from labkit.engines.life import NAME, WRITES, Told, config
 DAY = 86_400
 MOST = 40
 """Runs at a time: each may hold a connection."""
-POLL, STILL = 0.01, 5.0
-"""Seconds between two looks; and after which a run waits for ever, if no other has done anything meanwhile either."""
+POLL, LOOKS = 0.03, 150
+"""Seconds between two looks; and after how many a run waits for ever, if no other has done anything either: not after
+so many seconds, of which a busy machine has fewer."""
 POINTS = 24
 """The most crash points of a run that are looked at."""
-SECONDS = 40.0
+SECONDS = 120.0
 """For which a life may tell nothing."""
 STEP, END = "operation_outputs", "workflow_status"
 """Tables of DBOS: what a step has returned, and how a run is."""
@@ -71,8 +74,9 @@ class Life:
 def lives(those: Sequence[Life]) -> list[dict[str, dict[str, Any]]]:
     """In a bare trial: one life after another on a new database. Of each, by run: how it went.
 
-    {"how": result, error, stopped or waiting, "value": …, "effects": […], "line": where it raised}. A run of `stopped` for which there is no
-    effect left is not begun. RuntimeError if a life ends without a word.
+    {"how": result, error, stopped or waiting, "value": …, "effects": […], "line": where it raised or waits}. A run of
+    `stopped` for which there is no effect left is not begun. Where a run is waiting, no other life follows.
+    RuntimeError if a life ends without a word.
     """
     url, told = database.url(), []
     try:
@@ -82,6 +86,8 @@ def lives(those: Sequence[Life]) -> list[dict[str, dict[str, Any]]]:
             world.current().sleep(DAY * (life.days - earlier.days))
             life.before()
             told.append(_lived(life, url))
+            if any(end["how"] == "waiting" for end in told[-1].values()):
+                break
     finally:
         with sa.create_engine(url).begin() as connection:
             connection.execute(sa.text("DROP SCHEMA IF EXISTS dbos CASCADE"))
@@ -118,6 +124,9 @@ class Counting(RemoteWorld):
         self.stops: dict[str, int] = {}
         self.effects: dict[str, list[str]] = {}
         self.stopped: set[str] = set()
+        self.threads: dict[str, int] = {}
+        self.over: set[str] = set()
+        """Runs whose function has returned or raised in this life."""
         self.lines: dict[str, str] = {}
         self.errors: dict[str, str] = {}
 
@@ -130,6 +139,11 @@ class Counting(RemoteWorld):
             self.stopped.add(run)
             threading.Event().wait()
         done.append(effect)
+
+    def note(self, run: str, frame: FrameType | None) -> None:
+        """Keep where a run is."""
+        if frame:
+            self.lines[run] = str(Line.first(lines_under_test(traceback.walk_stack(frame))) or "")
 
     def call(self, tool: str, arguments: dict[str, Any], key: str | None = None, timeout: float | None = None) -> str:
         """Use a tool."""
@@ -149,6 +163,9 @@ def _live(life: Life, url: str, channel: Connection) -> None:
     for run, arguments in life.whole.items():
         _begin(workflow, run, arguments)
     ends = _ends(outside, [*life.known, *life.whole])
+    if any(end["how"] == "waiting" for end in ends.values()):
+        channel.send_bytes(json.dumps(ends, default=repr).encode())
+        return
     points = max((len(outside.effects.get(run, ())) for run in life.whole), default=0)
     stopped = [*life.stopped.items()][: min(points, POINTS)]
     for point, (run, arguments) in enumerate(stopped):
@@ -166,15 +183,19 @@ def _begin(workflow: Callable[..., Any], run: str, arguments: Sequence[Any]) -> 
 def _ends(outside: Counting, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
     """How these runs go, as soon as each has come to an end or stopped, or nothing goes on."""
     ends: dict[str, dict[str, Any]] = {}
-    done, since = 0, time.monotonic()
-    while len(ends) < len(runs) and time.monotonic() - since < STILL:
+    done = looks = 0
+    while len(ends) < len(runs) and looks < LOOKS:
         for run in [run for run in runs if run not in ends]:
             how, value = _status(outside, run)
             if how:
                 ends[run] = {"how": how, "value": value}
         if (now := len(ends) + sum(map(len, outside.effects.values()))) != done:
-            done, since = now, time.monotonic()
+            done, looks = now, 0
+        looks += 1
         time.sleep(POLL)
+    for run in runs:
+        if run not in ends and run not in outside.over:
+            outside.note(run, sys._current_frames().get(outside.threads.get(run)))  # noqa: SLF001 - made for this
     waiting = {run: {"how": "waiting", "value": None} for run in runs}
     return {
         run: {**end, "effects": outside.effects.get(run, []), "line": outside.lines.get(run, "")}
@@ -185,6 +206,8 @@ def _ends(outside: Counting, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
 def _status(outside: Counting, run: str) -> tuple[str, Any]:
     if run in outside.stopped:
         return "stopped", None
+    if run not in outside.over:  # to ask the database costs more than all else
+        return "", None
     status = DBOS.get_workflow_status(run)
     if status and status.status == "SUCCESS":
         return "result", status.output
@@ -198,6 +221,7 @@ def _told(outside: Counting, function: Callable[..., Any]) -> Callable[..., Any]
 
     @wraps(function)
     def body(*arguments: Any) -> Any:
+        outside.threads[DBOS.workflow_id] = threading.get_ident()
         try:
             return function(*arguments)
         except Exception as error:
@@ -205,6 +229,8 @@ def _told(outside: Counting, function: Callable[..., Any]) -> Callable[..., Any]
             outside.lines[DBOS.workflow_id] = str(Line.first(lines_under_test(frames)) or "")
             outside.errors[DBOS.workflow_id] = f"{type(error).__name__}: {text_of(error)}"
             raise
+        finally:
+            outside.over.add(DBOS.workflow_id)
 
     return body
 
@@ -229,7 +255,7 @@ class ByRun(random.Random):
     def _here(self) -> random.Random:
         run = DBOS.workflow_id
         if run not in self.sources:
-            self.sources[run] = random.Random(f"{self.dice} {run}")  # noqa: S311 - a lesson
+            self.sources[run] = random.Random(f"{self.dice} {run}")
         return self.sources[run]
 
     def random(self) -> float:
