@@ -156,13 +156,11 @@ def _played(program: Program, parts: Sequence[Part]) -> Seen:
     """Live them, one after another."""
 
     def run() -> list[dict[str, Run]]:
-        begun: list[str] = []
         found = []
         for part in parts:
             runs = ({run: [app] for run, app in each.items()} for each in (part.whole, part.stopped))
             code, before = partial(program.__getitem__, part.who), partial(_write, part.places)
-            found.append(Life(code, *runs, known=begun, days=part.day, dice=part.dice, before=before))
-            begun = [*part.stopped]
+            found.append(Life(code, *runs, days=part.day, dice=part.dice, before=before))
         return lives(found)
 
     tried, who = trial(run, bare=True), parts[0].who
@@ -205,9 +203,8 @@ def _check_all_end(seen: Seen) -> None:
     for life, runs in enumerate(seen.lives):
         for run, got in runs.items():
             if got["how"] == "waiting":
-                before = _stopped(seen, run, life - 1) if life else []
-                again = f", and called again {seen.parts[life].how}" if before else ""
-                _check_ended(got, f"{_moment(before)}{again}: {seen.parts[life].who}({quoted(seen.app[run])})")
+                killed = f"{_moment(_stopped(seen, run, life - 1))}, and called again {seen.parts[life].how}: "
+                _check_ended(got, f"{killed * (life > 0)}{seen.parts[life].who}({quoted(seen.app[run])})")
 
 
 def _restarted(seen: Seen, how: str) -> list[tuple[str, int]]:

@@ -53,7 +53,7 @@ NEXT = "the next life"
 
 @dataclass(frozen=True)
 class Life:
-    """What one process of an executor does."""
+    """What one process of an executor does, beside going on with what the life before it has stopped."""
 
     workflow: Callable[[], Callable[..., Any]]
     """Finds the function, in that process alone."""
@@ -61,8 +61,6 @@ class Life:
     """Runs that it begins and ends, by their ids, with their arguments."""
     stopped: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Runs that it begins then: the first stops before its first effect, the second before its second, and so on."""
-    known: Sequence[str] = ()
-    """Runs that another life has begun."""
     days: float = 0.0
     """For how many days the clock has gone on since the first life."""
     dice: int = 0
@@ -85,7 +83,8 @@ def lives(those: Sequence[Life]) -> list[dict[str, dict[str, Any]]]:
                 world.tool(NEXT)
             world.current().sleep(DAY * (life.days - earlier.days))
             life.before()
-            told.append(_lived(life, url))
+            begun = [run for run, end in (told[-1] if told else {}).items() if end["how"] == "stopped"]
+            told.append(_lived(life, begun, url))
             if any(end["how"] == "waiting" for end in told[-1].values()):
                 break
     finally:
@@ -94,13 +93,13 @@ def lives(those: Sequence[Life]) -> list[dict[str, dict[str, Any]]]:
     return told
 
 
-def _lived(life: Life, url: str) -> dict[str, dict[str, Any]]:
+def _lived(life: Life, begun: Sequence[str], url: str) -> dict[str, dict[str, Any]]:
     ours, theirs = Pipe()
     pid = os.fork()
     if not pid:
         try:
             ours.close()
-            _live(life, url, theirs)
+            _live(life, begun, url, theirs)
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
     theirs.close()
@@ -151,7 +150,7 @@ class Counting(RemoteWorld):
         return super().call(tool, arguments, key, timeout)
 
 
-def _live(life: Life, url: str, channel: Connection) -> None:
+def _live(life: Life, begun: Sequence[str], url: str, channel: Connection) -> None:
     outside = world.attach(Counting(world.current()._channel))  # noqa: SLF001 - the child's own, which does not use it
     if life.days:
         time_machine.travel(time.time() + DAY * life.days, tick=True).start()
@@ -162,7 +161,7 @@ def _live(life: Life, url: str, channel: Connection) -> None:
     DBOS.launch()
     for run, arguments in life.whole.items():
         _begin(workflow, run, arguments)
-    ends = _ends(outside, [*life.known, *life.whole])
+    ends = _ends(outside, [*begun, *life.whole])
     if any(end["how"] == "waiting" for end in ends.values()):
         channel.send_bytes(json.dumps(ends, default=repr).encode())
         return
