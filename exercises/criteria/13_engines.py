@@ -20,7 +20,7 @@ from labkit import trial
 from labkit.engines.replaying import PATCH as MARK
 from labkit.engines.replaying import SAID, events_of
 from labkit.engines.replays import MODULE, Replays, elsewhere, heard, replays
-from labkit.engines.together import END, NEXT, STEP, Life, lives
+from labkit.engines.together import NEXT, STEP, Life, lives
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import did
@@ -49,6 +49,8 @@ NAMES = [
         ":app",
     ),
 ]
+PLAIN = ["shop", "blog", "wiki", "mail", "chat", "news", "maps", "docs", "bank", "jobs", "blogs", "shops", "mails"]
+"""Names that a message shows, if it can."""
 PLACES = ["eu", "us", "Zürich", "", "東京", "eu-1", "{service}", "a\nb", 'it\'s "eu"', "EU", "eu "]
 
 Run = dict[str, Any]
@@ -132,7 +134,9 @@ class Names:
 
     def __init__(self, rng: Random) -> None:
         self._rng, self._count = rng, 0
-        self._apps = [*rng.sample(NAMES, len(NAMES)), *(f"{rng.choice(NAMES)}{n}" for n in range(100, 200))]
+        plain = [*PLAIN, *(f"{name}-{n}" for n in range(2, 9) for name in PLAIN)]
+        odd = [*rng.sample(NAMES, len(NAMES)), *(f"{rng.choice(NAMES)}{n}" for n in range(100, 200))]
+        self._apps = [app for pair in zip(plain, odd, strict=False) for app in pair]
         self.places = [{app: self._place() for app in self._apps}]
 
     def _place(self, *but: str) -> str:
@@ -210,8 +214,13 @@ def _check_all_end(seen: Seen) -> None:
 def _restarted(seen: Seen, how: str) -> list[tuple[str, int]]:
     """The runs that were stopped, with the life in which they were, before one that differs in this."""
     pairs = enumerate(zip(seen.parts, seen.parts[1:], strict=False))
-    found = [(run, life) for life, (one, two) in pairs if two.how == how for run in one.stopped]
+    found = [(run, life) for life, (one, two) in pairs if two.how == how for run in sorted(one.stopped, key=_odd)]
     return [(run, life) for run, life in found if seen.lives[life].get(run, {}).get("how") == "stopped"]
+
+
+def _odd(run: str) -> bool:
+    """Whether the name of a run, or of its app, needs a second look."""
+    return re.fullmatch("[a-z0-9 /:-]+", run) is None
 
 
 def same_key_after_kill(program: Program, rng: Random) -> None:
@@ -333,7 +342,7 @@ def _check_keys(seen: Seen) -> None:
         assert call.key is not None, f"{seen.who(call)} called {call} without a key: killed behind it, it acts twice"
         assert isinstance(call.key, str), f"{seen.who(call)} called {call} under {quoted(call.key)}: a key is a text"
     apps = [*seen.app.values()]
-    for run, app in seen.app.items():
+    for run, app in sorted(seen.app.items(), key=lambda pair: _odd(pair[0])):
         for tool in TOOLS if apps.count(app) == 1 else ():
             calls = {call.key: call for call in reversed([call for call in seen.of(run) if call.tool == tool])}
             if len(calls) > 1:
@@ -370,7 +379,8 @@ def _moment(effects: Sequence[str]) -> str:
         return "Killed before its first step was stored"
     if effects[-1] == STEP:
         behind = effects[-2:-1]
-        step = f"the step {behind[0]}" if behind and behind[0] not in {STEP, END} else f"{effects.count(STEP)} steps"
+        count = effects.count(STEP)
+        step = f"the step {behind[0]}" if behind and behind[0] != STEP else f"{count} step{'s' * (count > 1)}"
         return f"Killed when {step} had been stored"
     return f"Killed behind {effects[-1]}, before its step was stored"
 
@@ -379,10 +389,19 @@ def _check_way(seen: Seen, run: str, life: int) -> None:
     """A run that was stopped in this life goes the same way in the next one."""
     one, two, effects, app = *seen.parts[life : life + 2], _stopped(seen, run, life), seen.app[run]
     who, moment = two.who, f"{_moment(effects)}, and called again {two.how}"
-    got = seen.lives[life + 1][run]
+    got, calls = seen.lives[life + 1][run], seen.of(run)
+    for name in ("region", "host"):
+        asked = {repr(call.arguments[name]): call for call in calls if name in call.arguments}
+        if len(asked) > 1:
+            first, then = [*asked.values()][:2]
+            _, was, is_ = quoted_apart(first.arguments[name], then.arguments[name])
+            raise AssertionError(
+                f"{moment}: {who} called {then.tool} with the {name} {is_}. Before that, {first.tool} was called with "
+                f"{was}. What was stored once counts, and the {name} is asked for in a step"
+            )
     _check_ended(got, f"{moment}: {who}({quoted(app)})")
     _check_value(got["value"], f"{moment}: {who}({quoted(app)})")
-    value, calls = got["value"], seen.of(run)
+    value = got["value"]
     for name, tools in (("region", {DNS, NOTIFY}), ("host", {CONTAINER, CERTIFICATE})):
         for call in calls:
             if call.tool in tools and call.arguments.get(name) != value[name]:
