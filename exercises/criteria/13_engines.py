@@ -136,7 +136,7 @@ class Names:
         self._rng, self._count = rng, 0
         plain = [*PLAIN, *(f"{name}-{n}" for n in range(2, 9) for name in PLAIN)]
         odd = [*rng.sample(NAMES, len(NAMES)), *(f"{rng.choice(NAMES)}{n}" for n in range(100, 200))]
-        self._apps = [app for pair in zip(plain, odd, strict=False) for app in pair]
+        self._apps = [*dict.fromkeys(app for pair in zip(plain, odd, strict=False) for app in pair)]
         self.places = [{app: self._place() for app in self._apps}]
 
     def _place(self, *but: str) -> str:

@@ -70,7 +70,7 @@ def deploy_but(*changes):
 
 def tell_but(*changes):
     """The right `deploy_and_tell` with these changes, each an old text and a new one."""
-    return changed(TELL, changes)
+    return changed(TELL, changes).replace("use(", "use_it(")  # or it would be the other one's, too
 
 
 def temporal_but(*changes):
@@ -133,6 +133,28 @@ def deploy(app):
     if not friday:
         use("issue_certificate", app, host=host)
     return {"region": region, "host": host, "certificate": not friday}
+"""
+
+TELLS = """
+    if DBOS.patch(PATCH):
+        use("notify", region=region)"""
+BY_NUMBER = """
+# answer: {name}
+def {name}(app):
+    def use(name, **arguments):
+        DBOS.run_step({{"name": name}}, lambda: tool(name, key=key(name), service=app, **arguments))
+
+    def key(name):
+        return DBOS.workflow_id + name + str(DBOS.step_id)
+
+    region = DBOS.run_step({{"name": "read_region"}}, read_region, app)
+    host = DBOS.run_step({{"name": "draw_host"}}, draw_host, app)
+    friday = DBOS.run_step({{"name": "is_friday"}}, is_friday)
+    use("create_dns", region=region){more}
+    use("deploy_container", host=host)
+    if not friday:
+        use("issue_certificate", host=host)
+    return {{"region": region, "host": host, "certificate": not friday}}
 """
 
 WRONG = [
@@ -224,12 +246,8 @@ WRONG = [
      [tell_but(('use("notify", app, region=region)',
                 'tool("notify", key=DBOS.workflow_id, service=app, region=region)'))]),
     ("a key of the step's number", "patched", "by the new version: deploy_container was called under",
-     [deploy_but((KEY, 'f"{DBOS.workflow_id}/{DBOS.step_id}"'),
-                 (STEP, ('DBOS.run_step({"name": name}, lambda: tool(name, '
-                  'key=f"{DBOS.workflow_id}/{DBOS.step_id}", service=app, **arguments))'))),
-      tell_but((STEP, ('DBOS.run_step({"name": name}, lambda: tool(name, '
-                'key=f"{DBOS.workflow_id}/{DBOS.step_id}", service=app, **arguments))')))]),
-    ("other keys in new code", "patched", "by the new version", [DEPLOY, TELL]),
+     [BY_NUMBER.format(name="deploy", more=""), BY_NUMBER.format(name="deploy_and_tell", more=TELLS)]),
+    ("other keys in new code", "patched", "by the new version", [DEPLOY, tell_but()]),
     ("the patch is asked for in a step", "patched", "deploy_and_tell",
      [tell_but(("if DBOS.patch(PATCH):", 'if DBOS.run_step({"name": "patch"}, DBOS.patch, PATCH):'))]),
     ("the file tells which version it is", "patched", "deploy_and_tell|called again",
@@ -297,7 +315,7 @@ WRONG = [
 ]  # fmt: skip
 
 RIGHT = {
-    "the same, by other means": [DEPLOY, changed(TELL, [(KEPT, KEY)]), TEMPORAL],
+    "the same, by other means": [DEPLOY, tell_but((KEPT, KEY)), TEMPORAL],
     "all is asked for at the start": ["""
 # answer: deploy
 def deploy(app):
@@ -396,7 +414,7 @@ def deploy_and_tell(app):
 """],
     "the key is made in the step": [deploy_but(
         (STEP, ('DBOS.run_step({"name": name}, lambda: tool(name, key=f"{DBOS.workflow_id}/{name}", '
-         "service=app, **arguments))"))), changed(TELL, [(KEPT, KEY)])],
+         "service=app, **arguments))"))), tell_but((KEPT, KEY))],
     "steps without names": [deploy_but(('{"name": name}', "None"), ('{"name": "read_region"}', "None"),
                                        ('{"name": "draw_host"}', "{}"), ('{"name": "is_friday"}', "None")),
                             tell_but((KEPT, KEY), ('{"name": name}', "None"), ('{"name": "read_region"}', "None"),
