@@ -29,6 +29,8 @@ DNS, CONTAINER, CERTIFICATE, NOTIFY = "create_dns", "deploy_container", "issue_c
 TOOLS = (DNS, CONTAINER, CERTIFICATE, NOTIFY)
 TOLD = "tell the team"
 FRIDAY = 4
+LEAST = 10**8
+"""Of seven numbers that are drawn from 0 to 999999999, one is greater, but in one of ten million cases."""
 STOPS = 14
 """Runs that are stopped, at most: of ten points or so."""
 NAMES = [
@@ -458,8 +460,10 @@ class Recorded:
     def __init__(self, rng: Random, began: datetime, new: bool, length: int | None = None) -> None:  # noqa: FBT001
         """`length`: after how many activities it ends; None if the run is at its end."""
         self.began, self.new, self.length = began, new, length
-        self.app, self.place, self.number = rng.choice(NAMES), rng.choice(PLACES), rng.getrandbits(32)
         self.friday = began.weekday() == FRIDAY
+        plain = not (new or self.friday)
+        self.app, self.place = rng.choice(PLAIN if plain else NAMES), rng.choice(["eu", "us"] if plain else PLACES)
+        self.number = rng.getrandbits(32)
         self.activities = ["read_region", DNS, *[NOTIFY] * new, CONTAINER, *[CERTIFICATE] * (not self.friday)]
 
     def events(self) -> dict[str, Any]:
@@ -502,18 +506,28 @@ def replays_old_history(program: Program, rng: Random) -> None:
     for each, got in zip([*whole, ends], found, strict=True):
         _check_replay(each, got)
     for each, got, twice in zip(whole, found, again, strict=False):
-        for name in ("failure", "calls", "value"):
-            if got[name] != twice[name]:
-                _, one, two = quoted_apart(got[name], _said(twice[name]) if name == "failure" else twice[name])
-                raise AssertionError(
-                    f"{each}. In two processes, on two days, Deploy did not go through it in the same way: "
-                    f"{one or 'without an error'}, and {two}. What hangs on the process is not in the history"
-                )
+        _check_same(each, got, twice)
     for each, got in zip(rest, again, strict=True):
         _check_replay(each, got)
-    hosts = [call[1][1] for got in found for call in got["calls"] if call[0] == CONTAINER]
-    drawn = [host.rpartition("-")[2] for host in hosts]
+    hosts = [call[1][1] for got in again for call in got["calls"] if call[0] == CONTAINER]
+    drawn = [int(host.rpartition("-")[2]) for host in hosts]
     assert len({*drawn}) > 1, f"Each run drew the same number, {drawn[0]}: it is drawn by workflow.random()"
+    assert max(drawn) >= LEAST, f"{len(drawn)} runs drew numbers, and none is above {max(drawn)}: from 0 to 999999999"
+
+
+def _check_same(recorded: Recorded, one: dict[str, Any], two: dict[str, Any]) -> None:
+    """In two processes, it goes through a history in the same way."""
+    apart = "In two processes, on two days, Deploy did not take the same way"
+    why = "What hangs on the process is not in the history"
+    if two["failure"]:
+        raise AssertionError(f"{recorded}. {apart}: in the second, {_said(two['failure'])}{_line(two)}. {why}")
+    for (name, first), (other, then) in zip(one["calls"], two["calls"], strict=False):
+        for mine, theirs in zip(first, then, strict=False):
+            if mine != theirs:
+                _, was, is_ = quoted_apart(mine, theirs)
+                raise AssertionError(f"{recorded}. {apart}: {name} was asked for with {was}, and with {is_}. {why}")
+        assert (name, len(first)) == (other, len(then)), f"{recorded}. {apart}: it asked for {name}, and {other}. {why}"
+    assert one == two, f"{recorded}. {apart}: it returned {quoted(one['value'])}, and {quoted(two['value'])}. {why}"
 
 
 def _check_replay(recorded: Recorded, got: dict[str, Any]) -> None:
