@@ -324,7 +324,7 @@ RULES = {
         ("all of the above", "All that is said above holds for it, too", "patched"),
         ("old runs", "A run that `deploy` has begun may go on with `deploy_and_tell`, after a kill at any point",
          "patched"),
-        ("too late", "it is up to you whether it tells the team. Then it does not", "patched"),
+        ("too late", "it may tell the team, or not. Once that step is finished, it does not", "patched"),
         ("the same keys", "Keys are the same in both versions", "patched"),
         ("new runs", "A new run always tells the team, also after a kill at any point", "patched"),
         ("each history", "It goes through each history, of old runs and of new ones", "replays_old_history"),
