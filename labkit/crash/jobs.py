@@ -78,6 +78,8 @@ class Job:
     """What the recording told, if this is its repetition."""
     among: Among | None = None
     """Of a worker in a race."""
+    bare: bool = False
+    """Of a trial: whether nothing is traced or virtual, for what has threads and a clock of its own: an engine."""
 
 
 @dataclass(frozen=True)

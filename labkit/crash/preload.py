@@ -21,6 +21,7 @@ SHIPPED = (
     *("psycopg", "psycopg_binary", "sqlalchemy", "filelock", "numpy", "psutil"),
     *("h11", "httpx", "httpcore", "anyio", "requests", "urllib3", "aiohttp", "http.client"),
     *("mcp", "starlette", "sse_starlette", "uvicorn", "opentelemetry", "rich"),
+    *("dbos", "temporalio", "google.protobuf", "nexusrpc"),
 )
 """Names begin like this of modules that cost time to import and do nothing else."""
 KEEPS_CACHES = ("matplotlib",)

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,25 +27,40 @@ SAID = re.compile(r'message: "((?:[^"\\]|\\.)*)"')
 """Where the engine says what it found, in the text of its error."""
 CELL = "workflow_of_a_cell"
 """The module that a notebook's workflow is put into."""
+NEW_YEAR = datetime(2026, 1, 1)  # noqa: DTZ001 - a history has UTC
 FLAGS = [1, 2]
 """What a server of today sends along; without it another type of activity is not seen."""
 
 
-def history(workflow: str, argument: Any, steps: Sequence[tuple[str, Any]], result: Any = None) -> WorkflowHistory:
+def history(
+    workflow: str, argument: Any, steps: Sequence[tuple[str, Any]], result: Any = None, began: datetime = NEW_YEAR
+) -> WorkflowHistory:
     """What a server has recorded of a run: each activity, with what it returned, one after another.
 
     An activity named "patch:…" stands for the mark of that patch. `result` is what the run returned; without one the
-    run has not come to its end. Arguments and results are what JSON can hold.
+    run has not come to its end. Arguments and results are what JSON can hold. `began` is when, to the second, in UTC.
     """
-    events = _Events()
+    return WorkflowHistory.from_json("run", events_of(workflow, argument, steps, result, began))
+
+
+def events_of(
+    workflow: str,
+    argument: Any,
+    steps: Sequence[tuple[str, Any]],
+    result: Any = None,
+    began: datetime = NEW_YEAR,
+    run: str = "run",
+) -> dict[str, Any]:
+    """The same as JSON has it, of a run with this id."""
+    events = _Events(began)
     events.add(
         "workflow_execution_started",
         workflowType={"name": workflow},
         taskQueue=QUEUE,
         input=_payloads(argument),
         workflowTaskTimeout="10s",
-        originalExecutionRunId="run",
-        firstExecutionRunId="run",
+        originalExecutionRunId=run,
+        firstExecutionRunId=run,
     )
     turn = events.turn()
     for name, returned in steps:
@@ -57,7 +73,7 @@ def history(workflow: str, argument: Any, steps: Sequence[tuple[str, Any]], resu
         events.begun()
     else:
         events.add("workflow_execution_completed", result=_payloads(result), workflowTaskCompletedEventId=turn)
-    return WorkflowHistory.from_json("run", {"events": events.all})
+    return {"events": events.all}
 
 
 def replay(workflow: type, recorded: WorkflowHistory) -> str:
@@ -119,9 +135,9 @@ def _alone(workflow: type) -> Iterator[type]:
 class _Events:
     """A history, event by event, each with a number and a time of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: datetime) -> None:
         self.all: list[dict[str, Any]] = []
-        self._activities = 0
+        self._began, self._activities = began, 0
 
     def add(self, kind: str, **attributes: Any) -> int:
         """One more event; its number."""
@@ -130,7 +146,7 @@ class _Events:
         self.all.append(
             {
                 "eventId": number,
-                "eventTime": f"2026-01-01T00:{number // 60:02}:{number % 60:02}Z",
+                "eventTime": f"{self._began + timedelta(seconds=number):%Y-%m-%dT%H:%M:%SZ}",
                 "eventType": f"EVENT_TYPE_{kind.upper()}",
                 words[0] + "".join(map(str.capitalize, words[1:])) + "EventAttributes": attributes,
             }
