@@ -451,8 +451,9 @@ def _check_either(seen: Seen) -> None:
 
 def _check_answer(seen: Seen, *, expected: bool) -> None:
     _check_left(seen)
-    others = seen.strangers
-    assert not others, f"{seen.happened} changed another task, too: {others[0]!r} in place of {seen.scene.task!r} alone"
+    if others := seen.strangers:
+        where, theirs, ours = quoted_apart(others[0], seen.scene.task)
+        raise AssertionError(f"{seen.happened} changed another task, too:{where} {theirs} in place of {ours} alone")
     assert "failed" not in seen.got, f"{seen.happened} {seen.did}"
     assert seen.value is expected, f"{seen.happened} {seen.did}; expected {expected}"
 
