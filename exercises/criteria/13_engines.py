@@ -17,10 +17,11 @@ from random import Random
 from typing import Any
 
 from labkit import trial
+from labkit.engines.many_runs import STEP, Life
 from labkit.engines.replaying import PATCH as MARK
 from labkit.engines.replaying import SAID, events_of
 from labkit.engines.replays import MODULE, Replays, elsewhere, heard, replays
-from labkit.engines.together import NEXT, STEP, Life, lives
+from labkit.engines.together import NEXT, lives
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import did

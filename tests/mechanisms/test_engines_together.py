@@ -10,9 +10,10 @@ from datetime import datetime
 import pytest
 
 from labkit import trial
+from labkit.engines.many_runs import Life
 from labkit.engines.replaying import events_of
 from labkit.engines.replays import Replays, elsewhere, heard, replays
-from labkit.engines.together import NEXT, Life, lives
+from labkit.engines.together import NEXT, lives
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RUNS = {f"run {n}": [f"app {n}"] for n in range(9)}
