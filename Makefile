@@ -30,7 +30,7 @@ $(VENV)/made:
 
 $(VENV)/lab: pyproject.toml requirements.lock | $(VENV)/made
 	@echo "Installing into $(VENV): the first time takes about a minute"
-	@$(INSTALL) --editable ".[brokers]"
+	@$(INSTALL) --editable ".[brokers,engines]"
 	@touch $@
 
 -include authors.mk

@@ -34,12 +34,12 @@ exercises environment notebooks docs: $(VENV)/test
 # Not from $(VENV)/test: that needs a lock which fits pyproject.toml already.
 lock: | $(VENV)/made
 	@$(INSTALL) uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --extra brokers --extra test --extra bench --no-header --no-annotate --quiet \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra brokers --extra engines --extra test --extra bench --no-header --no-annotate --quiet \
 		--only-binary :all: --output-file requirements.lock $(ARGS) pyproject.toml
 
 $(VENV)/test: pyproject.toml requirements.lock | $(VENV)/made
 	@echo "Installing into $(VENV): the first time takes about a minute"
-	@$(INSTALL) --editable ".[brokers,test]"
+	@$(INSTALL) --editable ".[brokers,engines,test]"
 	@touch $@ $(VENV)/lab
 
 $(VENV)/bench: $(VENV)/test

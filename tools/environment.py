@@ -20,7 +20,7 @@ dependencies:
   - python{requires-python}
   - pip
 """
-INSTALL = "-c requirements.lock", "-e .[brokers]"
+INSTALL = "-c requirements.lock", "-e .[brokers,engines]"
 """What pip is given."""
 POST_BUILD = f"""\
 #!/bin/sh

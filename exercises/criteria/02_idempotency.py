@@ -12,6 +12,7 @@ import unicodedata
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import chain, islice, product, zip_longest
 from random import Random
 from typing import Any
@@ -190,8 +191,11 @@ def saves_result(program: Program, rng: Random) -> None:
 
 def no_duplicates(program: Program, rng: Random) -> None:
     """The ledger holds one charge per task: wherever a crash came, and after a call without an answer."""
-    task = _task(rng)
-    other, work = _task(rng, user_input=task.user_input), _charge(rng.randrange(1, 10**6))
+    task, amount = _task(rng), rng.randrange(1, 10**6)
+    other, work = _task(rng, user_input=task.user_input), _charge(amount)
+    expected = ["completed", f"charged {task.user_input} {amount} EUR"]
+
+    survives = partial(_assert_survives, expected)
 
     def run() -> Any:
         return _facts(_execute(program, task, work))
@@ -220,13 +224,13 @@ def no_duplicates(program: Program, rng: Random) -> None:
         arrange(faults={"charge": ["ambiguous"]})
 
     _each_task_has_its_charge(program, task, other, work)
-    _assert_survives(run, "the key changes at a restart", insert)
+    survives(run, "the key changes at a restart", insert)
     for lives in _tasks_with_errors(program, rng):
         _errors_are_let_through(lives)
     if _may_hash(program):
         _a_new_python_has_the_key(program, task, rng.randrange(1, 10**6))
-    _assert_survives(run_twice, "the key changes after a call without an answer", insert_and_lose_an_answer)
-    _assert_survives(run, "the key changes at the second restart", insert_and_die)
+    survives(run_twice, "the key changes after a call without an answer", insert_and_lose_an_answer)
+    survives(run, "the key changes at the second restart", insert_and_die)
 
 
 def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: Callable) -> None:
@@ -379,19 +383,22 @@ def _asked_anew(seen) -> list:
     return seen.value
 
 
-def _ran_once(why: str) -> Callable:
+def _ran_once(why: str, expected: list) -> Callable:
+    """One charge, whatever was killed, and what it returned is the result."""
+
     def invariant(seen) -> None:
         count, keys = len(seen.ledger), {str(call.key) for call in seen.ledger}
         times = "twice" if count == 2 else f"{count} times"
         assert count, "charge has never run, though execute_task_if_not_done returned"
         assert count == 1 or keys != {"None"}, f"charge ran {times}: do_work got no key"
         assert count == 1, f"charge ran {times}, under {'two' if len(keys) == 2 else len(keys)} keys: {why}"
+        _is_result("after the restart, it returned", seen.state, expected)
 
     return invariant
 
 
-def _assert_survives(run: Callable, why: str, setup: Callable) -> None:
-    report = sweep(run, run, _ran_once(why), setup, name="execute_task_if_not_done")
+def _assert_survives(expected: list, run: Callable, why: str, setup: Callable) -> None:
+    report = sweep(run, run, _ran_once(why, expected), setup, name="execute_task_if_not_done")
     assert_survives(report, moment=_moment)
 
 
@@ -507,7 +514,8 @@ def _mixed(separators: list[str], one: str, two: str, three: str) -> Iterator[tu
 
 
 def _alike(one: str, two: str, three: str, long: str) -> Iterator[tuple[str, str]]:
-    """Steps with names that look alike, with long ones, and with lengths of which nothing says where they end."""
+    """Names that look alike, long ones, what a path leaves out, and lengths of which nothing says where they end."""
+    yield from product([".", "..", one], repeat=2)
     a, many = one[0], one[0] * 11
     yield from [("1", many + two), (many, two), (a, f"{many[1:]}{two}1"), (a, f"2{two}"), (f"{a}1", two)]
     yield from [(a, many + a), (many, a + a)]

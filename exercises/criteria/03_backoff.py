@@ -24,6 +24,8 @@ LONGEST, SHOWN = 12, 150
 """Delays that a message shows, and those that a child tells."""
 MANY, MORE = 300, 11_000
 """Delays that stand for no end: as many as powers of any float, and more than Python calls or anybody would list."""
+DRAWS = 1000
+"""Of one generator; of some one more, or what is drawn in pairs would end with it."""
 
 
 class BusyError(Exception):
@@ -74,18 +76,21 @@ class Call:
     value: Any = "done"
     parts: Sequence[float] = ()
     """What jitter makes of each delay; if there are none, jitter is None."""
+    takes: float = 0.0
+    """Seconds for which each attempt lasts."""
 
 
 class Seen:
     """How one call went: what the world remembers of it, and what its caller got."""
 
-    def __init__(self, seen: Trial, mark: str, got: dict[str, Any] | None) -> None:
+    def __init__(self, seen: Trial, mark: str, got: dict[str, Any] | None, takes: float) -> None:
         moments = {
             what: [round(call.minute * 60, 6) for call in seen.world.calls if call.arguments.get("mark") == name]
             for what, name in (("began", mark), ("ended", f"{mark} is over"))
         }
         self.began, self.got = moments["began"], got
-        """When each attempt began, in seconds; it takes none."""
+        """When each attempt began, in seconds."""
+        self._takes = takes
         self.ended = moments["ended"][0] if moments["ended"] else seen.world.elapsed()
         self.first = got["first"] if got else 0.0
         labels = [json.loads(label) for label in seen.world.acknowledged]
@@ -107,12 +112,12 @@ class Seen:
     def waits(self) -> list[float]:
         """The delays between attempts, and how long the first was delayed, if it was."""
         late = [self.began[0] - self.first] if self.began and self.began[0] - self.first > 1e-6 else []
-        return late + [round(after - before, 6) for before, after in pairwise(self.began)]
+        return late + [round(after - before - self._takes, 6) for before, after in pairwise(self.began)]
 
     @property
     def late(self) -> float:
         """Seconds between the last attempt and the end of the call."""
-        late = self.ended - self.began[-1] if self.began else 0.0
+        late = self.ended - self.began[-1] - self._takes if self.began else 0.0
         return late if late > 1e-6 else 0.0
 
     @property
@@ -131,14 +136,17 @@ class Seen:
 
 def grows(program: Program, rng: Random) -> None:
     """Each call sleeps 1, 2, 4 … between its attempts, whatever was called before; `delays` follows base and factor."""
-    attempts = rng.randint(8, 10)
+    attempts, takes = rng.randint(11, 14), rng.randint(3, 20)
     four, some = Call(4, _fails(rng, 4)), Call(5, _fails(rng, rng.randint(1, 3)))
-    first, _, again, long = _carry_out(program, rng, four, some, four, Call(attempts, _fails(rng, attempts)))
+    slow, many = Call(4, _fails(rng, 4), takes=takes), Call(attempts, _fails(rng, attempts))
+    first, _, again, late, long = _carry_out(program, rng, four, some, four, slow, many)
     _check_delays(first, [1, 2, 4])
     _check_delays(again, [1, 2, 4], "Delays of a later call in the same process: ")
+    _check_delays(late, [1, 2, 4], f"Every attempt took {takes} s. Delays from its error to the next: ")
     base, factor, whole = rng.randint(11, 99) / 100, rng.randint(110, 390) / 100, rng.randint(2, 9)
-    small, large = {"base": base, "factor": factor, "cap": 10**6}, {"base": whole, "factor": 3, "cap": 10**6}
-    questions = [small, large, small, {}]
+    small, large = {"base": base, "factor": factor, "cap": 10**9}, {"base": whole, "factor": 3, "cap": 10**9}
+    tiny = {"base": rng.randint(20, 90) / 100_000, "factor": rng.randint(12, 19) / 10, "cap": 10**9}
+    questions = [small, large, tiny, small, {}]
     for question, got in zip(questions, _delays(program, attempts - 1, questions), strict=True):
         if question:
             expected = [question["base"] * question["factor"] ** n for n in range(len(got["delays"]))]
@@ -334,7 +342,7 @@ def _carry_out(program: Program, rng: Random, *calls: Call) -> list[Seen]:
     seen = trial(run)
     found = seen.value if isinstance(seen.value, list) else []
     found += [None] * (len(calls) - len(found))
-    return [Seen(seen, mark, got) for mark, got in zip(marks, found, strict=True)]
+    return [Seen(seen, mark, got, call.takes) for call, mark, got in zip(calls, marks, found, strict=True)]
 
 
 def _call(program: Program, call: Call, mark: str) -> dict[str, Any]:
@@ -343,6 +351,7 @@ def _call(program: Program, call: Call, mark: str) -> dict[str, Any]:
 
     def fn() -> Any:
         _record(mark)
+        world.current().sleep(call.takes)
         if len(errors) == len(call.errors):
             return call.value
         error = call.errors[len(errors)]
@@ -396,7 +405,7 @@ def _draws(program: Program, delays: list[float], seed: int) -> list[list[float]
 
     def draw(delay: float, rng: Random) -> dict[str, Any]:
         world.current().sleep(0.37)  # chance may not come from a clock
-        return called(lambda: [_number(program["full_jitter"](delay, rng)) for _ in range(1000)])
+        return called(lambda: [_number(program["full_jitter"](delay, rng)) for _ in range(DRAWS + bool(delay))])
 
     def run() -> list[dict[str, Any]]:
         rngs = [Random(number) for _, number in plan]  # all alive: no id twice

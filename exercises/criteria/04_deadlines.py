@@ -41,8 +41,25 @@ class RefusedError(Exception):
     """An error of a step's own."""
 
 
+class SilentError(Exception):
+    """An error that is raised without arguments."""
+
+    def __init__(self, _text: str) -> None:
+        super().__init__()
+
+
 ERRORS = [
-    *(RefusedError, RuntimeError, KeyError, ValueError, ConnectionError, TimeoutError, AssertionError, DeadlineExceeded)
+    *(
+        SilentError,
+        RefusedError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        ConnectionError,
+        TimeoutError,
+        AssertionError,
+        DeadlineExceeded,
+    )
 ]
 
 
@@ -304,7 +321,7 @@ def saves_failure(program: Program, rng: Random) -> None:
         f"{plan[0]} refused to work": _made(rng, 4, PLENTY, faults={plan[0]: world.ToolError}),
     }
     runs = {what: replace(run, plan=plan) for what, run in runs.items()}
-    for place, kind in zip([0, 3, 1, 2, 0, 3, 1, 2], kinds, strict=True):
+    for place, kind in zip([0, 3, 1, 2, 0, 3, 1, 2, 1], kinds, strict=True):
         run = _made(rng, 4, PLENTY)
         runs[f"{run.plan[place]} raised {kind.__name__}"] = replace(run, faults={run.plan[place]: kind})
     half, late = _made(rng, 4, PLENTY), _made(rng, 4, EACH)
@@ -439,8 +456,8 @@ def _tight(rng: Random, **more: Any) -> Run:
 
 
 def _journal(names: list[str]) -> dict[str, str]:
-    """What these steps returned before, the first of them an empty text."""
-    return {name: f"{name} was done before" if n else "" for n, name in enumerate(names)}
+    """What these steps returned before: an empty text, and texts that name other steps."""
+    return {name: f"{name} was done before {', '.join(STEPS)}" if n else "" for n, name in enumerate(names)}
 
 
 def _at(seconds: float) -> datetime:

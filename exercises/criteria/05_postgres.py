@@ -7,6 +7,7 @@ stored is kept by the server, and read when that process is dead. Answers run in
 
 import json
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -36,6 +37,7 @@ FACTS = """
     SELECT json_build_object(
         'tasks', (SELECT json_agg(tasks) FROM tasks), 'notes', (SELECT json_agg(text) FROM notes))
 """
+CHANGE = "UPDATE tasks SET version = version + 1, {} WHERE id = %(id)s AND (state = 'running' OR %(step)s)"
 TAKE = "SELECT 1 FROM tasks WHERE id = %s FOR UPDATE NOWAIT"
 FINISHED, ALIKE, PROGRESS = "finished the task", "finished the task, with the same result", "saved its progress"
 COUNTED, ELSEWHERE, UNDONE = "counted the version up", "finished another task", "finished the task, and then undid that"
@@ -121,7 +123,9 @@ class Scene:
     @property
     def rows(self) -> dict[str, list[Any]]:
         """All that is stored: id → state, version, result. Other tasks are called almost alike."""
-        alike = [self.neighbour, self.task.replace("_", "x"), unicodedata.normalize("NFD", self.task), f"{self.task} "]
+        other_form = "NFD" if unicodedata.is_normalized("NFC", self.task) else "NFC"
+        as_seen = unicodedata.normalize(other_form, self.task)
+        alike = [self.neighbour, self.task.replace("_", "x"), as_seen, f"{self.task} "]
         rows = {f"{self.task}2": ["completed", self.version + 1, "done long ago"]}
         rows |= {task: ["running", self.version, ""] for task in alike}
         return rows | {self.task: [self.state, self.version, self.had]}
@@ -229,15 +233,16 @@ class Workers(Stage):
         return self.scene.result
 
     def _come(self) -> None:
-        """Another worker writes, unless what it needs is locked."""
+        """Another worker writes, unless what it needs is locked, or the answer has finished it, after its step."""
         scene, self.came = self.scene, False
         task = scene.neighbour if scene.other == ELSEWHERE else scene.task
-        change = f"UPDATE tasks SET version = version + 1, {CHANGES[scene.other]} WHERE id = %(id)s"  # noqa: S608 - ours
-        try:
+        written = 0
+        with suppress(LockNotAvailable):
             self.other.execute("BEGIN")
             self.other.execute(TAKE, [task])
-            self.other.execute(change, {"id": task, "theirs": THEIRS, "ours": scene.result})
-        except LockNotAvailable:
+            words = {"id": task, "theirs": THEIRS, "ours": scene.result, "step": scene.when == STEP}
+            written = self.other.execute(CHANGE.format(CHANGES[scene.other]), words).rowcount
+        if not written:
             self.other.execute("ROLLBACK")
             return
         self.came, self.held = True, scene.when == HELD
@@ -446,8 +451,9 @@ def _check_either(seen: Seen) -> None:
 
 def _check_answer(seen: Seen, *, expected: bool) -> None:
     _check_left(seen)
-    others = seen.strangers
-    assert not others, f"{seen.happened} changed another task, too: {others[0]!r} in place of {seen.scene.task!r} alone"
+    if others := seen.strangers:
+        where, theirs, ours = quoted_apart(others[0], seen.scene.task)
+        raise AssertionError(f"{seen.happened} changed another task, too:{where} {theirs} in place of {ours} alone")
     assert "failed" not in seen.got, f"{seen.happened} {seen.did}"
     assert seen.value is expected, f"{seen.happened} {seen.did}; expected {expected}"
 
@@ -567,8 +573,9 @@ def _stored() -> list[str]:
 def _scene(rng: Random, name: str, **more: Any) -> Scene:
     """A scene with a name, a version and a result that nobody knows."""
     what, number = rng.choice(["Shop", "Blog", "Wiki", "Mail"]), rng.randrange(10**6)
+    accented = unicodedata.normalize(rng.choice(["NFC", "NFD"]), "é")
     words = {
-        "task": f"{what}_é_{number}" if number % 2 else f"{what}_é_o'{number}%",
+        "task": f"{what}_{accented}_{number}" if number % 2 else f"{what}_{accented}_o'{number}%",
         "version": rng.choice([1, 2, rng.randint(3, 9), rng.randint(10, 10**6)]),
         "result": f'the {what}\'s number {number} is "online"',
     }

@@ -76,6 +76,9 @@ def patch_pure(program: Program, rng: Random) -> None:
     """Each part of a patch does what it says, alone and beside others, whatever came before; all else stays."""
     state, other, bare = _state(rng), _state(rng), AgentState(id="run", goal=_text(rng, "English", 3))
     rows = [(f"The patch {what}", state, patch) for what, patch in _single(rng, state).items()]
+    last = state.known_facts[-2:]
+    known = _several(rng, state).model_copy(update={"add_facts": last, "replace_plan": (_word(rng),)})
+    rows.append(("The patch has a new plan and other parts, its facts are the last ones already", state, known))
     for _ in range(12):
         patch = _several(rng, state)
         rows.append(("The patch has several parts", state, patch))

@@ -328,9 +328,12 @@ def same_key_once(program: Program, rng: Random) -> None:
     scenes = [_submit(rng, key, wish, rows=[*_rows(rng, 2), each]) for each in states]
     others = [*_alike(wish), "", rng.choice(TEXTS[7:])]
     refused = [_submit(rng, key, each, rows=[state]) for each, state in zip(others, states * 3, strict=False)]
+    blank = _submit(rng, key, wish, rows=[_row(key, {"user_input": "", "priority": 0})])
     alike = [_submit(rng, other, wish, rows=[row()]) for other in _alike(key)]
-    for seen in _play(program, [*scenes, *refused, *alike]):
-        if seen.scene in refused:
+    for seen in _play(program, [*scenes, *refused, blank, *alike]):
+        if seen.scene is blank:
+            _check_refused(seen, "KeyReusedError", "the key was used with another input, the empty text")
+        elif seen.scene in refused:
             _check_refused(seen, "KeyReusedError", f"the key was used with another input, {quoted(wish)}")
         elif seen.scene in alike:
             _check_accepted(seen)
@@ -349,7 +352,7 @@ def same_key_once(program: Program, rng: Random) -> None:
 
 def urgent_first(program: Program, rng: Random) -> None:
     """Workers take the highest number first, whatever its sign and its digits; of equals, who came first."""
-    digits = [rng.randint(2, 9), rng.randint(10, 19), rng.randint(100, 999), rng.randint(10**9, 10**12)]
+    digits = [rng.randint(2, 9), rng.randint(10, 19), rng.randint(100, 999), 2 * rng.randint(2**53, 2**60)]
     priorities = [*digits, *(-n for n in digits), 0, digits[3] + 1, -digits[3] - 1, digits[1], -digits[0], None, None]
     rng.shuffle(priorities)
     scenes = [
@@ -706,16 +709,18 @@ def _wait_for(rng: Random, **more: Any) -> Scene:
 
 
 def _drain(rng: Random, count: int, *, mixed: bool = True) -> Scene:
-    """A worker that holds so many tasks; if mixed, it has also finished some, and lost some."""
+    """A worker that holds so many tasks; if mixed, it has also finished some, lost some, and taken one again."""
     held, rows = [], []
-    ours = ["running"] * count + ["completed", "failed", "lost", "back", "done by another"] * mixed
+    others = ["completed", "failed", "lost", "back", "done by another", "taken again"]
+    ours = ["running"] * count + others * mixed
     for n, what in enumerate(rng.sample(ours, len(ours))):
         token, wish = n + 1, {"user_input": rng.choice(TEXTS), "priority": rng.choice([0, 7, -3])}
-        state = {"lost": "running", "back": "pending", "done by another": "completed"}.get(what, what)
-        more = rng.choice([1, 2]) * (what in {"lost", "done by another"})
+        states = {"lost": "running", "taken again": "running", "back": "pending", "done by another": "completed"}
+        state = states.get(what, what)
+        more = rng.choice([1, 2]) * (what in {"lost", "done by another", "taken again"})
         about = {"journal": {f"step {n}": rng.choice(TEXTS)}, "result": "ok" if state == "completed" else None}
         rows.append(_row(f"{_key(rng)} of {n}", wish, state, token + more, **about))
-        held.append((rows[-1]["id"], token))
+        held += [(rows[-1]["id"], token + taken) for taken in ([0, more] if what == "taken again" else [0])]
     strangers = [row | {"token": rng.randint(1, 3), "journal": {"plan": "x"}} for row in _rows(rng, 1, 3)]
     strangers = [row | {"id": f"stranger {row['id']}"} for row in strangers]
     return Scene(

@@ -24,6 +24,7 @@ from psycopg import Connection
 from labkit import database, race, sweep, tool, trial
 from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.differences import quoted, quoted_apart
+from labkit.grading.judge.numbered import MINE, Seen, assert_numbered, assert_same
 from labkit.grading.judge.orders import assert_no_order_breaks
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.scenes import play
@@ -51,7 +52,6 @@ FILL = {
     "inbox": "INSERT INTO inbox SELECT * FROM json_populate_recordset(NULL::inbox, %s)",
 }
 EMPTY = "DELETE FROM runs; DELETE FROM outbox; DELETE FROM inbox; DELETE FROM notes"
-MINE = "written before by the caller"
 NOTE = "INSERT INTO notes VALUES (:text)"
 TEXTS = [
     *("", 'it\'s "online"', "one line\nand another", "развернуть: 部署 ✓", "100 % of :run, %s and \\n", " online "),
@@ -245,24 +245,6 @@ class Events(Stage):
         got = called(call)
         self.listens = False
         return got
-
-
-@dataclass(frozen=True)
-class Seen:
-    """How one call of a scene went."""
-
-    scene: Any
-    got: Row
-    before: Row
-    """What was stored before the call: runs, outbox, inbox, notes."""
-    end: Row
-    early: Row | None
-    """What others saw before the caller's transaction ended; None if they had to wait."""
-
-    @property
-    def did(self) -> str:
-        """How it ended, as the predicate of a sentence."""
-        return outcome(self.got)
 
 
 def no_ghost(program: Program, rng: Random) -> None:
@@ -494,54 +476,9 @@ def _facts(fact: Row) -> Row:
 
 
 def _check_recorded(seen: Seen) -> None:
-    """The events are there if the caller has committed, under the next numbers; nothing else has changed."""
-    scene, got, before = seen.scene, seen.got, seen.before
-    said = f"After a run's event {max(before['runs'].values())}, record"
-    if len(scene.events) > 1:
-        said = f"{len(scene.events)} events in one transaction: record"
-    assert "failed" not in got, f"{said} {seen.did}"
-    caller = got["caller"]
-    assert "failed" not in caller, (
-        f"{said} {seen.did}. Then the caller's own statement in that transaction {outcome(caller)}"
-    )
-    early = seen.early
-    hidden = not early or (early["outbox"].keys() == before["outbox"].keys() and early["notes"] == before["notes"])
-    assert hidden, (
-        "Others could see the event, or what the caller had written, before the caller committed: leave COMMIT to it"
-    )
-    if not got["commit"]:
-        undone = "The caller undid its transaction, and"
-        assert seen.end["outbox"] == before["outbox"], f"{undone} the event is there all the same: a ghost"
-        assert seen.end == before, f"{undone} what it had written, or the run's last number, is there all the same"
-        return
-    runs, rows, numbers = dict(before["runs"]), dict(before["outbox"]), []
-    for run, kind, payload in scene.events:
-        runs[run] += 1
-        numbers.append(runs[run])
-        rows[run, runs[run]] = {"type": kind, "payload": payload, "sent": False}
-    again = "The caller undid its transaction, and did it again: " * scene.undo
-    assert seen.end["notes"] == sorted([*before["notes"], MINE]), (
-        f"{again}{said} {seen.did}, and what the caller had written before is gone: leave ROLLBACK to it"
-    )
-    if not scene.busy:
-        _check_same("the outbox", f"{again}{said} {seen.did}", rows, seen.end["outbox"])
-        _check_same("runs", f"{again}{said} {seen.did}", runs, seen.end["runs"])
-    expected = numbers[0] if len(numbers) == 1 else numbers
-    assert got["value"] == expected, f"{again}{said} returned {got['value']}; expected {expected}"
-
-
-def _check_same(what: str, said: str, expected: dict[Any, Any], found: dict[Any, Any]) -> None:
-    """What is stored under each key is what is expected there."""
-    for key in [*expected, *found]:
-        name = f"event {key[1]} of the run {quoted(key[0])}" if isinstance(key, tuple) else quoted(key)
-        assert key in found, f"{said}, and in {what}, {name} is missing"
-        assert key in expected, f"{said}, and in {what} there is {name}, too"
-        ours, theirs = expected[key], found[key]
-        if isinstance(ours, dict) and ours != theirs:
-            part = next(each for each in ours if ours[each] != theirs[each])
-            name, ours, theirs = f"the {part} of {name}", ours[part], theirs[part]
-        where, one, other = quoted_apart(ours, theirs)
-        assert ours == theirs, f"{said}, and in {what}, {name} is{where} {other}; expected {one}"
+    """The events are there if the caller has committed."""
+    events = [(run, {"type": kind, "payload": payload, "sent": False}) for run, kind, payload in seen.scene.events]
+    assert_numbered(seen, events, "record", "event", "outbox")
 
 
 def _check_quiet(seen: Seen) -> None:
@@ -586,7 +523,7 @@ def _check_all_sent(seen: Seen) -> None:
         {key: {name: row[name] for name in ABOUT} for key, row in each.items() if key in before}
         for each in (known, seen.end["outbox"])
     )
-    _check_same("the outbox", f"relay {seen.did}", rows, end)
+    assert_same("outbox", f"relay {seen.did}", rows, end, "event")
     assert got["value"] == len(sent), f"relay returned {got['value']}; expected {len(sent)}: so many were sent"
 
 
@@ -655,7 +592,7 @@ def _check_received(seen: Seen) -> None:
     assert count or had, f"{said}, and what the effect did is not committed"
     assert count == (not had), f"{said}, and the event has had its effect {'again' if had else _times(count)}"
     inbox = dict.fromkeys([*before["inbox"], scene.id])
-    _check_same("the inbox", said, inbox, dict.fromkeys(seen.end["inbox"]))
+    assert_same("inbox", said, inbox, dict.fromkeys(seen.end["inbox"]))
     assert got["value"] is (not had), f"{said}; expected {not had}"
 
 
@@ -1001,7 +938,12 @@ def _recorded(
     **more: Any,
 ) -> Recorded:
     names, stored = _stored(rng, rng.randint(1, 9) if last is None else last, deleted=deleted)
-    payload = lambda: {rng.choice("abc"): rng.choice(TEXTS), "list": [1, 2.5, None, True], "of": {"text": text}}  # noqa: E731
+
+    def payload() -> Row:
+        """JSON of all kinds."""
+        inner = {"text": text, "none": None}
+        return {rng.choice("abc"): rng.choice(TEXTS), "list": [1, 2.5, None, True], "of": inner, "nothing": None}
+
     events = [(names[0], text or rng.choice(TEXTS), payload()) for _ in range(count)]
     return Recorded(stored, events, busy=names[1] if busy else "", **more)
 

@@ -21,8 +21,10 @@ from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 
 from labkit import database, race, sweep, tool, trial, world
+from labkit.grading.judge import numbered
 from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.differences import quoted, quoted_apart
+from labkit.grading.judge.numbered import MINE, assert_numbered, assert_same
 from labkit.grading.judge.orders import assert_no_order_breaks
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.scenes import play
@@ -56,7 +58,6 @@ FILL = {
 EMPTY = "DELETE FROM runs; DELETE FROM updates; DELETE FROM commands; DELETE FROM done; DELETE FROM notes"
 CHANGE = "UPDATE updates SET body = body || %s::jsonb WHERE run = %s AND number > %s"
 SAY = "INSERT INTO commands (run, id, what) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-MINE = "written before by the caller"
 NOTE = "INSERT INTO notes (text) VALUES (:text)"
 TEXTS = [
     *("", 'it\'s "done"', "one line\nand another", "развернуть: 部署 ✓", "100 % of :run, %s and \\n", " online "),
@@ -435,23 +436,11 @@ class Progress(Stage):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """How one call of a scene went."""
+class Seen(numbered.Seen):
+    """How one call of a scene went; what is stored is as `_facts` has it."""
 
-    scene: Any
-    got: Row
-    before: Row
-    """What was stored before the call, as `_facts` has it."""
-    end: Row
-    early: Row | None
-    """What others saw before the caller's transaction ended; None if they had to wait."""
     during: list[Row]
     """What others saw when each step began."""
-
-    @property
-    def did(self) -> str:
-        """How it ended, as the predicate of a sentence."""
-        return outcome(self.got)
 
 
 def gapless(program: Program, rng: Random) -> None:
@@ -615,52 +604,8 @@ def _facts(fact: Row) -> Row:
 
 
 def _check_published(seen: Seen) -> None:
-    """The updates are there if the caller has committed, under the next numbers; nothing else has changed."""
-    scene, got, before = seen.scene, seen.got, seen.before
-    said = f"After a run's update {max(before['runs'].values())}, publish"
-    if len(scene.updates) > 1:
-        said = f"{len(scene.updates)} updates in one transaction: publish"
-    assert "failed" not in got, f"{said} {seen.did}"
-    caller = got["caller"]
-    assert "failed" not in caller, (
-        f"{said} {seen.did}. Then the caller's own statement in that transaction {outcome(caller)}"
-    )
-    early = seen.early
-    hidden = not early or (early["updates"].keys() == before["updates"].keys() and early["notes"] == before["notes"])
-    assert hidden, (
-        "Others could see the update, or what the caller had written, before the caller committed: leave COMMIT to it"
-    )
-    if not got["commit"]:
-        undone = "The caller undid its transaction, and"
-        assert seen.end["updates"] == before["updates"], f"{undone} the update is there all the same"
-        assert seen.end == before, f"{undone} what it had written, or the run's last number, is there all the same"
-        return
-    runs, rows, numbers = dict(before["runs"]), dict(before["updates"]), []
-    for run, update in scene.updates:
-        runs[run] += 1
-        numbers.append(runs[run])
-        rows[run, runs[run]] = update
-    again = "The caller undid its transaction, and did it again: " * scene.undo
-    assert seen.end["notes"] == [*before["notes"], MINE], (
-        f"{again}{said} {seen.did}, and what the caller had written before is gone: leave ROLLBACK to it"
-    )
-    if not scene.busy:
-        _check_same("updates", f"{again}{said} {seen.did}", rows, seen.end["updates"])
-        _check_same("runs", f"{again}{said} {seen.did}", runs, seen.end["runs"])
-    expected = numbers[0] if len(numbers) == 1 else numbers
-    assert got["value"] == expected, f"{again}{said} returned {got['value']}; expected {expected}"
-
-
-def _check_same(what: str, said: str, expected: dict[Any, Any], found: dict[Any, Any]) -> None:
-    """What is stored under each key is what is expected there."""
-    thing = {"updates": "update", "commands": "the command", "done": "the step"}.get(what)
-    for key in [*expected, *found]:
-        name = f"{thing} {quoted(key[1])} of the run {quoted(key[0])}" if thing else quoted(key)
-        assert key in found, f"{said}, and in {what}, {name} is missing"
-        assert key in expected, f"{said}, and in {what} there is {name}, too"
-        ours, theirs = expected[key], found[key]
-        where, one, other = quoted_apart(ours, theirs)
-        assert ours == theirs, f"{said}, and in {what}, {name} is{where} {other}; expected {one}"
+    """The updates are there if the caller has committed."""
+    assert_numbered(seen, seen.scene.updates, "publish", "update", "updates")
 
 
 def _two_publish(program: Program, rng: Random) -> None:
@@ -838,7 +783,7 @@ def _check_commanded(seen: Seen) -> None:
     expected = dict(before["commands"])
     if not known:
         expected[said.run, said.id] = {"what": said.what, "applied": False}
-    _check_same("commands", which, expected, seen.end["commands"])
+    assert_same("commands", which, expected, seen.end["commands"], "the command")
     assert got["value"] is (not known), f"{which}; expected {not known}"
 
 
@@ -933,7 +878,7 @@ def _check_worked(seen: Seen) -> None:
     assert not got["left"], f"{said}, and left a transaction open"
     _check_applied(seen, said, commands, len(begun) + 1 if len(begun) < len(undone) and not got["raised"] else 0)
     done = before["done"] | {(scene.run, each["step"]): None for each in got["did"] if not each["fails"]}
-    _check_same("done", said, done, end["done"])
+    assert_same("done", said, done, end["done"], "the step")
     if got["raised"]:
         return
     cancelled = [each for each in commands if each.what == CANCEL]
@@ -998,7 +943,7 @@ def _check_applied(seen: Seen, said: str, commands: list[Due], looks: int) -> No
         )
         expected[run, each.id]["what"] = known.get((run, each.id), expected[run, each.id])["what"]
     others = {key: row for key, row in known.items() if key[0] != run}
-    _check_same("commands", said, {**others, **expected}, end["commands"])
+    assert_same("commands", said, {**others, **expected}, end["commands"], "the command")
 
 
 def _blamed(got: Row) -> str:

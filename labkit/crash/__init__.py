@@ -62,6 +62,8 @@ __all__ = [
 
 LIMIT = 2000
 """Effects that a run may have."""
+BARE = 300.0
+"""Seconds for a trial in which nothing is virtual."""
 
 
 def sweep(  # noqa: PLR0913 - each is named by whoever calls it
@@ -137,18 +139,21 @@ def trial(
     folder: Path | None = None,
     world: World | None = None,
     limit: int = LIMIT,
+    bare: bool = False,
 ) -> Trial:
     """Run `run` once in a fresh process, to its end or to `stop`, in `folder` or in an empty one.
 
-    More than `limit` effects are an error.
+    More than `limit` effects are an error. With `bare`, time, chance and threads there are real, and nothing is traced:
+    for what starts threads or processes of its own, such as an engine. It may take BARE seconds, and cannot be stopped.
     """
     path, database = tuple(sys.path), sys.modules.get("labkit.database")
     url = database.url() if database and folder else None
     memory = Memory((world or World()).to_json(), url=url)
-    job = Job("trial", pickled(run), stop=stop or Stop(), path=path)
-    before = Job("setup", pickled(setup), path=path) if setup else None
+    job = Job("trial", pickled(run), stop=None if bare else stop or Stop(), lenient=True, path=path, bare=bare)
+    before = Job("setup", pickled(setup), lenient=True, path=path) if setup else None
     try:
-        tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(CLIENT.seconds, limit))
+        seconds = BARE if bare else CLIENT.seconds
+        tried = CLIENT.ask(TrialRun(job, memory, before, folder), Tried, Limits(seconds, limit))
     except CrashLabError as error:
         error.where = str(Line.first(error.lines) or "")
         raise

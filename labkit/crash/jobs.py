@@ -60,6 +60,8 @@ class Job:
     """A cloudpickle of a function without arguments; of one with an Observation, for the invariant."""
     stop: Stop | None = None
     """Where to stop and wait for SIGKILL. None: nothing is traced."""
+    lenient: bool = False
+    """Whether it may do what the lab could not explore: nothing of it is explored."""
     given: dict[str, Any] | None = None
     """The Observation for the invariant, as plain data."""
     life: int = 0
@@ -76,6 +78,8 @@ class Job:
     """What the recording told, if this is its repetition."""
     among: Among | None = None
     """Of a worker in a race."""
+    bare: bool = False
+    """Of a trial: whether nothing is traced or virtual, for what has threads and a clock of its own: an engine."""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ class Refused:
     todo: str
     """What the program may do instead."""
     lines: list[Any]
+    loaded: list
+    """As Returned has it."""
 
 
 @dataclass(kw_only=True)

@@ -21,8 +21,13 @@ SHIPPED = (
     *("psycopg", "psycopg_binary", "sqlalchemy", "filelock", "numpy", "psutil"),
     *("h11", "httpx", "httpcore", "anyio", "requests", "urllib3", "aiohttp", "http.client"),
     *("mcp", "starlette", "sse_starlette", "uvicorn", "opentelemetry", "rich"),
+    *("dbos", "temporalio", "google.protobuf", "nexusrpc"),
 )
 """Names begin like this of modules that cost time to import and do nothing else."""
+KEEPS_CACHES = ("matplotlib",)
+"""Names begin like this of modules that write, when they are imported, in folders of whoever runs them.
+
+That is no state of a program: the zygote does it."""
 NOT_FOR_CHILDREN = (
     *("labkit.crash", "labkit.isolation", "labkit.grading", "labkit.cli", "labkit.course.answers"),
     *("labkit.gauntlet.course", "labkit.gauntlet.checklist", "labkit.course.standing", "labkit.learner"),
@@ -66,7 +71,8 @@ def named(names: Sequence[Any]) -> tuple[list[str], list[str]]:
     """Of names that a child has told, which may be any: what may be imported, and what is to be rehearsed first."""
     new = [name for name in names[:MOST] if isinstance(name, str) and name not in sys.modules]
     found = [name for name in new if name.startswith("labkit.") or _is_found(name)]
-    return [*filter(is_shipped, found)], [name for name in found if not is_shipped(name) and name not in REHEARSED]
+    known = [name for name in found if is_shipped(name) or name.startswith(KEEPS_CACHES)]
+    return known, [name for name in found if name not in known and name not in REHEARSED]
 
 
 def _is_found(name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import cloudpickle
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, PortableWorkflowError, SetWorkflowID
 from sqlalchemy import event
 
 from labkit import world
@@ -81,7 +81,8 @@ def live(told: Told, channel: Connection) -> None:
     except WaitingError:
         end = ["waiting"]
     except Exception as error:  # noqa: BLE001 - whatever the workflow ends with is told
-        end = ["error", type(error).__name__, str(error)]
+        kind = error.name if isinstance(error, PortableWorkflowError) else type(error).__name__  # JSON has no classes
+        end = ["error", kind, str(error)]
     tell(channel, end)
     os._exit(0)
 

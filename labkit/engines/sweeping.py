@@ -44,10 +44,10 @@ class _Program:
         version = f"{run}, version {self.versions[which]}"
         return lab.live(self.codes[which], *self.arguments, run=run, executor=run, version=version, kill=kill)
 
-    def point(self, invariant: Callable[[Ended], object], k: int) -> Point:
-        """Kill it at this point, start it again, and look."""
+    def point(self, invariant: Callable[[Ended], object], last: int, k: int) -> Point:
+        """Kill it at this point, start it again, and look. Behind its last effect, whoever started it kills it."""
         lab, run = Lab(self.url), f"point {k}"
-        if (first := self.live(0, run, lab, k)).how != "killed":
+        if (first := self.live(0, run, lab, k)).how != ("result" if k == last else "killed"):
             raise EngineError(f"crash point {k} was not reached, as not all lives do the same: {first}")
         lab.world.sleep(self.pause)
         second = self.live(1, run, lab)
@@ -65,7 +65,7 @@ def sweep_workflow(
     pause: float = 0.0,
     name: str = "",
 ) -> Report:
-    """Kill a workflow on DBOS before each of its effects, start its executor again, and ask the invariant.
+    """Kill a workflow on DBOS before each of its effects and behind the last, start it again, and ask the invariant.
 
     `restarted` is the code after the restart, if it has changed; `versions` are what the engine is told of the code
     before and after; `pause` is how many virtual seconds lie between. What raises in the second life does not survive,
@@ -81,7 +81,8 @@ def sweep_workflow(
         if reason := _judged(invariant, whole, lab):
             raise ValueError(f"{name}: when nobody kills it, {reason}")
         try:
-            points = [*pool.map(partial(program.point, invariant), range(len(whole.effects)))]
+            last = len(whole.effects)
+            points = [*pool.map(partial(program.point, invariant, last), range(last + 1))]
         except EngineError as error:
             return Report(name, [*whole.effects], [], problem=str(error))
     return Report(name, [*whole.effects], points, processes=1 + 2 * len(points))

@@ -50,6 +50,32 @@ def test_what_an_import_prints_is_printed_in_each_child():
     assert (report.problem, report.broken) == (None, [])
 
 
+DRAWS = """
+from pathlib import Path
+from labkit import sweep, trial
+
+def run():
+    import matplotlib.pyplot as plt
+    plt.hist([1, 2, 3])
+    plt.show()
+    Path("inside").touch()
+
+if __name__ == "__main__":
+    print(sweep(run, run, lambda seen: None).verdict)
+    print(trial(lambda: "returned", run).value)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_program_that_draws_is_explored_also_where_nobody_has_drawn_before(tmp_path):
+    """Matplotlib keeps fonts and settings in its user's folders: the lab refuses neither a run nor a setup for that."""
+    environment = os.environ | {"MPLCONFIGDIR": str(tmp_path / "new"), "MPLBACKEND": "agg"}
+    command = [sys.executable, "-c", DRAWS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.stdout.splitlines() == ["run: 0 of 3 crash points break it", "returned"], done.stderr
+    assert [*(tmp_path / "new").iterdir()]
+
+
 def test_a_module_of_the_programs_own_is_never_loaded_in_the_zygote(tmp_path, monkeypatch):
     """What was changed since is seen by the next sweep."""
     monkeypatch.syspath_prepend(tmp_path)

@@ -161,7 +161,7 @@ def test_an_error_is_the_kernels_if_the_rights_of_the_file_would_allow_it(error,
     """As libraries in C put it. What anybody would have been refused is the program's own error."""
     monkeypatch.chdir(tmp_path)
     news = []
-    trace = types.SimpleNamespace(lenient=False, note=news.append)
+    trace = types.SimpleNamespace(lenient=False, note=news.append, loaded=list)
     tell_denied(error, [], Files(trace, tmp_path / "tmp"))
     assert [each.what.startswith(told) for each in news] == [True] * bool(told)
 

@@ -18,7 +18,7 @@ ENDLESS = {
 """What stands first in the body of an answer, and its last line is where it does not end."""
 FIRST = {
     "01": "load_task", "02": "step_key", "03": "delays", "04": "step_timeout", "05": "finish_step", "06": "undo_order",
-    "07": "apply", "09": "drain", "10": "relay", "11": "work_on", "12": "go_on",
+    "07": "apply", "09": "drain", "10": "relay", "11": "work_on", "12": "go_on", "13": "deploy",
 }  # fmt: skip
 """An answer of each exercise."""
 

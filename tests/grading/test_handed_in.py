@@ -78,6 +78,15 @@ def test_what_is_no_exercise_is_told(known, handed):
     ]
 
 
+def test_a_disks_own_folders_are_no_students(known, handed):
+    """A stick, a share and a bin leave folders among theirs."""
+    hand_in(handed, "Ada", RIGHT)
+    for name in ("System Volume Information", "$RECYCLE.BIN", "lost+found", ".Trashes", "__MACOSX"):
+        (handed / name).mkdir()
+        (handed / name / "IndexerVolumeGuid").touch()
+    assert [found.student for found in find_handed(handed, known)] == ["Ada"]
+
+
 def test_a_linked_folder_is_not_entered(known, handed, tmp_path):
     """Else one student could hand in another one's work, or the instructor's files."""
     hand_in(tmp_path / "elsewhere", "Ada", RIGHT)

@@ -351,6 +351,7 @@ def test_what_was_repaired_of_a_file_is_told(tmp_path, known):
 LOOK = {
     "abjer 11: a PDF alone": {"Ada/90_double.pdf": b"%PDF"},
     "a password": {"Ada/work.zip": locked(zipped({"90_double.ipynb": GOOD}))},
+    "a zip with nothing in it": {"Ada/work.zip": zipped({})},
     "a zip cut off": {"Ada/work.zip": zipped({"90_double.ipynb": GOOD})[:-30]},
     "rar": {"Ada/work.rar": b"Rar!\x1a\7"},
     "no answer in it": {"Ada/90_double.ipynb": stored("x = 1")},

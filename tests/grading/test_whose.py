@@ -25,6 +25,12 @@ ROWS = {
     "Blackboard": ("Week 3_ada_attempt_2026-11-20-10-00-00_03.ipynb", "Week 3_ada", "Blackboard", "ada"),
     "Blackboard, about it": ("Week 3_ada_attempt_2026-11-20-10-00-00.txt", "Week 3_ada", "Blackboard", "ada"),
     "Autolab": ("ada@example.edu_2_handin.zip", "ada@example.edu", "Autolab", ""),
+    "Autolab, a name that begins with a number": (
+        "ada@example.edu_2_03_backoff.ipynb",
+        "ada@example.edu",
+        "Autolab",
+        "",
+    ),
     "Gradescope": ("submission_246", "submission_246", "Gradescope", "246"),
     "Brightspace": ("12-34 - Ada B - Nov 28, 2026 530 PM - 03.ipynb", "Ada B_12", "Brightspace", "12"),
     "GitHub Classroom": ("backoff-ada-lovelace", "backoff-ada-lovelace", "", ""),

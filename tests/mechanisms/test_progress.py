@@ -454,6 +454,7 @@ def test_while_the_database_is_down_a_run_stays_as_it_is(agent, engine):
 
 
 @pytest.mark.slow(seconds=20)
+@pytest.mark.timeout(300)
 def test_no_kill_makes_a_gap_or_loses_an_update():
     """At each point; a counter in the process does."""
     updates.published_through().assert_survives(effects=12)

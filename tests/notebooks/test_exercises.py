@@ -53,7 +53,7 @@ def test_no_file_is_unlisted():
     """One stem per chapter in all three folders; what has no mirror is listed."""
     assert stems("exercises") == stems("solutions") == set(READY) == stems("exercises/criteria", "py")
     assert stems("notebooks") == set(READY) | extra()
-    assert {stem[:2] for stem in ALL} == {f"{number:02}" for number in (*range(1, 8), 9, 10, 11, 12)}
+    assert {stem[:2] for stem in ALL} == {f"{number:02}" for number in (*range(1, 8), 9, 10, 11, 12, 13)}
 
 
 @pytest.mark.parametrize("stem", READY)
@@ -83,8 +83,10 @@ def test_answers_have_the_promised_signatures(stem):
     exercise = READY[stem]
     assert set(exercise.stubs) == set(exercise.signatures)
     for name, signature in exercise.signatures.items():
-        functions = [node for node in ast.parse(exercise.stubs[name].source).body if isinstance(node, ast.FunctionDef)]
+        body = ast.parse(exercise.stubs[name].source).body
+        functions = [node for node in body if isinstance(node, ast.FunctionDef)]
         asked = {node.name: [argument.arg for argument in node.args.args] for node in functions}
+        asked |= {node.name: [] for node in body if isinstance(node, ast.ClassDef)}
         promised = ast.parse(f"def {signature.partition(':')[0].replace('…', '...')}: ...").body[0]
         assert asked[name] == [argument.arg for argument in promised.args.args]
 

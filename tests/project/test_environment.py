@@ -90,7 +90,7 @@ def test_conda_gives_python_and_pip_alone():
 
     assert [spec.name.normalized for spec in (MatchSpec(spec, strict=True) for spec in conda)] == ["python", "pip"]
     assert conda[0] == f"python{PYPROJECT['requires-python']}"
-    assert pip == ["-c requirements.lock", "-e .[brokers]"]
+    assert pip == ["-c requirements.lock", "-e .[brokers,engines]"]
 
 
 def test_the_lock_holds_names_and_versions_alone():

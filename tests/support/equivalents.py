@@ -21,6 +21,13 @@ ASIDE = "neither of two lines needs the other"
 AGAIN = "it is called again, under the key that it had"
 KEY = "a key of its own, and the same after a restart"
 
+REGION = "region = DBOS.run_step({'name': 'read_region'}, read_region, app)"
+HOST = "host = DBOS.run_step({'name': 'draw_host'}, draw_host, app)"
+NUMBER = "host = f'{{app}}-{{workflow.random().randrange({})}}'"
+FRIDAY = "friday = workflow.now().weekday() == 4"
+ACTIVITY = "return await workflow.execute_activity(name, args=args, start_to_close_timeout=timedelta(minutes={}))"
+EARLIER = "one may ask earlier"
+
 EQUIVALENT = {
     "01": {
         "save_task: os.close(directory) → pass": "a descriptor is left open, of which the text says nothing",
@@ -146,5 +153,15 @@ EQUIVALENT = {
         "save_state: raise VersionConflictError(f'you have read version {version}, and the newest is {newest}: read again') → raise VersionConflictError(f'you have read version {version}, and the newest is : read again')": WORDS,
         "save_state: raise VersionConflictError(f'you have read version {version}, and the newest is {newest}: read again') → raise VersionConflictError(f'you have read version {version}, and the newest is {newest}')": WORDS,
         "go_on: done = {**state['done'], step: steps[step](f\"{state['key']} {step}\")} → done = {**state['done'], step: steps[step](f\"{state['key']}{step}\")}": "a state's key has 16 characters, so nothing can be mixed up",
+    },
+    "13": {
+        f"deploy: {REGION} → {REGION}": ASIDE,
+        f"deploy_and_tell: {REGION} → {REGION}": ASIDE,
+        f"deploy_and_tell: {HOST} → {HOST}": EARLIER,
+        f"Deploy: {NUMBER.format('10 ** 9')} → {NUMBER.format('10 ** 9')}": EARLIER,
+        f"Deploy: {FRIDAY} → {FRIDAY}": EARLIER,
+        f"Deploy: {NUMBER.format('10 ** 9')} → {NUMBER.format('9 ** 9')}": "seven numbers do not show where they end",
+        f"Deploy: {ACTIVITY.format(5)} → {ACTIVITY.format(6)}": "timeouts are up to the learner",
+        f"Deploy: {ACTIVITY.format(5)} → {ACTIVITY.format(4)}": "timeouts are up to the learner",
     },
 }

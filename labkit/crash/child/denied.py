@@ -23,8 +23,11 @@ def tell_denied(error: BaseException, lines: Sequence[FrameLine], files: Files) 
         if (
             not files.trace.lenient and files.inside(name, follow=True) is None and os.access(place, os.W_OK)
         ):  # which asks for rights alone
-            what = f"write to {name}, outside its folder, by C code"
-            files.trace.note(Refused(what=what, todo=f"keep state in the current folder; {ELSEWHERE}", lines=[*lines]))
+            what, todo = (
+                f"write to {name}, outside its folder, by C code",
+                f"keep state in the current folder; {ELSEWHERE}",
+            )
+            files.trace.note(Refused(what=what, todo=todo, lines=[*lines], loaded=files.trace.loaded()))
             return
 
 

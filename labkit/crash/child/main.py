@@ -62,21 +62,16 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
             writing.close()
         if confinement:
             confine(dataclasses.replace(confinement, write=(*confinement.write, str(tmp))), sandbox)
-        pid = pids.PIDS[job.role] + job.life
         os.environ["PGAPPNAME"] = APPLICATION
         place = SharedWorld(world_channel, trace) if job.among else RemoteWorld(world_channel)
-        virtual.activate(place, elapsed, pid, trace, SharedWaits if job.among else Waits)
         world.attach(place)
-        sockets.activate(place, trace)
-        earlier, began = pids.before(job.role, job.life), clocks.BOOT + elapsed
-        pids.ACTIVE.append(pids.Processes(trace, pid, earlier, began, stranger=job.stranger))
-        threads.ACTIVE.extend([] if trace.lenient else [trace])
-        for install in SOURCES if job.stop else ():
-            install(trace)
+        if not job.bare:
+            _live_in(place, elapsed, job, trace)
         sys.path[:] = job.path or sys.path
         trace.loaded = partial(imported, forget_namesakes(job.path))
-        seen = share(trace, tmp, job) if job.among else files.Files(trace, tmp, job.ignore)
-        stand_ins.activate(seen, tmp)
+        if not job.bare:
+            seen = share(trace, tmp, job) if job.among else files.Files(trace, tmp, job.ignore)
+            stand_ins.activate(seen, tmp)
         function = cloudpickle.loads(job.code)
         if job.by_line:
             follow(trace)
@@ -102,6 +97,18 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         trace.note(Raised(error=type(error).__name__, text=text, lines=lines, loaded=trace.loaded()))
 
 
+def _live_in(place: RemoteWorld, elapsed: float, job: Job, trace: Trace) -> None:
+    """Have the time, the chance, the process ids and the sockets of this world, and tell of effects."""
+    pid = pids.PIDS[job.role] + job.life
+    virtual.activate(place, elapsed, pid, trace, SharedWaits if job.among else Waits)
+    sockets.activate(place, trace)
+    earlier, began = pids.before(job.role, job.life), clocks.BOOT + elapsed
+    pids.ACTIVE.append(pids.Processes(trace, pid, earlier, began, stranger=job.stranger))
+    threads.ACTIVE.extend([] if trace.lenient else [trace])
+    for install in SOURCES if job.stop else ():
+        install(trace)
+
+
 def _returned(function: Callable[..., Any], job: Job) -> Any:
     """What it returns; nothing if it exits with status 0, as a main() does that has done its work."""
     try:
@@ -115,7 +122,7 @@ def _returned(function: Callable[..., Any], job: Job) -> Any:
 def _trace(channel: Connection, job: Job) -> Trace:
     if job.among:
         return Turns(channel, job.stop, among=job.among)
-    return Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.role == "trial", expected=job.expected)
+    return Trace(channel, job.stop or Stop(), job.stop is None, lenient=job.lenient, expected=job.expected)
 
 
 class NotPlainDataError(TypeError):

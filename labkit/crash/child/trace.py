@@ -89,7 +89,7 @@ class Trace:
 
     def refuse(self, what: str, todo: str) -> NoReturn:
         """Raise, and tell the parent, even if the program catches it: what it was going to do was not explored."""
-        self.note(Refused(what=what, todo=todo, lines=[]))
+        self.note(Refused(what=what, todo=todo, lines=[], loaded=self.loaded()))
         raise NotLetError(f"the crash lab does not let a program {what}: {todo}")
 
     def note(self, news: News) -> None:

@@ -24,6 +24,8 @@ DOWNTIME = 60.0
 SEEDS = {"run": 0, "recover": 1, "setup": 3}
 """By which texts are hashed; each further life has the next. Only where a program hashes: each but 0 costs a start."""
 BUSY = "the machine is busy with other things; ask again"
+IMPORTS = 4
+"""How often a child begins anew with what it wanted to import: a refused one had not come to its last import."""
 LONGEST = 20_000
 """Bytes of a file that are shown of it, at each crash point."""
 
@@ -101,7 +103,9 @@ class Explorer:
     def _perform(self, job: Job, tree: Tree, memory: Memory) -> Ending:
         """How a job ended, which begins from `tree`. NotExploredError if the machine was too busy to know."""
         ending = self._attempt(job, tree, memory)
-        if meet(self.zygote, ending.loaded):  # to import a module takes time, may draw numbers, and no other child does
+        for _ in range(IMPORTS):  # to import a module takes time, may draw numbers, and no other child does
+            if not meet(self.zygote, ending.loaded):
+                break
             ending = self._attempt(job, tree, memory)
         if ending.how is How.HUNG and ending.over is not Over.WORKED:  # on a busy machine, that is no verdict yet
             ending = self._attempt(job, tree, memory)

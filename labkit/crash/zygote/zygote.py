@@ -138,7 +138,7 @@ class Zygote:
 
     def _writing(self, job: Job, sandbox: Path, output: Path) -> Connection | None:
         """The ruleset that says where this child may write; kept as long as the folders are the same."""
-        if self.confinement or job.role == "trial":  # which has its own, and which may write anywhere
+        if self.confinement or job.lenient:  # which has its own, and which may write anywhere
             return None
         ignored = (os.path.join(sandbox, each) for each in job.ignore)
         places = str(sandbox), str(self.tmp), str(output), *ignored
@@ -170,7 +170,7 @@ class Zygote:
                 break
             ending.news += news
             effects += sum(isinstance(each, Done) for each in news)
-            if job.role != "trial" and any(isinstance(each, Refused) for each in news):
+            if not job.lenient and any(isinstance(each, Refused) for each in news):
                 ending.how = How.REFUSED  # nothing that follows is explored
             elif effects > self.limits.effects:
                 ending.how = How.FLOODED

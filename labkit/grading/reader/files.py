@@ -11,13 +11,17 @@ from pathlib import Path
 from labkit.grading.notebook.cells import MOST_BYTES as MOST_OF_A_NOTEBOOK
 from labkit.grading.notebook.cells import read_bytes
 from labkit.grading.reader.archives import MOST_BYTES, ArchiveError, is_archive, members
+from labkit.grading.reader.archives import names as names_in
 from labkit.grading.reader.choice import File
 from labkit.grading.reader.whose import Whose
 
 ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz)$", re.IGNORECASE)
 OF_STUDENTS = re.compile(r"\.ipynb|\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz|7z|rar|pdf|docx?|py)$", re.IGNORECASE)
 """Endings of a file beside the students' folders that is a student's, though no platform has named it."""
-NOT_THEIRS = {"__MACOSX", "__pycache__", "node_modules", "site-packages", "venv", "Thumbs.db", "desktop.ini"}
+NOT_THEIRS = {
+    *("__MACOSX", "__pycache__", "node_modules", "site-packages", "venv", "Thumbs.db", "desktop.ini"),
+    *("System Volume Information", "$RECYCLE.BIN", "lost+found", "Network Trash Folder", "Temporary Items"),
+}
 """What systems and tools put among the files; so does what begins with a dot, but for Jupyter's checkpoints."""
 CHECKPOINTS = ".ipynb_checkpoints"
 MOST_FILES, MOST_TOGETHER = 5000, 200 * 2**20
@@ -102,5 +106,7 @@ def _unpacked(archive: File, mine: Callable[[str], bool]) -> Iterator[File]:
         for member in members(archive.data, wanted, mine=mine):
             path = (*archive.path, *inside(member.name))
             yield File(path, archive.whose, member.data, member.when, member.problem, packed=True)
+        if not any(names_in(archive.data)):
+            yield File(archive.path, archive.whose, problem="cannot be used: it holds no files")
     except ArchiveError as error:
         yield File(archive.path, archive.whose, problem=f"cannot be used: {error}")

@@ -27,6 +27,7 @@ class Whose:
 
 
 PLATFORMS = {
+    "Autolab": re.compile(r"(?P<student>[^_@]+@[^_@]+)_(?P<attempt>\d+)_.+"),
     "Canvas, anonymous": re.compile(
         r"(?P<student>anon_(?:LATE_)?[^\W_]{5})_(?:LATE_)?(?:(?P<attempt>\d+)_.+|(?P<told>(?:text|link)\.html?))"
     ),
@@ -35,7 +36,6 @@ PLATFORMS = {
     ),
     "Moodle": re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:(?P<told>onlinetext)|file|\w+?)(?:_.*)?"),
     "Blackboard": re.compile(r"(?P<student>.+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.+|(?P<told>\.txt))?"),
-    "Autolab": re.compile(r"(?P<student>[^_@]+@[^_@]+)_(?P<attempt>\d+)_.+"),
     "A+": re.compile(r"(?P<student>\d+(?:\+\d+)*)_file\d+_submission(?P<attempt>\d+)(?:\..+)?"),
     "Gradescope": re.compile(r"(?P<student>submission_(?P<id>\d+))"),
     "Brightspace": re.compile(

@@ -764,7 +764,62 @@ def resume(task_id, store, steps) -> Task:
     return store.save(task)
 """
 
+DIRECTORY_SYNC_IS_CACHED = """
+# answer: save_task
+import tempfile
+from functools import lru_cache
+
+
+@lru_cache(maxsize=None)
+def sync_folder(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def save_task(task: Task, path: str) -> None:
+    target = Path(path).absolute()
+    fd, temporary = tempfile.mkstemp(dir=target.parent)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(task.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(str(target.parent))
+"""
+
+MEMO_BY_FUNCTION = '''
+# answer: resume
+from functools import lru_cache
+
+
+@lru_cache(maxsize=None)
+def _outcome(step):
+    """No step may run twice in a process."""
+    return step()
+
+
+def resume(task_id, store, steps) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name not in task.journal:
+            task = store.save(task.finished(name, _outcome(step)))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+'''
+
 WRONG = [
+    ("a folder is synced once in a process", "survives_power_cut", "save_task had returned", [DIRECTORY_SYNC_IS_CACHED]),
+    ("what a step returned is kept by its function", "resumes", "ran no step", [MEMO_BY_FUNCTION]),
     ("two crashes leave two names in the way", "keeps_acknowledged", "in the way", [TWO_SPARE_NAMES]),
     ("what is gone is not written again", "keeps_acknowledged", "file had been removed", [SKIPS_WHAT_IT_SAVED_LAST]),
     ("forbidden taken for missing", "reports_corrupt", "PermissionError", [FORBIDDEN_IS_MISSING]),
@@ -1381,6 +1436,35 @@ assert load_task("nothing.json") is None
 """,
 ]
 
+LOCK_FILE_STAYS = [
+    """
+# answer: save_task
+def save_task(task: Task, path: str) -> None:
+    import fcntl
+
+    with open(path + ".lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(task.model_dump_json())
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(path + ".new", path)
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+""",
+]
+
+DRAWN_BELOW = [
+    TRIED_OUT_BELOW[0]
+    + """
+import matplotlib.pyplot as plt
+
+plt.hist([len(load_task("try.json").user_input)])
+plt.show()
+""",
+]
+
 CHECKSUM = [
     """
 # answer: save_task
@@ -1477,7 +1561,9 @@ RIGHT = {
     "no name until it is whole": NO_NAME_AT_FIRST,
     "pickles a class of its own": PICKLES_ITS_OWN_CLASS,
     "tried out below": TRIED_OUT_BELOW,
+    "drawn below": DRAWN_BELOW,
     "a checksum in JSON": CHECKSUM,
+    "a lock whose file stays": LOCK_FILE_STAYS,
     "recursive": RECURSIVE,
     "a failed task goes on": FAILED_GOES_ON,
 }

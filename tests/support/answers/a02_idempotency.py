@@ -970,7 +970,44 @@ def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Ta
     return store.save(task.to(TaskState.COMPLETED, result=result))
 """
 
+PATH_DROPS_THE_DOT = '''
+# answer: step_key
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+
+def step_key(task_id: str, step: str) -> str:
+    """Like a path: steps / task / step. What is no letter is escaped."""
+    task_part, step_part = (quote(name, safe="", errors="surrogatepass") for name in (task_id, step))
+    return str(PurePosixPath("steps") / task_part / step_part)
+'''
+
+RESULT_IN_A_SIDE_FILE = """
+# answer: execute_task_if_not_done
+from pathlib import Path
+
+
+def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    key = hashlib.sha256(json.dumps([task_id, "work"]).encode()).hexdigest()
+    # Keep what the work returned, so that a new process need not call it again.
+    note = Path(f"result-{key[:32]}.txt")
+    if not note.exists():
+        result = do_work(task.user_input, key)
+        note.write_bytes(result.encode("utf-8", "surrogatepass"))
+    result = note.read_bytes().decode("utf-8", "surrogatepass")
+    task = store.save(task.to(TaskState.COMPLETED, result=result))
+    note.unlink()
+    return task
+"""
+
 WRONG = [
+    ("a path leaves out a dot", "keys_differ", "return the same key", [PATH_DROPS_THE_DOT]),
+    ("a result in a side file, half written", "no_duplicates", "after the restart, it returned", [RESULT_IN_A_SIDE_FILE]),
     ("the cause of the error is wiped out", "no_duplicates", "as its cause", [LAST_ERROR_WITHOUT_ITS_CAUSE]),
     ("given up after three calls", "no_duplicates", "it must go on", [GIVEN_UP_AFTER_THREE_CALLS]),
     ("key from uuid4", "key_survives_restart", r"step_key\('\w+', '\w+'\) returned '.*'; after a restart, '",

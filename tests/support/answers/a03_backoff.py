@@ -499,7 +499,76 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     os._exit(0)
 """
 
+WHOLE_MILLISECONDS = """
+# answer: delays
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    delay = min(base, cap)
+    while True:
+        yield delay
+        delay = min(round(delay * factor, 3), cap)  # no clock needs more than milliseconds
+"""
+
+FIXED_TIMETABLE = '''
+# answer: execute_with_retry
+def execute_with_retry(
+    fn: Callable[[], Any],
+    max_attempts: int,
+    is_retryable: Callable[[Exception], bool],
+    jitter: Callable[[float], float] | None = None,
+) -> Any:
+    """Attempts by a timetable, so that the delays do not drift."""
+    due = time.monotonic()
+    waits = delays()
+    for attempt in range(1, max_attempts + 1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt == max_attempts or not is_retryable(error):
+                raise
+        delay = next(waits)
+        due += delay if jitter is None else jitter(delay)
+        time.sleep(max(0.0, due - time.monotonic()))
+'''
+
+TABLE_OF_SEVEN_DELAYS = """
+# answer: execute_with_retry
+def execute_with_retry(
+    fn: Callable[[], Any],
+    max_attempts: int,
+    is_retryable: Callable[[Exception], bool],
+    jitter: Callable[[float], float] | None = None,
+) -> Any:
+    table = list(islice(delays(), 7))  # 1, 2, 4, 8, 16, 32, 60: it does not grow any more
+    for attempt, delay in zip(range(max_attempts - 1), table):
+        try:
+            return fn()
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+    return fn()
+"""
+
+ANTITHETIC_PAIRS = '''
+# answer: full_jitter
+_other_half: list[float] = []
+
+
+def full_jitter(delay: float, rng: random.Random) -> float:
+    """Antithetic variates: every second draw mirrors the one before, which halves the variance."""
+    if _other_half:
+        share = 1 - _other_half.pop()
+    else:
+        share = rng.random()
+        _other_half.append(share)
+    return delay * share
+'''
+
 WRONG = [
+    ("whole milliseconds", "grows", "expected", [WHOLE_MILLISECONDS]),
+    ("a fixed timetable", "grows", "Every attempt took", [FIXED_TIMETABLE]),
+    ("a table of seven delays", "grows", "With max_attempts=", [TABLE_OF_SEVEN_DELAYS]),
+    ("every second draw mirrors the one before", "spreads", "take all chance from rng", [ANTITHETIC_PAIRS]),
     ("no cap", "capped", r"1, 2, 4, 8, 16, 32, 64, 128: delay 7 is 64, the cap is 60", [NO_CAP]),
     ("the first delay passes the cap", "capped", r"delay 1 is \d+, the cap is \d+", [FIRST_PASSES_THE_CAP]),
     ("ends at the cap", "capped", r"delays\(\) ended after 6 delays: it must go on", [ENDS_AT_THE_CAP]),
@@ -574,17 +643,17 @@ WRONG = [
      [JITTERS_ONE_SECOND]),
     ("jitter compounds", "spreads", r"Before delay 2, jitter was given .*; without jitter this delay is 2",
      [COMPOUNDS]),
-    ("equal jitter", "spreads", r"Of 1000 draws .* 0 lay between", [EQUAL_JITTER]),
+    ("equal jitter", "spreads", r"Of 1001 draws .* 0 lay between", [EQUAL_JITTER]),
     ("ten per cent", "spreads", r"gave [\d.]+; expected 0 to", [AROUND_THE_DELAY]),
     ("a second on top", "spreads", r"gave [\d.]+; expected 0 to", [A_SECOND_ON_TOP]),
     ("no jitter", "spreads", r"each time: it does not spread", [NO_JITTER]),
     ("global chance", "spreads", r"Two generators with one seed gave different delays", [GLOBAL_CHANCE]),
     ("seeded inside", "spreads", r"each time: it does not spread", [SEEDED_INSIDE]),
     ("a sequence of its own", "spreads", r"take all chance from rng", [ITS_OWN_SEQUENCE]),
-    ("a few values", "spreads", r"Of 1000 draws .* 0 lay between", [WHOLE_SECONDS]),
-    ("a bell", "spreads", r"Of 1000 draws .* each tenth is as likely", [BELL]),
-    ("two draws", "spreads", r"Of 1000 draws .* each tenth is as likely", [TWO_DRAWS]),
-    ("a fraction of a second", "spreads", r"Of 1000 draws", [A_FRACTION]),
+    ("a few values", "spreads", r"Of 1001 draws .* 0 lay between", [WHOLE_SECONDS]),
+    ("a bell", "spreads", r"Of 1001 draws .* each tenth is as likely", [BELL]),
+    ("two draws", "spreads", r"Of 1001 draws .* each tenth is as likely", [TWO_DRAWS]),
+    ("a fraction of a second", "spreads", r"Of 1001 draws", [A_FRACTION]),
     ("text", "spreads", r"full_jitter\(.* raised ValueError|expected a number", [RETURNS_TEXT]),
 ]  # fmt: skip
 
@@ -1189,7 +1258,7 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     (
         "whole seconds of jitter",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
@@ -1201,7 +1270,7 @@ def full_jitter(delay, rng):
     (
         "never more than ten seconds of jitter",
         "spreads",
-        r"Of 1000 draws .* 0 lay between",
+        r"Of 1001 draws .* 0 lay between",
         [
             """
 # answer: full_jitter
@@ -1213,7 +1282,7 @@ def full_jitter(delay, rng):
     (
         "triangular",
         "spreads",
-        r"Of 1000 draws .* each tenth is as likely",
+        r"Of 1001 draws .* each tenth is as likely",
         [
             """
 # answer: full_jitter
@@ -1225,7 +1294,7 @@ def full_jitter(delay, rng):
     (
         "milliseconds of jitter",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only \d+ different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only \d+ different delays",
         [
             """
 # answer: full_jitter
@@ -1518,7 +1587,7 @@ def execute_with_retry(fn, is_retryable, max_attempts=3, jitter=None):
     (
         "randint",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter
@@ -1530,7 +1599,7 @@ def full_jitter(delay: float, rng: random.Random) -> float:
     (
         "rounded",
         "spreads",
-        r"1000 draws of full_jitter\(.*, rng\) gave only 52 different delays",
+        r"1001 draws of full_jitter\(.*, rng\) gave only 52 different delays",
         [
             """
 # answer: full_jitter

@@ -364,7 +364,48 @@ def run_steps(task, steps, store, clock, limit) -> Task:
     return store.save(task.to(TaskState.COMPLETED, result="done"))
 """
 
+NAME_FOUND_IN_PRINTED_JOURNAL = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    task = task if task.state is not TaskState.PENDING else store.save(task.to(TaskState.RUNNING))
+    deadline = Deadline(task.deadline, clock)
+    for name, step in steps.items():
+        if name in str(task.journal):
+            continue
+        left = deadline.remaining()
+        if left <= 0:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: DeadlineExceeded: it could not start"))
+        try:
+            result = step(min(limit, left))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {type(error).__name__}: {error}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""
+
+FIRST_ARGUMENT_OF_THE_ERROR = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    task = task if task.state is not TaskState.PENDING else store.save(task.to(TaskState.RUNNING))
+    deadline = Deadline(task.deadline, clock)
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            left = deadline.remaining()
+            if left <= 0:
+                raise DeadlineExceeded("the deadline has passed, it could not start")
+            result = step(min(limit, left))
+        except Exception as error:
+            reason = f"{name}: {type(error).__name__}: {error.args[0]}"
+            return store.save(task.to(TaskState.FAILED, error=reason))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="ok"))
+"""
+
 WRONG = [
+    ("a name is looked for in the printed journal", "restart_keeps_deadline", "ran nothing; expected", [NAME_FOUND_IN_PRINTED_JOURNAL]),
+    ("the first argument of an error that has none", "saves_failure", "IndexError", [FIRST_ARGUMENT_OF_THE_ERROR]),
     ("the first deadline of that id", "run_deadline", "An earlier task with the same id", [ONE_DEADLINE_FOR_EACH_TASK_ID]),
     ("limit, whatever is left", "operation_deadline", r"With \d+ s left and .* returned 60; expected \d+",
      [LIMIT_ALWAYS]),

@@ -909,7 +909,20 @@ def execute_step(engine, task_id, step):
 """
 
 LOST, FINAL, OPEN = "no_lost_update", "completed_is_final", "no_open_transaction"
+ID_IN_NORMAL_FORM = """
+# answer: finish_step
+import unicodedata
+
+
+def finish_step(conn, task_id, version, result) -> bool:
+    task_id = unicodedata.normalize("NFC", task_id)  # é may come in two forms
+    values = {"id": task_id, "version": version, "result": result}
+    sql = FINISH + " AND version = :version AND state = 'running'"
+    return conn.execute(text(sql), values).rowcount == 1
+"""
+
 WRONG = [
+    ("an id in normal form", "no_lost_update", "changed another task, too", [ID_IN_NORMAL_FORM]),
     ("as it is given", LOST, r"had read an older version, \d+: finish_step completed it all the same", [AS_GIVEN]),
     (
         "read-modify-write",

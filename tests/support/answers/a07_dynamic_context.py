@@ -88,7 +88,34 @@ NEW = "not any(fact.value == other.value for other in chosen.facts)"
 WHOLE = """ours = tuple(artifact for artifact in state.artifacts if artifact.step == step)
 whole = count(replace(chosen, artifacts=ours).render()) <= budget
 """
+KNOWN_FACTS_MEAN_ALREADY_APPLIED = '''
+# answer: apply
+def apply(state: AgentState, patch: StatePatch) -> AgentState:
+    """The state with the patch in it."""
+    # the same patch again after a crash: all it says is known
+    if patch.add_facts and tuple(state.known_facts[-len(patch.add_facts):]) == tuple(patch.add_facts):
+        return state
+    facts, artifacts = {f.key: f for f in state.known_facts}, {a.artifact_id: a for a in state.artifacts}
+    for f in patch.add_facts:
+        facts.pop(f.key, None)
+        facts |= {f.key: f}
+    for a in patch.attach_artifacts:
+        artifacts.pop(a.artifact_id, None)
+        artifacts |= {a.artifact_id: a}
+    questions = dict.fromkeys(state.open_questions)
+    for q in patch.close_questions:
+        questions.pop(q, None)
+    questions |= dict.fromkeys(patch.add_questions)
+    flags = dict.fromkeys(state.risk_flags) | dict.fromkeys(patch.raise_flags)
+    update = {"known_facts": tuple(facts.values()), "artifacts": tuple(artifacts.values())}
+    update |= {"open_questions": tuple(questions), "risk_flags": tuple(flags)}
+    if patch.replace_plan is not None:
+        update["plan"] = patch.replace_plan
+    return state.model_copy(update=update)
+'''
+
 WRONG = [
+    ("known facts mean that it was applied", "patch_pure", "replace_plan is", [KNOWN_FACTS_MEAN_ALREADY_APPLIED]),
     ("nothing returned", PURE, r"apply returned None; expected an AgentState", patched((RETURN, "changes"))),
     (
         "a dict returned",

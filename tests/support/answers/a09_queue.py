@@ -348,7 +348,55 @@ def drain(conn, held):
 SURVIVES, ONCE, URGENT, FULLNESS = "survives_submit", "same_key_once", "urgent_first", "refuses_when_full"
 TWICE, MISSED, BACK = "waits_twice", "missed_notify", "gives_back"
 
+PRIORITY_BECOMES_A_FLOAT = """
+# answer: submit
+def submit(conn, user_input, key, priority=0, limit=100) -> str:
+    wish = json.dumps({"user_input": user_input, "priority": float(priority)})  # a number, also if it comes as "3"
+    with conn.begin():
+        conn.execute(text(ONE_AT_A_TIME))
+        row = conn.execute(text(READ), {"id": key}).one_or_none()
+        if row is not None:
+            if row.wish["user_input"] != user_input:
+                raise KeyReusedError
+            return key
+        if conn.execute(text(COUNT)).scalar() >= limit:
+            raise QueueFullError
+        conn.execute(text(INSERT), {"id": key, "wish": wish})
+    return key
+"""
+
+EMPTY_INPUT_NEVER_COMPARED = """
+# answer: submit
+def submit(conn, user_input, key, priority=0, limit=100) -> str:
+    with conn.begin():
+        conn.execute(text(ONE_AT_A_TIME))
+        row = conn.execute(text(READ), {"id": key}).one_or_none()
+        before = row and row.wish.get("user_input")
+        if before and before != user_input:
+            raise KeyReusedError
+        if row is None:
+            if conn.execute(text(COUNT)).scalar() >= limit:
+                raise QueueFullError
+            conn.execute(text(INSERT), {"id": key, "wish": json.dumps({"user_input": user_input, "priority": priority})})
+    return key
+"""
+
+FIRST_OF_TWO_FOR_AN_ID = '''
+# answer: drain
+def drain(conn, held) -> None:
+    """Give back what this worker still holds, and commit."""
+    tokens = {}
+    for task in held:
+        tokens.setdefault(task.id, task.token)  # each task once
+    with conn.begin():
+        for key, token in sorted(tokens.items()):
+            conn.execute(text(GIVE_BACK + " AND token = :token AND state = 'running'"), {"id": key, "token": token})
+'''
+
 WRONG = [
+    ("an empty input is never compared", "same_key_once", "the empty text", [EMPTY_INPUT_NEVER_COMPARED]),
+    ("the first token of each id", "gives_back", "is held with token", [FIRST_OF_TWO_FOR_AN_ID]),
+    ("a priority becomes a float", "urgent_first", "before the second", [PRIORITY_BECOMES_A_FLOAT]),
     ("a queue in memory", SURVIVES, r"others find no such task in the table", [IN_MEMORY]),
     ("a queue in a file", SURVIVES, r"others find no such task in the table", [IN_A_FILE]),
     ("no COMMIT", SURVIVES, r"has not committed: others cannot see the task", [submit_but((BEGUN, "    if True:\n"))]),

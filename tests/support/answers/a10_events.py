@@ -932,7 +932,18 @@ def receive(conn, event_id, effect):
     return True
 """
 
+PAYLOAD_WITHOUT_NONE = """
+# answer: record
+def record(conn, run, type, payload) -> int:
+    number = conn.execute(text("UPDATE runs SET last = last + 1 WHERE name = :run RETURNING last"), {"run": run}).scalar_one()
+    known = {name: value for name, value in payload.items() if value is not None}
+    event = {"run": run, "number": number, "type": type, "payload": json.dumps(known)}
+    conn.execute(text(INSERT), event)
+    return number
+"""
+
 WRONG = [
+    ("a payload without what is null", "no_ghost", "the payload of event", [PAYLOAD_WITHOUT_NONE]),
     (
         "record commits",
         "no_ghost",
@@ -969,13 +980,13 @@ WRONG = [
     (
         "record last in process",
         "no_ghost",
-        r"in the outbox, (the type of )?event \d+ of the run",
+        r"in the table outbox, (the type of )?event \d+ of the run",
         [RECORD_LAST_IN_PROCESS],
     ),
     (
         "record quotes by hand",
         "no_ghost",
-        r"in the outbox, (the type of )?event \d+ of the run",
+        r"in the table outbox, (the type of )?event \d+ of the run",
         [RECORD_QUOTES_BY_HAND],
     ),
     (
@@ -984,7 +995,12 @@ WRONG = [
         r"two recorded at the same moment, after event \d+: they",
         [record_but(('text(LAST + " FOR UPDATE")', "text(LAST)"))],
     ),
-    ("record max of outbox", "no_ghost", r"in the outbox, (the type of )?event \d+ of the run", [RECORD_MAX_OF_OUTBOX]),
+    (
+        "record max of outbox",
+        "no_ghost",
+        r"in the table outbox, (the type of )?event \d+ of the run",
+        [RECORD_MAX_OF_OUTBOX],
+    ),
     (
         "record for key share",
         "late_commit",
@@ -1177,7 +1193,7 @@ WRONG = [
     (
         "receive normalised id",
         "received_once",
-        r"in the inbox",
+        r"in the table inbox",
         [
             receive_but(
                 ("def receive", "import unicodedata\n\n\ndef receive"),

@@ -1121,7 +1121,9 @@ def may_command(origin, ours) -> bool:
     return isinstance(origin, str) and short(origin) == short(ours)
 """
 
-NUMBER = r"publish returned .*; expected \d+|expected \d+ and \d+|The caller undid|in updates|in runs"
+NUMBER = (
+    r"publish returned .*; expected \d+|expected \d+ and \d+|The caller undid|in the table updates|in the table runs"
+)
 SEEN_EARLY = r"Others could see the update"
 ATONCE = r"A and B: (two published at the same moment|update \d+ of the run could be seen)"
 FRAMED = (
@@ -1168,7 +1170,7 @@ WRONG = [
     (
         "publish does not count the run up",
         "gapless",
-        r"in runs",
+        r"in the table runs",
         [publish_but(('    conn.execute(text(SET_LAST), {"run": run, "number": number})\n', ""))],
     ),
     ("publish returns the number before", "gapless", NUMBER, [publish_but(("return number", "return number - 1"))]),
@@ -1182,7 +1184,7 @@ WRONG = [
     (
         "publish stores a part",
         "gapless",
-        r"in updates, update",
+        r"in the table updates, update",
         [
             publish_but(
                 ("json.dumps(update)", 'json.dumps({"status": update["status"], "message": update.get("message")})')
@@ -1192,7 +1194,7 @@ WRONG = [
     (
         "publish stores JSON in JSON",
         "gapless",
-        r"in updates, update",
+        r"in the table updates, update",
         [publish_but(("json.dumps(update)", "json.dumps(json.dumps(update))"))],
     ),
     (
@@ -1408,7 +1410,7 @@ WRONG = [
         ],
     ),
     ("command looks first", "command_once", r"the same command came twice", [COMMAND_LOOKS_FIRST]),
-    ("command in memory", "command_once", r"in commands, the command .* is missing", [COMMAND_IN_MEMORY]),
+    ("command in memory", "command_once", r"in the table commands, the command .* is missing", [COMMAND_IN_MEMORY]),
     (
         "command remembers before it stores",
         "command_once",
@@ -1425,7 +1427,7 @@ WRONG = [
     (
         "command takes the last content",
         "command_once",
-        r"in commands",
+        r"in the table commands",
         [command_but(("DO NOTHING", "(run, id) DO UPDATE SET what = excluded.what"))],
     ),
     (
@@ -1438,19 +1440,19 @@ WRONG = [
     (
         "command of any run",
         "command_once",
-        r"expected True|in commands",
+        r"expected True|in the table commands",
         [COMMAND_LOOKS_FIRST.replace("run = :run AND id", "id")],
     ),
     (
         "command cleans the id",
         "command_once",
-        r"in commands",
+        r"in the table commands",
         [command_but(('"id": command_id', '"id": command_id.strip().lower()'))],
     ),
     (
         "command cleans the content",
         "command_once",
-        r"in commands",
+        r"in the table commands",
         [command_but(('"what": what', '"what": what.strip()'))],
     ),
     (
@@ -1462,7 +1464,7 @@ WRONG = [
     (
         "command marks it at once",
         "command_once",
-        r"in commands",
+        r"in the table commands",
         [
             command_but(
                 (
@@ -1490,7 +1492,7 @@ WRONG = [
     (
         "work_on stores a step before it",
         "cancel_between_steps",
-        r"in done, there is|in done there is|the steps that were begun are",
+        r"in the table done, there is|in the table done there is|the steps that were begun are",
         [
             work_but(
                 ("        do(step)\n", ""),
@@ -1514,7 +1516,7 @@ WRONG = [
     (
         "work_on does not store steps",
         "cancel_between_steps",
-        r"was not stored when|in done, the step .* is missing",
+        r"was not stored when|in the table done, the step .* is missing",
         [
             work_but(
                 ('        with conn.begin():\n            conn.execute(text(DONE), {"run": run, "step": step})\n', "")
@@ -1628,7 +1630,7 @@ WRONG = [
     (
         "work_on applies the commands of all runs",
         "cancel_between_steps",
-        r"has had its effect|in commands|were applied in the order",
+        r"has had its effect|in the table commands|were applied in the order",
         [work_but(("text(WAITING)", 'text(WAITING.replace("run = :run AND", ""))'))],
     ),
     (
