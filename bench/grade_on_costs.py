@@ -17,11 +17,11 @@ from grade import processor_time
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from afar import Grading, Workers, submissions
+from by_workers import Grading, Workers, submissions
 from own_class import RIGHT, hand_in
 
 from labkit import database
-from labkit.grading.afar import engine, place
+from labkit.grading.distributed import engine, place
 
 TRANSACTIONS = "SELECT sum(xact_commit)::int FROM pg_stat_database"
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from labkit.cli import afar, db, here, judged, mcp_server, serving
+from labkit.cli import db, distributed, here, judged, mcp_server, serving
 from labkit.grading.gradebook import options
 from labkit.repository import UsageError
 from labkit.store import StoreError
@@ -175,7 +175,7 @@ def _add_grading(commands: "argparse._SubParsersAction[_Parser]") -> None:
         epilog="For example: labkit grade-worker --on postgresql://grader@db.example/grading",
     )
     options.add_worker_to(command)
-    command.set_defaults(run=afar.worker)
+    command.set_defaults(run=distributed.worker)
 
     command = commands.add_parser(
         "grade-status",
@@ -183,7 +183,7 @@ def _add_grading(commands: "argparse._SubParsersAction[_Parser]") -> None:
         epilog="For example: labkit grade-status --on postgresql://grader@db.example/grading",
     )
     options.add_status_to(command)
-    command.set_defaults(run=afar.status)
+    command.set_defaults(run=distributed.status)
 
 
 def port(text: str) -> int:

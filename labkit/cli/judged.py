@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from labkit import repository
-from labkit.cli import afar
+from labkit.cli import distributed
 from labkit.repository import UsageError
 
 AS_YOU = "runs as you, and may read and write what you may; `labkit grade` encloses what others wrote"
@@ -49,7 +49,7 @@ def grade(arguments: argparse.Namespace) -> int:
     if arguments.on is None:
         command.main(arguments)
     else:
-        afar.grade(arguments)
+        distributed.grade(arguments)
     return 0
 
 
