@@ -1,73 +1,116 @@
 """An attempt at a job: begun once, and whatever comes of it is written down or left for the next one."""
 
+import os
+import threading
 from types import SimpleNamespace
 
 import psycopg
 import pytest
-from labkit.grading.distributed.attempts import Attempts
-from labkit.grading.distributed.parcels import ALL, Asked, Found
-from labkit.grading.distributed.place import find
+from by_workers import CUT_OFF, reached
 
 from labkit.grading.distributed import tables
+from labkit.grading.distributed.attempt import Attempts
+from labkit.grading.distributed.lease import WORKERS, Lease
+from labkit.grading.distributed.messages import Outcome, Request
 
 
-class LostError(Exception):
-    """In place of a worker that begins anew."""
+class DiedError(Exception):
+    """In place of a process that ends."""
 
 
 @pytest.fixture
-def made(database_url):
+def made(database_url, monkeypatch):
     """Makes attempts at a job: `judge` is what the judge does. With a connection, and what was found."""
 
-    def lost():
-        raise LostError
+    def die(_status):
+        raise DiedError
 
+    monkeypatch.setattr(os, "_exit", die)
+    monkeypatch.setattr("labkit.grading.distributed.attempt.REFUSED", 0)
+    lease = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+    lease.take("v-0")
     with psycopg.connect(database_url, autocommit=True) as connection:
         tables.make(connection)
         tables.open_grading(connection, "g", "v", "labkit")
-        request = Asked(seed=0, exercises={}, journal={}).model_dump_json().encode()
+        request = Request(seed=0, criteria=None, exercises={}, journal={}).model_dump_json().encode()
         tables.new_job(connection, "g", "j", tables.keep(connection, "g", request))
 
+        def attempts(judge):
+            judging = SimpleNamespace(use=lambda *_: None, judge=lambda _: judge())
+            return Attempts(lease, "v", judging, lambda _: None)
+
         def make(judge, attempt=1):
-            judging = SimpleNamespace(judge=lambda *_: judge())
-            return Attempts(find(database_url), "v-0", "v", judging, lost)._step("g", "j", attempt)
+            return attempts(judge)._step("g", "j", attempt)
 
         def found():
-            ((_, result),) = tables.results(connection, "g", ["j"])
-            return Found.model_validate_json(tables.content(connection, "g", result))
+            ((_, result, attempt),) = tables.results(connection, "g")
+            return Outcome.model_validate_json(tables.content(connection, "g", result)), attempt
 
-        yield SimpleNamespace(make=make, found=found, connection=connection)
+        yield SimpleNamespace(attempts=attempts, make=make, found=found, connection=connection, lease=lease)
+    lease.close()
 
 
 def die():
     """As when the process is killed."""
-    raise LostError
+    os._exit(9)
+
+
+def begin(made, attempt, token="other"):  # noqa: S107 - no password
+    """Somebody else begins an attempt."""
+    return tables.begin(made.connection, "g", "j", attempt, "v-9", token)
 
 
 def test_what_was_found_is_written_once(made):
     """Whoever comes later finds it, and judges nothing."""
-    assert made.make(lambda: Found(journal={"a": "{}"})) is False
+    assert made.make(lambda: Outcome(journal={"a": "{}"})) is False
     assert made.make(die) is False
     assert made.make(die, 2) is False
-    assert (made.found().journal, made.found().attempts) == ({"a": "{}"}, 1)
+    outcome, attempt = made.found()
+    assert (outcome.journal, attempt) == ({"a": "{}"}, 1)
 
 
 def test_there_is_a_second_attempt_and_no_third(made):
     """An attempt that was begun is not begun again, whoever finds it."""
-    tables.begin(made.connection, "g", "j", 1, "v-9")
+    begin(made, 1)
     assert made.make(die) is True
     assert made.make(die) is True
-    tables.begin(made.connection, "g", "j", 2, "v-9")
+    begin(made, 2)
     assert made.make(die, 2) is False
-    assert made.found().died
-    assert made.found().attempts == 2
+    outcome, attempt = made.found()
+    assert (outcome.died, attempt) == (True, 2)
 
 
-def test_an_error_of_the_lab_or_a_result_that_is_too_large_is_told(made, monkeypatch):
-    """The asker must not wait for ever."""
+def test_who_was_taken_for_dead_writes_nothing_once_the_next_attempt_has_begun(made):
+    """Before that, what it has found counts, and there is no next attempt."""
+
+    def late():
+        begin(made, 2)
+        return Outcome(journal={"a": "{}"})
+
+    assert made.make(late) is False
+    assert tables.results(made.connection, "g") == []
+
+
+def test_an_error_of_the_lab_or_an_outcome_that_is_too_large_is_told(made, monkeypatch):
+    """The coordinator must not wait for ever."""
     monkeypatch.setattr(tables, "MOST", 2000)
-    assert made.make(lambda: Found(refused="x" * 3000)) is False
-    assert made.found().failed[ALL].error == "TooLargeError"
+    assert made.make(lambda: Outcome(journal={"a": "x" * 3000})) is False
+    assert made.found()[0].given_up.error == "TooLargeError"
+
+
+def test_a_request_that_is_damaged_is_told(made):
+    """It costs this job alone."""
+    made.connection.execute("UPDATE labkit_grading_1.content SET body = 'x'")
+    assert made.make(die) is False
+    assert made.found()[0].given_up.error == "LookupError"
+
+
+def test_a_machine_that_cannot_judge_leaves_it_to_another_one(made):
+    """What it says is told only if the second one cannot either."""
+    assert made.make(lambda: Outcome(refused="no server")) is True
+    assert tables.results(made.connection, "g") == []
+    assert made.make(lambda: Outcome(refused="no server"), 2) is False
+    assert made.found()[0].refused == "no server"
 
 
 def test_a_grading_that_was_dropped_costs_nothing(made):
@@ -75,18 +118,58 @@ def test_a_grading_that_was_dropped_costs_nothing(made):
 
     def drop():
         tables.drop_grading(made.connection, "g")
-        return Found()
+        return Outcome()
 
     assert made.make(drop) is False
     assert made.make(die) is False
 
 
-def test_who_loses_the_database_records_nothing(made):
-    """Its lock is lost as well: somebody else may be at it already."""
+def test_a_connection_that_ends_while_it_judges_uses_up_no_attempt(made):
+    """It goes on under the same name, and what it has found counts."""
 
-    def lose():
-        raise psycopg.OperationalError
+    def judge():
+        made.connection.execute(CUT_OFF)
+        return Outcome(journal={"a": "{}"})
 
-    with pytest.raises(LostError):
-        made.make(lose)
-    assert tables.open_job(made.connection, "g", "j")
+    assert made.make(judge) is False
+    assert made.found()[1] == 1
+    assert made.lease.name == "v-0"
+
+
+def test_who_loses_its_lease_to_somebody_else_ends_and_records_nothing(made, monkeypatch, database_url):
+    """Somebody else is at it already."""
+    monkeypatch.setattr("labkit.grading.distributed.lease.MISSED", 1)
+    other = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+
+    def judge():
+        made.connection.execute(CUT_OFF)
+        while not other.take("v-0"):
+            pass
+        return Outcome()
+
+    with pytest.raises(DiedError):
+        made.make(judge)
+    assert tables.results(made.connection, "g") == []
+    other.close()
+
+
+def test_a_process_has_one_attempt_at_a_time(made):
+    """Also if its own job is given to it once more while it judges, as others have missed it."""
+    judging, go = threading.Event(), threading.Event()
+
+    def judge():
+        judging.set()
+        go.wait(60)
+        return Outcome(journal={"a": "{}"})
+
+    attempts, again = made.attempts(judge), []
+    first = threading.Thread(target=lambda: attempts._step("g", "j", 1))
+    first.start()
+    judging.wait(60)
+    second = threading.Thread(target=lambda: again.append(attempts._step("g", "j", 1)))
+    second.start()
+    go.set()
+    for each in (first, second):
+        each.join(60)
+    assert again == [False]
+    assert made.found()[1] == 1

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from labkit.grading.distributed.folder import packed, unpack
 from own_class import make_criteria
 
+from labkit.grading.distributed.criteria_files import packed, unpack
 from labkit.grading.judge.criteria import exercises
 from labkit.repository import UsageError
 
@@ -33,6 +33,13 @@ def test_nothing_is_written_elsewhere(tmp_path, name):
 
 def test_a_folder_with_too_much_in_it_is_refused(tmp_path, monkeypatch):
     """With the place where to look."""
-    monkeypatch.setattr("labkit.grading.distributed.folder.MOST_FILES", 2)
+    monkeypatch.setattr("labkit.grading.distributed.criteria_files.MOST_FILES", 2)
     with pytest.raises(UsageError, match="has more than 2 files"):
+        packed(make_criteria(tmp_path / "here"))
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    """Before anything is sent."""
+    monkeypatch.setattr("labkit.grading.distributed.criteria_files.MOST", 100)
+    with pytest.raises(UsageError, match=r"has more than 0 MiB: no worker gets that"):
         packed(make_criteria(tmp_path / "here"))

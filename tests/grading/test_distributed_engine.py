@@ -6,12 +6,12 @@ from contextlib import closing
 
 import psycopg
 import pytest
-from by_workers import Grading, submissions, workers
+from by_workers import Grading, reached, submissions
 from dbos import DBOSClient, DBOSPortableJSONSerializer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from labkit import database
-from labkit.grading.distributed import engine, place, tables
+from labkit.grading.distributed import engine, tables
 from labkit.repository import UsageError
 
 
@@ -29,7 +29,7 @@ class Evil:
 def prepared(database_url):
     """A database with all tables, and a connection."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        engine.prepare(place.find(database_url), connection)
+        engine.prepare(reached(database_url), connection)
         yield connection
 
 
@@ -58,7 +58,7 @@ def test_what_is_pickled_is_not_read_even_if_the_database_has_it(prepared, tmp_p
         (found,) = client.list_workflows(workflow_id_prefix="evil/")
     assert found.input == text
     with pytest.raises(UsageError, match="workflow_status has rows that are marked as pickled"):
-        engine.prepare(place.find(database_url), prepared)
+        engine.prepare(reached(database_url), prepared)
     assert not (tmp_path / "evil").exists()
 
 
@@ -79,7 +79,7 @@ def test_who_may_not_make_tables_is_told_what_to_do(database_url):
         admin.execute("CREATE ROLE labkit_no_rights LOGIN PASSWORD 'no'")
         admin.execute(f"GRANT CONNECT ON DATABASE {how['dbname']} TO labkit_no_rights")
     try:
-        where = place.find(make_conninfo(**{**how, "user": "labkit_no_rights", "password": "no"}))
+        where = reached(make_conninfo(**{**how, "user": "labkit_no_rights", "password": "no"}))
         with where.connect() as connection, pytest.raises(UsageError) as error:
             engine.prepare(where, connection)
         assert f"GRANT CREATE ON DATABASE {how['dbname']} TO labkit_no_rights" in str(error.value)
@@ -94,7 +94,7 @@ def test_who_may_not_make_tables_is_told_what_to_do(database_url):
 @pytest.mark.slow(seconds=20)
 def test_a_workflow_that_somebody_cancels_is_looked_at(tmp_path, database_url, monkeypatch):
     """The asker does not wait for ever."""
-    monkeypatch.setattr("labkit.grading.distributed.asker.LONELY", 0.5)
+    monkeypatch.setattr("labkit.grading.distributed.coordinator.LONELY", 0.5)
     students = submissions(tmp_path / "criteria", 1)
     grading = Grading(database_url, tmp_path / "out", tmp_path / "criteria")
     flush = grading.jobs.flush
@@ -108,20 +108,3 @@ def test_a_workflow_that_somebody_cancels_is_looked_at(tmp_path, database_url, m
     grading.grade(students)
     (grade,) = grading.book.grades(grading.book.rows())
     assert grade.status == "look"
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.slow(seconds=30)
-def test_a_worker_whose_server_is_killed_begins_anew(tmp_path):
-    """And does what was handed out; as does whoever waits for it."""
-    students = submissions(tmp_path / "criteria", 2)
-    with database.throwaway_cluster() as cluster:
-        cluster.make_database("work")
-        url = database.as_url(cluster.owner("work"))
-        with workers(url, tmp_path) as judging:
-            Grading(url, tmp_path / "one", tmp_path / "criteria").grade(students)
-            cluster.kill()
-            cluster.start()
-            Grading(url, tmp_path / "two", tmp_path / "criteria").grade(students)
-            assert judging.living[0].poll() is None
-    assert "it begins anew" in (tmp_path / "log").read_text()

@@ -1,53 +1,95 @@
-"""Who a worker is, by an advisory lock: the lowest slot that is free, and dead is who holds none."""
+"""A process's name, by an advisory lock: one holder at a time, who keeps it when the server was gone."""
+
+import threading
 
 import psycopg
 import pytest
+from by_workers import CUT_OFF, reached
 
-from labkit.grading.distributed import slots, tables
+from labkit import database
+from labkit.grading.distributed import lease
+from labkit.grading.distributed.database import NoDatabaseError
+from labkit.grading.distributed.lease import (
+    COORDINATORS,
+    WORKERS,
+    Lease,
+    LeaseLostError,
+    living,
+    locked,
+    number,
+    unlock,
+)
 
 
 @pytest.fixture
-def connect(database_url):
-    """Makes connections."""
-    opened = []
+def made(database_url):
+    """Makes leases."""
+    found = []
 
-    def connect():
-        opened.append(psycopg.connect(database_url, autocommit=True))
-        return opened[-1]
+    def make(space=WORKERS):
+        found.append(Lease(reached(database_url), space, lambda _: None, 60))
+        return found[-1]
 
-    tables.make(connect())
-    yield connect
-    for each in opened:
+    yield make
+    for each in found:
         each.close()
 
 
-def test_each_worker_has_a_slot_of_its_own_the_lowest_that_is_free(connect):
-    """Also beside those of another version; what has ended is free again."""
-    one, two, three = connect(), connect(), connect()
-    assert [slots.take(each, "v").id for each in (one, two)] == ["v-0", "v-1"]
-    assert slots.take(three, "w").id == "w-0"
-    assert slots.take_named(three, "v-0") is None
-    one.close()
-    wait = connect()
-    while slots.lock("v-0") in slots.living(wait):
-        pass
-    assert slots.take(connect(), "v").id == "v-0"
+def test_a_name_has_one_holder_and_is_free_when_that_ends(made, database_url):
+    """Others see what it tells; a name of the other kind is another one."""
+    one, two = made(), made()
+    assert one.take("v-0", "v-0 machine")
+    assert not two.take("v-0")
+    assert two.take("v-1", "v-1 there")
+    assert made(COORDINATORS).take("v-0")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        assert living(connection, WORKERS) == {number("v-0"): "v-0 machine", number("v-1"): "v-1 there"}
+        one.close()
+        while number("v-0") in living(connection, WORKERS):
+            pass
+        assert made().take("v-0")
 
 
-def test_who_waits_for_a_grading_is_alone_with_it(connect):
-    """Nobody else waits for the same one; a worker's lock is none of that kind."""
-    one, two = connect(), connect()
-    assert slots.wait_for(one, "g")
-    assert not slots.wait_for(two, "g")
-    assert slots.living(two, slots.ASKERS) == {slots.lock("g")}
-    assert slots.living(two) == set()
+def test_the_name_is_kept_when_the_connection_ends(made, database_url):
+    """What is done over it is done again; it is told as before."""
+    mine = made()
+    mine.take("v-0", "v-0 machine")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(CUT_OFF)
+        assert mine.run(lambda on: on.execute("SELECT 1").fetchone()) == (1,)
+        assert living(connection, WORKERS) == {number("v-0"): "v-0 machine"}
+        assert not locked(connection, WORKERS, "v-0")
 
 
-def test_who_ends_in_order_leaves_no_row(connect):
-    """Nor a lock."""
-    one, two = connect(), connect()
-    slot = slots.take(one, "v")
-    insert = "INSERT INTO labkit_grading_1.worker (id, lock, machine, told) VALUES (%s, 0, '', '')"
-    one.execute(insert, [slot.id])
-    slot.release()
-    assert two.execute("SELECT 1 FROM labkit_grading_1.worker").fetchone() is None
+def test_who_finds_its_name_taken_has_lost_it(made, database_url, monkeypatch):
+    """After it has waited for its own last connection to be missed."""
+    monkeypatch.setattr(lease, "MISSED", 1)
+    mine = made()
+    mine.take("v-0")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(CUT_OFF)
+        while not locked(connection, WORKERS, "v-0"):
+            pass
+        with pytest.raises(LeaseLostError):
+            mine.run(lambda on: on.execute("SELECT 1"))
+        unlock(connection, WORKERS, "v-0")
+    assert mine.run(lambda on: on.execute("SELECT 1").fetchone()) == (1,)
+
+
+def test_a_server_that_is_gone_is_waited_for():
+    """So long, and told once; who is told to stop does not wait."""
+    said = []
+    with database.throwaway_cluster() as cluster:
+        cluster.make_database("work")
+        mine = Lease(reached(database.as_url(cluster.owner("work"))), WORKERS, said.append, 60)
+        mine.take("v-0")
+        cluster.kill()
+        again = threading.Timer(2, cluster.start)
+        again.start()
+        assert mine.run(lambda on: on.execute("SELECT 1").fetchone()) == (1,)
+        again.join()
+        cluster.kill()
+        mine.stopping.set()
+        with pytest.raises(NoDatabaseError, match="does not answer"):
+            mine.run(lambda on: on.execute("SELECT 1"))
+    assert said == ["The database does not answer: waiting for it"] * 2

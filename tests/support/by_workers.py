@@ -23,6 +23,9 @@ from labkit.grading.notebook.submission import Submission
 
 PROGRAM = Path(__file__).with_name("stand_in_worker.py")
 DEADLY = "# it kills whoever judges it"
+CUT_OFF = """SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+"""Ends the connections that hold leases in a database."""
 
 
 def reached(url: str) -> Database:

@@ -5,7 +5,8 @@ Its tables lie in a schema of ours, so that whatever else stands on DBOS in that
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import psycopg
@@ -79,6 +80,16 @@ def client(database: Database) -> DBOSClient:
         system_database_url=database.url, dbos_system_schema=tables.ENGINE, serializer=DBOSPortableJSONSerializer(),
         application_name=NAME, system_database_pool_size=1, retry_connection_errors=False,
     )  # fmt: skip
+
+
+@contextmanager
+def lent_client(database: Database) -> Iterator[DBOSClient]:
+    """One for a moment."""
+    found = client(database)
+    try:
+        yield found
+    finally:
+        found.destroy()
 
 
 def set_pace(client: DBOSClient, seconds: float) -> None:

@@ -118,7 +118,7 @@ class Jobs:
     def _wait_for(self, grading: str) -> bool:
         """Be who waits for it. False if somebody else is, and not only our own connection of a while ago."""
         for _ in range(int(MISSED / PAUSE)):
-            if self._lease.take(grading):
+            if self._lease.take(grading, "labkit grade"):
                 return True
             self._lease.stopping.wait(PAUSE)
         return False

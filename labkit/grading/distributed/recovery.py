@@ -6,7 +6,6 @@ whoever gets its lease resumes what DBOS has under its name, and gives the lease
 
 import random
 import time
-from contextlib import closing
 
 import psycopg
 
@@ -42,7 +41,7 @@ class Recovery:
         try:
             left = [workflow for (workflow,) in connection.execute(LEFT, [executor])]
             if left:
-                with closing(engine.client(self._database)) as client:
+                with engine.lent_client(self._database) as client:
                     client.resume_workflows(left, queue_name=engine.QUEUE)
         finally:
             lease.unlock(connection, WORKERS, executor)

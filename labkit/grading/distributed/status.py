@@ -1,7 +1,6 @@
 """`labkit grade-status`: which gradings are under way, how far each is, and who is at work on what."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import psycopg
 
@@ -47,7 +46,7 @@ def _dropped(where: database.Database, connection: psycopg.Connection, grading: 
         raise UsageError(f"there is no grading {grading}: `labkit grade-status` lists them")
     if not lease.locked(connection, COORDINATORS, grading):
         raise UsageError(f"somebody waits for grading {grading}: end that `labkit grade` first")
-    with closing(engine.client(where)) as client:
+    with engine.lent_client(where) as client:
         engine.drop(client, connection, grading)
     return f"Grading {grading} is dropped: whoever asked for it and starts again begins anew"
 
