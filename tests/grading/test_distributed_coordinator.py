@@ -212,9 +212,7 @@ def test_who_comes_back_and_finds_somebody_else_waiting_is_told_so(made, connect
     def flush_and_lose():
         flush()
         ((of, *_),) = tables.gradings(connection)
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'labkit grade'"
-        )
+        connection.execute(CUT_OFF)
         while not lease.locked(connection, lease.COORDINATORS, of):
             pass
 
