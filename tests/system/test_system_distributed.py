@@ -131,6 +131,11 @@ def grade(where, out, *more, before=(), password="", seconds=900):
     return done
 
 
+def results(out):
+    """What a book says of everybody."""
+    return [json.loads(path.read_text()) for path in (out / "results").glob("*.json")]
+
+
 PRYING = {
     "environment": "import os; assert 'DROWSSAP'[::-1] in str(os.environ)",
     "environments": """
@@ -193,21 +198,18 @@ def test_two_machines_that_share_a_dsn_make_the_book_of_one(where, machines):
 @pytest.mark.timeout(3600)
 def test_a_machine_that_keeps_less_is_told_in_the_book(where):
     """A worker that is no root: the marks are the same, and the class's page says what was not enforced there."""
-    make_criteria(where / "criteria")
-    hand_in(where / "class", "right", RIGHT)
-    hand_in(where / "class", "wrong", WRONG)
-    grade(where, "one", "--marks-only")
-    with database.throwaway_cluster() as cluster:
-        cluster.make_database("work")
-        how = cluster.owner("work")
-        dsn = f"host={how['host']} user={how['user']} dbname=work"
+    with served() as (dsn, password):
+        pry(where, password, "127.0.0.1")
+        grade(where, "one", "--marks-only")
         (where / "home").mkdir()
-        with worker(dsn, how["password"], where / "home", *as_nobody(where / "home", root(), how["host"])):
-            grade(where, "on", "--marks-only", "--on", dsn, password=how["password"])
+        with worker(dsn, password, where / "home", *as_nobody(where / "home", root())):
+            grade(where, "on", "--marks-only", "--on", dsn, password=password)
     one, on = everything(where / "one"), everything(where / "on")
     assert {name for name in one if one[name] != on[name]} == {"class.html"}
     assert b"NOT ENFORCED" in on["class.html"]
     assert b"NOT ENFORCED" not in one["class.html"]
+    marks = {each["student"]: each["total"]["got"] for each in results(where / "on")}
+    assert marks == {**dict.fromkeys((*PRYING, "wrong"), 0), "right": 3}
 
 
 @pytest.mark.timeout(3600)
@@ -228,9 +230,8 @@ def test_who_attacks_reaches_no_more_through_a_worker(where, subtests):
             listener.accept()
         with psycopg.connect(f"{dsn}?password={password}") as connection:
             assert connection.execute("TABLE labkit_grading_1.job").fetchall() == []
-    results = [json.loads(path.read_text()) for path in (where / "out" / "results").glob("*.json")]
     assert "Judged twice" not in done.stderr
-    for each in results:
+    for each in results(where / "out"):
         with subtests.test(each["student"]):
             assert each["total"]["got"] <= 1
     assert [path.name for path in canary.iterdir()] == ["secret"]
