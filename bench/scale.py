@@ -2,10 +2,10 @@
 
     python bench/scale.py
 
-Nothing is graded. Each submission goes its way from the asker, who reads it, over the queue to a worker and back, with
-costs that were measured (`COSTS`; docs/SCALE.md says how), and waits wherever somebody is busy: at the asker, at the
-database, for a worker. One in 200 students never comes to an end in some exercise. The draw is seeded: each run prints
-the same.
+Nothing is graded. Each submission goes its way from the coordinator, who reads it, over the queue to a worker and back,
+with costs that were measured (`COSTS`; docs/SCALE.md says how), and waits wherever somebody is busy: at the
+coordinator, at the database, for a worker. One in 200 students never comes to an end in some exercise. The draw is
+seeded: each run prints the same.
 """
 
 import heapq
@@ -22,11 +22,11 @@ class Costs:
     """Seconds of one processor for each submission of one exercise, unless it says otherwise."""
 
     read: float = 0.035
-    """By a reader at the asker, in its sandbox, so many at a time as the asker has processors."""
+    """By a reader at the coordinator, in its sandbox, so many at a time as the coordinator has processors."""
     hand_out: float = 0.007
-    """By the asker alone: its journal, the request, its rows and those of DBOS."""
+    """By the coordinator alone: its journal, the request, its rows and those of DBOS."""
     put: float = 0.019
-    """By the asker alone: the result into journal and book, both on disk."""
+    """By the coordinator alone: the result into journal and book, both on disk."""
     judge: float = 3.3
     """By a worker: judging, and running the notebook; between half and twice of that."""
     worker: float = 0.134
@@ -41,6 +41,8 @@ class Costs:
     commit: float = 0.002
     """Until it is on disk. Those at one time share it, up to `together`."""
     together: int = 8
+    connections: int = 3
+    """Of each worker, and of the coordinator."""
     sent: int = 40_000
     """Bytes, both ways, of answers and verdicts."""
     endless: float = 420.0
@@ -53,9 +55,11 @@ class Costs:
 class Machines:
     """Where all of it runs."""
 
-    asker: int = 8
+    coordinator: int = 8
     server: int = 4
     """Processors."""
+    connections: int = 97
+    """That PostgreSQL has for us, unless it is told otherwise."""
     network: float = 1e8
     """Bytes a second, of the database's."""
 
@@ -69,7 +73,7 @@ class Ran:
 
     hours: float
     busy: dict[str, float]
-    """How much of the time each part was at work."""
+    """How much of the time each part was at work; of connections, how many of those there are."""
     slowest: float
     """Hours, of the longest submission alone."""
 
@@ -89,7 +93,7 @@ def simulate(workers: int, exercises: int) -> Ran:
     """A class that hands in so many exercises each, which are graded together."""
     rng = random.Random(SEED)
     took = lengths(exercises, rng)
-    read = STUDENTS * exercises * COSTS.read / MACHINES.asker  # all are read before any is handed out
+    read = STUDENTS * exercises * COSTS.read / MACHINES.coordinator  # all are read before any is handed out
     free, server = [read] * workers, [read] * MACHINES.server
     ended, disk = [], read
     for number, seconds in enumerate(took):
@@ -100,16 +104,17 @@ def simulate(workers: int, exercises: int) -> Ran:
         disk = max(disk, begins) + COSTS.commits * COSTS.commit / min(COSTS.together, max(1, workers))
         heapq.heappush(free, max(turn, disk) + seconds)
         ended.append(max(turn, disk) + seconds)
-    book = read + len(took) * COSTS.hand_out * exercises  # the asker collects when it has handed out
+    book = read + len(took) * COSTS.hand_out * exercises  # the coordinator collects when it has handed out
     for end in sorted(ended):
         book = max(book, end) + COSTS.put * exercises
     grading = max(ended) - read
     busy = {
         "workers": sum(took) / workers / grading,
-        "asker": STUDENTS * exercises * (COSTS.hand_out + COSTS.put) / (book - read),
+        "coordinator": STUDENTS * exercises * (COSTS.hand_out + COSTS.put) / (book - read),
         "server": (STUDENTS * COSTS.server / grading + workers * COSTS.look / COSTS.pace) / MACHINES.server,
         "commits": STUDENTS * COSTS.commits * COSTS.commit / min(COSTS.together, max(1, workers)) / grading,
         "network": STUDENTS * exercises * COSTS.sent / MACHINES.network / grading,
+        "connections": (workers + 1) * COSTS.connections / MACHINES.connections,
     }
     return Ran(book / 3600, busy, max(took) / 3600)
 
@@ -119,8 +124,8 @@ def rates() -> dict[str, float]:
     mean = sum(lengths(1, random.Random(SEED))) / STUDENTS
     return {
         "one worker": 1 / mean,
-        "asker": 1 / (COSTS.hand_out + COSTS.put),
-        "readers": MACHINES.asker / COSTS.read,
+        "coordinator": 1 / (COSTS.hand_out + COSTS.put),
+        "readers": MACHINES.coordinator / COSTS.read,
         "server": MACHINES.server / COSTS.server,
         "commits": COSTS.together / (COSTS.commits * COSTS.commit),
         "network": MACHINES.network / COSTS.sent,
@@ -132,15 +137,15 @@ def main() -> None:
     for what, exercises in (("one exercise, as each week", 1), ("all 12 exercises at once", EXERCISES)):
         print(f"{STUDENTS} students, {what}:")
         parts = list(simulate(1, exercises).busy)
-        print(f"  workers   hours   {'   '.join(f'{part:>7}' for part in parts)}   full first")
+        print(f"  workers   hours   {'   '.join(f'{part:>11}' for part in parts)}   full first")
         for workers in WORKERS:
             ran = simulate(workers, exercises)
-            shares = "   ".join(f"{ran.busy[part]:7.1%}" for part in parts)
+            shares = "   ".join(f"{ran.busy[part]:11.1%}" for part in parts)
             print(f"  {workers:7}   {ran.hours:5.1f}   {shares}   {max(parts, key=ran.busy.get)}")
         print(f"  the slowest submission alone: {ran.slowest * 60:.0f} minutes")
     print("What each part can do in a second, in submissions of one exercise:")
     for part, rate in rates().items():
-        print(f"  {part:10} {rate:8.2f}")
+        print(f"  {part:11} {rate:8.2f}")
 
 
 if __name__ == "__main__":
