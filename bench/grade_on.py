@@ -43,19 +43,23 @@ def grade(folder: Path, out: str, *more: str) -> None:
         sys.exit(done.stderr[-2000:])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    told = {"seconds": time.monotonic() - began, "asker": used}
+    told = {"seconds": time.monotonic() - began, "coordinator": used}
     (folder / f"{out}.json").write_text(json.dumps(told))
 
 
 def grade_by_workers(folder: Path, workers: int) -> None:
     """The same by so many workers, which are at work before it begins."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
+
     from labkit import database  # noqa: PLC0415 - the process that only measures does not need it
     from labkit.database import as_url  # noqa: PLC0415
 
     out = f"by {workers}"
     with database.throwaway_cluster() as cluster, ExitStack() as ends:
         cluster.make_database("work")
-        dsn = as_url(cluster.owner("work"))
+        how = conninfo_to_dict(as_url(cluster.owner("work")))
+        os.environ["PGPASSWORD"] = how.pop("password")
+        dsn = make_conninfo(**how)
         for number in range(workers):
             log = ends.enter_context((folder / f"log {number}").open("w+"))
             process = subprocess.Popen([LABKIT, "grade-worker", "--on", dsn], stdout=log, stderr=log)

@@ -2,8 +2,9 @@
 
     python bench/grade_on_costs.py [SUBMISSIONS]
 
-A class of 200 by one worker whose judge does nothing. Processor time of the asker, of the worker and of PostgreSQL,
-transactions, and what reading takes; for which this must be root on Linux. `bench/scale.py` reckons with these.
+A class of 200 by one worker whose judge does nothing. Processor time of the coordinator, of the worker and of
+PostgreSQL, transactions, and what reading takes; for which this must be root on Linux. `bench/scale.py` reckons with
+these.
 """
 
 import sys
@@ -17,11 +18,11 @@ from grade import processor_time
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from by_workers import Grading, Workers, submissions
+from by_workers import Grading, Workers, reached, submissions
 from own_class import RIGHT, hand_in
 
 from labkit import database
-from labkit.grading.distributed import engine, place
+from labkit.grading.distributed import engine
 
 TRANSACTIONS = "SELECT sum(xact_commit)::int FROM pg_stat_database"
 
@@ -59,7 +60,7 @@ def main(number: int) -> None:
         workers.end()
         read = (reading(where, 45) - reading(where, 5)) / 40
     print(f"{number} submissions by one worker in {took:.0f} s; for each, of processor time:")
-    shares = {"asker": ours, "worker": theirs, "PostgreSQL": server}
+    shares = {"coordinator": ours, "worker": theirs, "PostgreSQL": server}
     print(", ".join(f"{who} {seconds / number * 1000:.0f} ms" for who, seconds in shares.items()))
     print(f"for each look into the queue: worker {looks[1] * 1000:.1f} ms, PostgreSQL {looks[0] * 1000:.1f} ms")
     print(f"transactions {commits / number:.1f}; to read a submission takes {read * 1000:.0f} ms")
@@ -67,7 +68,7 @@ def main(number: int) -> None:
 
 def idle(url: str, used: Callable[[], tuple[float, float]]) -> list[float]:
     """What each look of an idle worker takes, in the pace of one that is waited for."""
-    client = engine.client(place.find(url))
+    client = engine.client(reached(url))
     engine.set_pace(client, engine.BUSY)
     time.sleep(2 * engine.IDLE)
     before = used()

@@ -40,7 +40,14 @@ ELSEWHERE = {
     "python bench/scale.py": "test_the_page_about_scale_says_what_the_simulation_says",
 }
 """What would not end, or would install: which test does it, or as much of it as can be done here."""
-NAMES = {"labkit grade", "labkit grade --jobs 2", "labkit check", "labkit criteria check"}
+NAMES = {
+    "labkit grade",
+    "labkit grade --jobs 2",
+    "labkit grade --on",
+    "labkit grade-worker",
+    "labkit check",
+    "labkit criteria check",
+}
 """What a text only names."""
 STATUS = {
     "labkit doctor": {0, 1},  # as the machine is

@@ -16,14 +16,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from attacked import as_nobody, attackers, two_cases
+from attacked import UNAPART, attackers, two_cases
 from own_class import RIGHT, WRONG, everything, hand_in, make_criteria
 from psycopg.conninfo import conninfo_to_dict
 
 from labkit import database
 from labkit.database import as_url
 from labkit.isolation.removal import remove
-from labkit.repository import root
 
 LABKIT = Path(sys.executable).with_name("labkit")
 ASKER, WORKER = "10.99.25.1", "10.99.25.2"
@@ -104,13 +103,13 @@ def served(*inside, address="127.0.0.1"):
 
 
 @contextmanager
-def worker(dsn, password, home, *before):
+def worker(dsn, password, home, *before, program=(LABKIT,)):
     """A worker for a while, with a home of its own."""
     home.mkdir(exist_ok=True)
     home.chmod(0o777)
     known = {**os.environ, "PGPASSWORD": password, "LABKIT_HOME": str(home), "HOME": str(home)}
     with (home / "log").open("wb") as log:
-        command = [*before, LABKIT, "grade-worker", "--on", dsn]
+        command = [*before, *program, "grade-worker", "--on", dsn]
         process = subprocess.Popen(command, env=known, stdout=log, stderr=log, cwd="/")
         try:
             yield process
@@ -194,22 +193,33 @@ def test_two_machines_that_share_a_dsn_make_the_book_of_one(where, machines):
         assert password not in text
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes somebody else of whom it does not trust")
 @pytest.mark.timeout(3600)
 def test_a_machine_that_keeps_less_is_told_in_the_book(where):
-    """A worker that is no root: the marks are the same, and the class's page says what was not enforced there."""
+    """A worker without namespaces: the same marks, also for who looks for the database; the class's page says it."""
     with served() as (dsn, password):
         pry(where, password, "127.0.0.1")
         grade(where, "one", "--marks-only")
-        (where / "home").mkdir()
-        with worker(dsn, password, where / "home", *as_nobody(where / "home", root())):
+        with worker(dsn, password, where / "home", program=(sys.executable, "-P", "-c", UNAPART)):
             grade(where, "on", "--marks-only", "--on", dsn, password=password)
     one, on = everything(where / "one"), everything(where / "on")
     assert {name for name in one if one[name] != on[name]} == {"class.html"}
-    assert b"NOT ENFORCED" in on["class.html"]
-    assert b"NOT ENFORCED" not in one["class.html"]
+    assert b"NOT for other sockets" in on["class.html"]
+    assert b"NOT for other sockets" not in one["class.html"]
     marks = {each["student"]: each["total"]["got"] for each in results(where / "on")}
     assert marks == {**dict.fromkeys((*PRYING, "wrong"), 0), "right": 3}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes somebody else of whom it does not trust")
+def test_a_machine_that_keeps_less_works_over_no_unix_socket(where):
+    """There students' code could reach it, and be let in by who it is: status 2, and what to do."""
+    with database.throwaway_cluster() as cluster:
+        cluster.make_database("work")
+        how = cluster.owner("work")
+        dsn = f"host={how['host']} user={how['user']} dbname=work"
+        with worker(dsn, how["password"], where / "home", program=(sys.executable, "-P", "-c", UNAPART)) as process:
+            assert process.wait(100) == 2
+    assert "must be reached over TCP" in (where / "home" / "log").read_text()
 
 
 @pytest.mark.timeout(3600)
