@@ -42,8 +42,9 @@ def test_a_name_has_one_holder_and_is_free_when_that_ends(made, database_url):
     assert not two.take("v-0")
     assert two.take("v-1", "v-1 there")
     assert made(COORDINATORS).take("v-0")
+    assert two.take("v-2", "v-2 there")
     with psycopg.connect(database_url, autocommit=True) as connection:
-        assert living(connection, WORKERS) == {number("v-0"): "v-0 machine", number("v-1"): "v-1 there"}
+        assert living(connection, WORKERS) == {number("v-0"): "v-0 machine", number("v-2"): "v-2 there"}
         one.close()
         while number("v-0") in living(connection, WORKERS):
             pass

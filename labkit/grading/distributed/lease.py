@@ -45,12 +45,14 @@ class Lease:
         """Set: a server that is gone is not waited for."""
 
     def take(self, name: str, tells: str = "") -> bool:
-        """Have this name, beside those there may be; False if somebody else has it.
+        """Have this name, instead of the one there may be; False if somebody else has it.
 
         `tells`: what others are told of us.
         """
         if got := self.run(lambda connection: locked(connection, self._space, name)):
-            self.name, self._tells = name, tells
+            before, self.name, self._tells = self.name, name, tells
+            if before not in {"", name}:
+                self.run(lambda connection: unlock(connection, self._space, before))
             self.run(lambda connection: connection.execute("SELECT set_config('application_name', %s, false)", [tells]))
         return got
 
