@@ -21,23 +21,23 @@ SEED = 25
 class Costs:
     """Seconds of one processor for each submission of one exercise, unless it says otherwise."""
 
-    read: float = 0.035
+    read: float = 0.039
     """By a reader at the coordinator, in its sandbox, so many at a time as the coordinator has processors."""
-    hand_out: float = 0.007
+    hand_out: float = 0.006
     """By the coordinator alone: its journal, the request, its rows and those of DBOS."""
-    put: float = 0.019
+    put: float = 0.017
     """By the coordinator alone: the result into journal and book, both on disk."""
     judge: float = 3.3
     """By a worker: judging, and running the notebook; between half and twice of that."""
-    worker: float = 0.134
+    worker: float = 0.130
     """By a worker: the queue, and on average half of the pause between two looks into it."""
-    server: float = 0.016
+    server: float = 0.015
     """By PostgreSQL."""
     look: float = 0.002
     """By PostgreSQL, whenever a worker looks into the queue."""
     pace: float = 0.2
     """Seconds between two looks, of a worker that judges as well."""
-    commits: int = 22
+    commits: int = 28
     commit: float = 0.002
     """Until it is on disk. Those at one time share it, up to `together`."""
     together: int = 8
