@@ -111,8 +111,8 @@ class Run:
     """Seconds between the making of the task and run_steps."""
     faults: Mapping[str, type[Exception] | None] = field(default_factory=dict)
     """Step → the error that it raises at once; None: it acts, and no answer comes in its time."""
-    saying: str = SAYINGS[0]
-    """What such an error says."""
+    saying: str | None = None
+    """What such an error says; its own kind, if nothing is given."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Step → what it returns, if that is not what its tool says."""
     clock: OddClock = field(default_factory=OddClock)
@@ -545,7 +545,7 @@ def _step(run: Run, name: str, timeout: Any) -> str:
         answer = world.tool(name, timeout=wait, service=run.name, given=given)
     except world.ToolTimeoutError:
         if error:
-            raise error(run.saying) from None
+            raise error(f"it did not work: {error.__name__}" if run.saying is None else run.saying) from None
         raise
     if fails:
         raise world.ToolTimeoutError(f"no answer after {wait:g} s: it may have acted, or not")
