@@ -36,7 +36,6 @@ ALIKE = ["shop é", "Shop é", "shop é ", "shop-é", "shop e\u0301", "shop e", 
 PAIRED = [
     ("Mail", "mail"),
     ("caf\u00e9", "cafe\u0301"),
-    ("shop", "shop "),
     ("07", "7"),
     ("a-b", "a_b"),
     ("stra\u00dfe", "strasse"),
