@@ -202,7 +202,6 @@ def saves_result(program: Program, rng: Random) -> None:
             _is_result(f"After the work, {what}", found, expected)
     for lives in _tasks_with_errors(program, rng):
         _nothing_is_made_up(lives)
-    _each_store_has_its_tasks(program, rng)
 
 
 def no_duplicates(program: Program, rng: Random) -> None:
@@ -248,31 +247,6 @@ def no_duplicates(program: Program, rng: Random) -> None:
         _a_new_python_has_the_key(program, task, rng.randrange(1, 10**6))
     survives(run_twice, "the key changes after a call without an answer", insert_and_lose_an_answer)
     survives(run, "the key changes at the second restart", insert_and_die)
-
-
-def _each_store_has_its_tasks(program: Program, rng: Random) -> None:
-    """Two stores in one process, each with a task of the same id."""
-    one = _task(rng)
-    two = one.model_copy(update={"user_input": _task(rng).user_input})
-    stores = {STORE: one, "others": two}
-
-    def insert() -> None:
-        for store, task in stores.items():
-            FileStateStore(store).insert(task)
-
-    def run() -> list:
-        asked: list = []
-        execute = program["execute_task_if_not_done"]
-        for store in stores:
-            told = execute(one.id, FileStateStore(store), lambda user_input, _key: asked.append(user_input) or "done")
-        return [_facts(told), asked]
-
-    seen = trial(run, insert)
-    what = "Two stores have a task with the same id. For the second one, execute_task_if_not_done"
-    assert seen.how == "returned", f"{what} {did(seen)}"
-    told, asked = seen.value
-    assert asked == [one.user_input, two.user_input], f"{what} called do_work {len(asked) - 1} times; expected once"
-    assert told == ["completed", "done"], f"{what} returned {_words(told)}"
 
 
 def _each_task_has_its_charge(program: Program, task: Task, other: Task, work: Callable) -> None:

@@ -1042,25 +1042,6 @@ def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Ta
     return task
 """
 
-DONE_IN_ANOTHER_STORE = """
-# answer: execute_task_if_not_done
-_completed = {}
-
-
-def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
-    if task_id in _completed:
-        return _completed[task_id]
-    task = store.get(Task, task_id)
-    if task.state is not TaskState.COMPLETED:
-        if task.state is TaskState.PENDING:
-            task = store.save(task.to(TaskState.RUNNING))
-        key = "k" + hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
-        result = do_work(task.user_input, key)
-        task = store.save(task.to(TaskState.COMPLETED, result=result))
-    _completed[task_id] = task
-    return task
-"""
-
 UNIX_LINE_ENDS_ONLY = r"""
 # answer: execute_task_if_not_done
 def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
@@ -1077,7 +1058,6 @@ def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Ta
 WRONG = [
     ("signs are written as XML references", "keys_differ", "return the same key", [XML_REFERENCES]),
     ("a result file that changes line ends", "no_duplicates", "with the result", [RESULT_FILE_CHANGES_LINE_ENDS]),
-    ("done in another store", "saves_result", "Two stores have a task with the same id", [DONE_IN_ANOTHER_STORE]),
     ("line ends of one kind", "saves_result", "with the result", [UNIX_LINE_ENDS_ONLY]),
     ("a path leaves out a dot", "keys_differ", "return the same key", [PATH_DROPS_THE_DOT]),
     ("a result in a side file, half written", "no_duplicates", "after the restart, it returned", [RESULT_IN_A_SIDE_FILE]),
