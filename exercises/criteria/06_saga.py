@@ -411,7 +411,7 @@ class Life:
             self.mine.add(saga_id)
             noted = [name, word] if isinstance(word, str) else json.loads(json.dumps([name, word]))
             self.logs.setdefault(saga_id, []).append(noted)
-            last = self.acts[-1] if self.acts else None
+            last = self.acts[-1] if len(self.acts) > len(self.story.acts) else None
             if last and not last.failed and isinstance(name, str) and last.tool == self.named.get(name):
                 self.acts[-1] = last._replace(noted=True)
 
