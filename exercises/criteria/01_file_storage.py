@@ -111,9 +111,17 @@ def reports_corrupt(program: Program, rng: Random) -> None:
                 return [what, f"raised {OWN}" if found == OWN else came]
         return None
 
+    def load_twice() -> list[Any]:
+        """While there is no file, and when there is one."""
+        return [load(), _saved(program, task, PATH)]
+
     seen = trial(load)
     came = "raised CorruptState" if seen.value == "CorruptState" else did(seen)
     assert seen.value == "None", f"There was no file, and load_task {came}; expected None"
+    seen = trial(load_twice)
+    again = "There was no file, and load_task returned None. Then the task was saved in the same process"
+    assert seen.how == "returned", f"{again}: load_task or save_task {did(seen)}"
+    _is_equal(f"{again}, and load_task", seen.value[1], _content(task))
     seen = trial(find_damage)
     met = [line.removeprefix(DAMAGE) for line in seen.output.splitlines() if line.startswith(DAMAGE)]
     assert met or seen.how == "returned", f"A task was saved, and its file was read: that {did(seen)}"
@@ -271,14 +279,18 @@ def _a_step_that_fails_is_not_finished(program: Program, rng: Random) -> None:
     plan = rng.sample(TOOLS, 3)
     tasks = [_task(rng) for _ in plan]
 
-    def call(task: Task, ran: list[str], failing: str) -> list:
+    def steps_of(ran: list[str], failing: str) -> dict[str, Callable[[], str]]:
+        """The first time that it runs, a step fails."""
+
         def step(name: str) -> str:
             ran.append(name)
-            if name == failing:
+            if name == failing and ran.count(name) == 1:
                 raise OSError(28, f"no space left for {name}")
             return "ok"
 
-        steps = {name: lambda name=name: step(name) for name in plan}
+        return {name: lambda name=name: step(name) for name in plan}
+
+    def call(task: Task, steps: dict[str, Callable[[], str]]) -> list:
         went = called(lambda: _plain(program["resume"](task.id, program["TaskFiles"](), steps)))
         return [told(went) if "failed" in went else "", _stored(program, task)]
 
@@ -287,15 +299,17 @@ def _a_step_that_fails_is_not_finished(program: Program, rng: Random) -> None:
         for task, failing in zip(tasks, plan, strict=True):
             program["TaskFiles"]().save(task)
             ran: list[str] = []
-            first = call(task, ran, failing)
-            ran.clear()
-            found.append([first, call(task, ran, ""), ran])
+            steps = steps_of(ran, failing)
+            first = [*call(task, steps), len(ran)]
+            found.append([first, call(task, steps), ran[first[-1] :]])
         return found
 
     seen = trial(resume)
     assert seen.how == "returned", f"A step raised an error, and resume {did(seen)}"
-    for failing, ((_, before), (raised, after), ran) in zip(plan, seen.value, strict=True):
+    for failing, ((_, before, _), (raised, after), ran) in zip(plan, seen.value, strict=True):
         happened = f"{failing} raised an error, and"
+        for found in (before, after):
+            assert isinstance(found, dict), f"{happened} in the store load_task finds {found}; expected the task"
         assert failing not in before["journal"], (
             f"{happened} the journal says that it returned {quoted(before['journal'][failing])}"
         )

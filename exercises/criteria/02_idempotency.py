@@ -10,12 +10,15 @@ import time
 import traceback
 import unicodedata
 from asyncio import CancelledError
+from base64 import b64encode
+from binascii import b2a_qp
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import chain, islice, product, zip_longest
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 from labkit import FileStateStore, Task, TaskState, ToolTimeoutError, ack, arrange, sweep, tool, trial
 from labkit.crash import DidNotSurviveError, Effect, Line, Report
@@ -42,10 +45,22 @@ ALIKE = [
     ("ab", "ba"), ("a.", "a"), ("a#b", "a"), ("a?b", "a"), ("a:b", "a"), ("None", ""),
 ]  # fmt: skip
 """Names that are two, and become one where text is normalised, folded, trimmed, parsed or cleaned."""
+ESCAPED = [
+    (escaped, sign)
+    for sign in ("\u00e9", "\u0436", "\U0001f4b3")
+    for escaped in (
+        *(sign.encode("ascii", errors).decode() for errors in ("xmlcharrefreplace", "backslashreplace", "namereplace")),
+        *(sign.encode(codec).decode("ascii") for codec in ("utf-7", "punycode")),
+        *(quote(sign), json.dumps(sign)[1:-1], sign.encode().hex(), str([*sign.encode()]), str(ord(sign))),
+        *(sign.encode().decode("latin-1"), b2a_qp(sign.encode()).decode(), b64encode(sign.encode()).decode()),
+    )
+]  # fmt: skip
+"""The same for signs that are written out in one of the ways in which that is done."""
 BITS = 62
 """The exercise asks for 64 in a digest; the measure may err by some."""
 TEXTS = [
-    "", " two  spaces ", "None", "null", "\n", "two\nlines\n", "'\"", "\\n {} %s", "Error: nothing was done",
+    "", " two  spaces ", "None", "null", "\n", "two\nlines\n", "three\r\nlines\rof others", "'\"",
+    "\\n {} %s", "Error: nothing was done",
     "[1, 2]", "\u0441\u0447\u0451\u0442", "\u4ed8\u6b3e", "\U0001f4b3 cafe\u0301 caf\u00e9 \ufb01le",
 ]  # fmt: skip
 """What a user may say, and what work may return."""
@@ -191,7 +206,8 @@ def saves_result(program: Program, rng: Random) -> None:
 
 def no_duplicates(program: Program, rng: Random) -> None:
     """The ledger holds one charge per task: wherever a crash came, and after a call without an answer."""
-    task, amount = _task(rng), rng.randrange(1, 10**6)
+    amount = rng.randrange(1, 10**6)
+    task = _task(rng, user_input=f"the bill of customer {rng.randrange(10**6)}\r\nand of their neighbour\r")
     other, work = _task(rng, user_input=task.user_input), _charge(amount)
     expected = ["completed", f"charged {task.user_input} {amount} EUR"]
 
@@ -519,7 +535,7 @@ def _alike(one: str, two: str, three: str, long: str) -> Iterator[tuple[str, str
     a, many = one[0], one[0] * 11
     yield from [("1", many + two), (many, two), (a, f"{many[1:]}{two}1"), (a, f"2{two}"), (f"{a}1", two)]
     yield from [(a, many + a), (many, a + a)]
-    for pair in ALIKE:
+    for pair in (*ALIKE, *ESCAPED):
         for name in pair:
             yield from [(one, two + name + three), (one + name + three, two), (one, name), (name, two)]
     yield from [(long + one, two), (long + three, two), (one, long + two), (one, long + three)]

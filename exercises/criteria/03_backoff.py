@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from labkit import ack, tool, trial, world
 from labkit.crash import Trial
@@ -41,6 +41,17 @@ class BusyError(Exception):
 
 class Stopped(BaseException):
     """Somebody wants to stop, in a way of their own."""
+
+
+class GroupError(ExceptionGroup):
+    """An error that holds another one, as a task group raises it."""
+
+    def __new__(cls, text: str) -> Self:
+        """With one error inside."""
+        return super().__new__(cls, text, [ConnectionError("inside")])
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Unequal(list):
@@ -143,6 +154,7 @@ def grows(program: Program, rng: Random) -> None:
     _check_delays(first, [1, 2, 4])
     _check_delays(again, [1, 2, 4], "Delays of a later call in the same process: ")
     _check_delays(late, [1, 2, 4], f"Every attempt took {takes} s. Delays from its error to the next: ")
+    _check_two_at_once(program, rng)
     base, factor, whole = rng.randint(11, 99) / 100, rng.randint(110, 390) / 100, rng.randint(2, 9)
     small, large = {"base": base, "factor": factor, "cap": 10**9}, {"base": whole, "factor": 3, "cap": 10**9}
     tiny = {"base": rng.randint(20, 90) / 100_000, "factor": rng.randint(12, 19) / 10, "cap": 10**9}
@@ -165,7 +177,8 @@ def capped(program: Program, rng: Random) -> None:
     base, cap = rng.randint(1, 5), rng.randint(20, 50)
     floats = {"base": rng.randint(11, 99) / 100, "factor": rng.randint(11, 14) / 10, "cap": cap + 0.5}
     whole, late = {"base": base, "factor": 3, "cap": cap}, {"base": cap + 7, "cap": cap}
-    for count, questions in (MANY, [{}, whole, late, floats, {"cap": 0}]), (MORE, [{}]):
+    slow = {"base": 1, "factor": 1.01, "cap": rng.choice([3, 3.5, 4])}  # which takes more than a hundred
+    for count, questions in (MANY, [{}, whole, late, floats, {"cap": 0}, slow]), (MORE, [{}]):
         for question, got in zip(questions, _delays(program, count, questions), strict=True):
             _check_cap(question, got)
 
@@ -184,13 +197,15 @@ def returns_value(program: Program, rng: Random) -> None:
         assert seen.number == failures + 1, f"{told}, and {came} came: any value is a success"
         assert seen.got and seen.got.get("same"), f"{told}; execute_with_retry {seen.did}"
         assert not seen.late, f"{told}, and execute_with_retry slept {seen.late:g} s more before it returned it"
+    _check_called_again(program, word)
 
 
 def gives_up(program: Program, rng: Random) -> None:
     """Exactly max_attempts attempts in each call, then the last error, as it is: the same object, text and cause."""
-    most = [rng.randint(3, 6), 1, 2, 7, *rng.sample([1, 2, 3, 4], 2)]
+    most = [rng.randint(3, 6), 1, 2, 7, *rng.sample([1, 2, 3, 4], 2), rng.randint(70, 80)]
     calls = [Call(number, _fails(rng, number + 3)) for number in most]
     calls[0] = Call(most[0], _fails(rng, 50))
+    calls.append(Call(3, [Error(GroupError)] * 6))
     calls.append(Call(3, [Error(StopIteration)] * 6))  # no generator lets it through, and loops take it for their end
     for call, seen in zip(calls, _carry_out(program, rng, *calls), strict=True):
         max_attempts, always = call.max_attempts, " with StopIteration" * (call is calls[-1])
@@ -217,7 +232,7 @@ def permanent_once(program: Program, rng: Random) -> None:
         whys.append((earlier + 1, why))
 
     lasting = [(LASTING, earlier) for earlier in (0, rng.randint(1, 2), 1)]
-    for kinds, earlier in (*lasting, (PASSING, 1), (PASSING, 0), ([StopIteration], 1)):
+    for kinds, earlier in (*lasting, (PASSING, 1), (PASSING, 0), ([GroupError], 1), ([StopIteration], 1)):
         kind = rng.choice(kinds)
         then(earlier, Error(kind, again=False), f"is_retryable says no to the {kind.__name__} of attempt {earlier + 1}")
     for kind in STOPS:
@@ -243,6 +258,46 @@ def spreads(program: Program, rng: Random) -> None:
     *jittered, plain = _carry_out(program, rng, *calls)
     for seen, parts in zip(jittered, drawn, strict=True):
         _check_slept(seen, plain.waits, parts)
+
+
+def _check_two_at_once(program: Program, rng: Random) -> None:
+    """Two sequences are taken in turn, as where one call is made within another."""
+    base, count = rng.randint(3, 9), 5
+
+    def take() -> list[Any]:
+        made = [iter(program["delays"]()), iter(program["delays"](base=base, factor=3, cap=10**6))]
+        turns = [[_number(next(each)) for each in made] for _ in range(count)]
+        return [*zip(*turns, strict=True)]
+
+    seen = trial(lambda: called(take))
+    what = f"The delays of delays() and of delays(base={base}, factor=3, cap=1000000) were taken in turn"
+    got = seen.value if seen.how == "returned" else {}
+    assert "value" in got, f"{what}: that {told(got) if got else did(seen)}"
+    expected = [[factor**n * first for n in range(count)] for first, factor in ((1, 2), (base, 3))]
+    for mine, right in zip(got["value"] or [[], []], expected, strict=True):
+        assert _same(mine, right), f"{what}: they gave {_list(mine)}; expected {_list(right)}, whatever the others do"
+
+
+def _check_called_again(program: Program, word: str) -> None:
+    """The same function, called twice: what it returned the first time is old."""
+    replies = [word, f"another {word}"]
+
+    def call_twice() -> list[Any]:
+        left = iter(replies)
+
+        def fn() -> str:
+            return next(left)
+
+        return [called(lambda: program["execute_with_retry"](fn, 3, _is_retryable, None)) for _ in replies]
+
+    seen = trial(call_twice)
+    assert seen.how == "returned", f"execute_with_retry {did(seen)}"
+    for number, (got, reply) in enumerate(zip(seen.value, replies, strict=True), 1):
+        came = f"returned {got['value']!r}" if "value" in got else told(got)
+        assert got.get("value") == reply, (
+            f"execute_with_retry was called {number} times with the same function, which returned {reply!r} the last "
+            f"time; execute_with_retry {came}"
+        )
 
 
 def _check_delays(seen: Seen, expected: list[float], begin: str = "Delays ") -> None:

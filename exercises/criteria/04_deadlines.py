@@ -20,6 +20,7 @@ from labkit import Deadline, DeadlineExceeded, FakeClock, FileStateStore, System
 from labkit.crash import Line, Report, Trial, sweep, trial
 from labkit.crash.zygote.explore import DOWNTIME
 from labkit.grading.judge.calls import called, shown, told
+from labkit.grading.judge.differences import quoted
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.survival import assert_survives, did
 
@@ -31,10 +32,20 @@ MOMENT = "check_disk"
 STORE = "tasks"
 PLENTY = 4000
 """Seconds in which everything can be done."""
+DAY = 86_400
 MACHINE = SystemClock()
 GOES_ON = (TaskState.PENDING, TaskState.RUNNING)
 TEXTS = ["", "Error: none", '"quoted"\nand on a line of its own', "готово: 完成 ✓", "TimeoutError", " done "]
 """What steps may return. It is text, whatever it looks like."""
+SAYINGS = [
+    "it did not work",
+    '{"error": {"code": 503}} and {0}, {}',
+    "100 % of %s",
+    "no " * 400,
+    "",
+    "no\nand once more, no",
+]
+"""What an error may say."""
 
 
 class RefusedError(Exception):
@@ -100,6 +111,8 @@ class Run:
     """Seconds between the making of the task and run_steps."""
     faults: Mapping[str, type[Exception] | None] = field(default_factory=dict)
     """Step → the error that it raises at once; None: it acts, and no answer comes in its time."""
+    saying: str | None = None
+    """What such an error says; its own kind, if nothing is given."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Step → what it returns, if that is not what its tool says."""
     clock: OddClock = field(default_factory=OddClock)
@@ -192,8 +205,13 @@ def run_deadline(program: Program, rng: Random) -> None:
     again = "An earlier task with the same id had another deadline, in this process."
     of_that_id = _made(rng, 3, PLENTY)
     tight[again] = _tight(rng, of=of_that_id.name)
-    first, second, _, *others = _carry_out(program, plenty, odd, of_that_id, *tight.values())
+    moved = _tight(rng, clock=OddClock(days=3))
+    before = _made(rng, 3, 3 * DAY + 3 * EACH + moved.seconds)  # which takes three steps: then the other one is made
+    tight["An earlier run in this process had the same deadline, and another clock."] = moved
+    *tights, last = tight.values()
+    first, second, _, *others = _carry_out(program, plenty, odd, of_that_id, *tights, before, last)
     _check_done(first, plenty)
+    others.pop(-2)
     for seen, (why, run) in zip(others, tight.items(), strict=True):
         said = f"Ended at {seen.ended:g} s, deadline {run.seconds:g} s"
         last = [f"{c.tool} began at {_second(c):g} s, and was given {_given(c)} s" for c in seen.calls]
@@ -311,7 +329,7 @@ def saves_failure(program: Program, rng: Random) -> None:
     plan = rng.sample(STEPS, 4)
     step = plan[rng.randint(1, 2)]
     over, refused = "The deadline came between two steps", f"{step} refused to work"
-    kinds = rng.sample(ERRORS, len(ERRORS))
+    kinds, sayings = rng.sample(ERRORS, len(ERRORS)), rng.sample(SAYINGS, len(SAYINGS))
     runs = {
         "The deadline came while a step ran": _tight(rng),
         over: _made(rng, 4, EACH * rng.randint(1, 2)),
@@ -321,9 +339,10 @@ def saves_failure(program: Program, rng: Random) -> None:
         f"{plan[0]} refused to work": _made(rng, 4, PLENTY, faults={plan[0]: world.ToolError}),
     }
     runs = {what: replace(run, plan=plan) for what, run in runs.items()}
-    for place, kind in zip([0, 3, 1, 2, 0, 3, 1, 2, 1], kinds, strict=True):
+    for place, kind, saying in zip([0, 3, 1, 2, 0, 3, 1, 2, 1], kinds, [*sayings, *sayings[:3]], strict=True):
         run = _made(rng, 4, PLENTY)
-        runs[f"{run.plan[place]} raised {kind.__name__}"] = replace(run, faults={run.plan[place]: kind})
+        what = f"{run.plan[place]} raised {kind.__name__}({quoted(saying)})"
+        runs[what] = replace(run, faults={run.plan[place]: kind}, saying=saying)
     half, late = _made(rng, 4, PLENTY), _made(rng, 4, EACH)
     runs["A later step failed, and the journal was half full"] = replace(
         half, journal=_journal(half.plan[1:2]), faults={half.plan[2]: RefusedError}
@@ -356,14 +375,14 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
     assert not later, f"{what}, and after that run_steps ran {', '.join(later)}: an error ends the run"
     assert seen.is_stored(TaskState.FAILED), f"{what}, and the task in the store is {seen.state}; expected a failed one"
     stored, done = seen.stored, [call for call in seen.calls if _was_done(call, run.faults)]
-    assert (stored.error or "").strip(), f"{what}, and the error of the failed task is {stored.error!r}: say why"
+    assert (stored.error or "").strip(), f"{what}, and the error of the failed task is {quoted(stored.error)}: say why"
     assert not broken or broken[0] in stored.error, (
-        f"{what}, and the error of the failed task is {stored.error!r}: say which step failed"
+        f"{what}, and the error of the failed task is {quoted(stored.error)}: say which step failed"
     )
     names = [*run.journal, *(call.tool for call in done)]
     told = [name for name in run.plan if name in stored.error]
     assert not told or {*told} - {*names}, (
-        f"{what}, and the error of the failed task is {stored.error!r}: {told[0]} was done, and has not failed"
+        f"{what}, and the error of the failed task is {quoted(stored.error)}: {told[0]} was done, and has not failed"
     )
     assert list(stored.journal) == names, (
         f"{what}. {', '.join(names) or 'No step'} had been done; "
@@ -526,7 +545,7 @@ def _step(run: Run, name: str, timeout: Any) -> str:
         answer = world.tool(name, timeout=wait, service=run.name, given=given)
     except world.ToolTimeoutError:
         if error:
-            raise error(f"it did not work: {error.__name__}") from None
+            raise error(f"it did not work: {error.__name__}" if run.saying is None else run.saying) from None
         raise
     if fails:
         raise world.ToolTimeoutError(f"no answer after {wait:g} s: it may have acted, or not")

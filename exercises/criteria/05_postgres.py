@@ -119,6 +119,8 @@ class Scene:
     """Whether the caller of finish_step undoes its transaction, and calls again."""
     error: type[BaseException] | None = None
     """What the step raises the first time. Then execute_step is called again."""
+    twice: bool = False
+    """Whether execute_step is called again in any case."""
 
     @property
     def rows(self) -> dict[str, list[Any]]:
@@ -178,14 +180,14 @@ class Workers(Stage):
         return got
 
     def _execute(self) -> dict[str, Any]:
-        """Execute the step; once more, if it raised an error."""
+        """Execute the step; once more, if it raised an error, or if the scene says so."""
         scene = self.scene
         first = self._call("execute_step", self.engine, scene.task, self._step)
-        if not scene.error:
+        if not scene.error and not scene.twice:
             return first
         left, early = self.end_others(), self.keep()
         first["runs"] = self.look["runs"]
-        if scene.other:
+        if scene.error and scene.other:
             self._come()
         again = self._call("execute_step", self.engine, scene.task, self._step)
         return {**again, "first": first, "left_first": left, "early": early}
@@ -311,8 +313,9 @@ class Seen:
             return f"The task has version {scene.version}, a worker had read {who}, {scene.version + scene.off}: {name}"
         if scene.state == "completed":
             return f"The task was completed already, in version {scene.version}: {name}"
-        if scene.error:
-            return f"The step raised {scene.error.__name__} the first time. Called again, {name}"
+        if scene.error or scene.twice:
+            error = scene.error and f"The step raised {scene.error.__name__} the first time"
+            return f"{error or f'While the step ran, another worker {scene.other}'}. Called again, {name}"
         if scene.undo:
             return f"The caller undid its transaction, and called again: {name}"
         if not self.came:
@@ -343,6 +346,9 @@ def no_lost_update(program: Program, rng: Random) -> None:
         _check_progress(seen)
         if not seen.scene.other and "failed" not in seen.got:
             _check_done(seen)
+    for seen in _play(program, [scene(other=PROGRESS, when=STEP, twice=True)]):
+        _check_again(seen)
+    _one_is_first(program, rng)
 
 
 def completed_is_final(program: Program, rng: Random) -> None:
@@ -470,6 +476,18 @@ def _check_progress(seen: Seen) -> None:
         assert seen.value is False, f"{seen.happened} {seen.did}; expected False"
 
 
+def _check_again(seen: Seen) -> None:
+    """Who was too late is refused once: the task still runs, and may be executed again."""
+    if seen.came and seen.got["first"].get("value") is False:
+        runs = seen.got["runs"] - seen.got["first"]["runs"]
+        assert runs == 1, f"{seen.happened} {seen.did}, and ran the step {runs} times. The task was running still"
+        _check_answer(seen, expected=True)
+        assert seen.row[::2] == seen.ours[::2], (
+            f"{seen.happened} {seen.did}. Stored is now {_row(seen.row)}; expected completed, with "
+            f"{quoted(seen.scene.result)}"
+        )
+
+
 def _check_looked(seen: Seen) -> None:
     """What the step saw when it looked around."""
     got = seen.got
@@ -557,6 +575,30 @@ def _one_finishes_it(program: Program, rng: Random) -> None:
     workers = {who: partial(work, who) for who in results}
     setup = partial(_create, task, version)
     assert_no_order_breaks(race(workers, invariant, setup, limit=ORDERS, name="execute_step"))
+
+
+def _one_is_first(program: Program, rng: Random) -> None:
+    """Two workers finish the task, in every order, each in its own transaction: one is told True, and one False."""
+    task, version = f"task-{rng.randrange(10**6)}", rng.randint(0, 9)
+    results = {who: f"{who} {rng.randrange(10**6)}" for who in "AB"}
+
+    def work(who: str) -> bool:
+        with database.engine().connect() as conn, conn.begin():
+            return bool(program["finish_step"](conn, task, version, results[who]))
+
+    def invariant(seen) -> None:
+        state, result = _stored()
+        told = {who: end.returned for who, end in seen.workers.items()}
+        for who, end in seen.workers.items():
+            assert not end.raised, f"while another worker finished the task, finish_step raised {end.raised} for {who}"
+        first = [who for who in told if told[who]]
+        whom = " and ".join(first) or "nobody"
+        assert len(first) == 1, f"{whom} was told True by finish_step, and the task is {state}"
+        assert result == results[first[0]], f"finish_step told {first[0]} True, and the task holds {quoted(result)}"
+
+    workers = {who: partial(work, who) for who in results}
+    setup = partial(_create, task, version)
+    assert_no_order_breaks(race(workers, invariant, setup, limit=ORDERS, name="finish_step"))
 
 
 def _create(task: str, version: int) -> None:

@@ -33,6 +33,14 @@ NAMES = ["dns", "dns_2", "sub_dns", "disk", "queue", "Queue", "почта", "数
 IDS = ["saga-{}", "shop {}", "Straße_{}", "почта-{}"]
 ALIKE = ["shop é", "Shop é", "shop é ", "shop-é", "shop e\u0301", "shop e", *("shop " * 20 + end for end in "12")]
 """Names of sagas that a program may take for one another."""
+PAIRED = [
+    ("Mail", "mail"),
+    ("caf\u00e9", "cafe\u0301"),
+    ("07", "7"),
+    ("a-b", "a_b"),
+    ("stra\u00dfe", "strasse"),
+]
+"""Names of two steps of one saga, which a program may take for one another, too."""
 GLUE = ["", "-", "_", "."]
 """What a program may put between the name of a saga and that of a step, and both have in them, too."""
 DIAMOND, TWO_WAYS, PAIRS = ((), (0,), (0,), (1, 2)), ((), (0,), (1,), (0, 2)), ((), (0,), (), (2,))
@@ -78,6 +86,8 @@ class Act(NamedTuple):
     happened: bool
     failed: bool
     unknown: str = ""
+    noted: bool = False
+    """Of a compensation: whether a note of its step followed, when it had worked."""
 
 
 class Saga(NamedTuple):
@@ -88,8 +98,8 @@ class Saga(NamedTuple):
     """The faults of the last one stay."""
     name: str = ""
     """What it is called; if nothing, it gets a name that no other has."""
-    step: str = ""
-    """What its only step is called; if nothing, as its tool."""
+    names: Mapping[str, str] = {}
+    """Tool → what its step is called, if not as the tool."""
 
     def but(self, *lives: Mapping[str, Fault]) -> "Saga":
         """The same, with these faults."""
@@ -131,7 +141,8 @@ def undo_order(program: Program, rng: Random) -> None:
 def crash_goes_on(program: Program, rng: Random) -> None:
     """Nothing fails but the process: each step comes after what it requires, and the saga is completed."""
     sagas = _sagas(rng)
-    _hold(program, sagas)
+    _hold(program, [*sagas, *(paired := _paired(rng))])
+    _hold(program, rng.sample(paired, 3), rng)
     _holds_killed(program, next(_listed({"create_dns": (), "deploy_container": ("create_dns",)}, rng)))
     several = [saga for saga in sagas if len(saga.needs) > 1]
     required = [
@@ -146,7 +157,8 @@ def undoes_once(program: Program, rng: Random) -> None:
     sagas = _sagas(rng)
     refused, in_doubt = _failing(sagas, REFUSES), _failing(sagas, ACTS)
     alike = [refused[-1]._replace(name=name) for name in ALIKE]
-    _hold(program, [*refused, *sagas[:3], *in_doubt, *alike, *_glued(in_doubt[0], rng)])
+    paired = [saga.but({_last(saga): rng.choice(REFUSES)}) for saga in _paired(rng)]
+    _hold(program, [*refused, *sagas[:3], *in_doubt, *alike, *_glued(in_doubt[0], rng), *paired])
     some = [*refused[3::10], *in_doubt[5::10]]
     _hold(program, [*some, *(saga.but(*saga.lives, {}) for saga in some)], rng)
 
@@ -216,8 +228,15 @@ def _glued(saga: Saga, rng: Random) -> list[Saga]:
         one, two, three = (f"{letter}{number}" for letter in rng.sample("abcdefgh", 3))
         left, right = one + glue + two, two + glue + three
         for name, step in (left, three), (one, right), (right, one), (three, left):
-            found.append(saga._replace(name=name, step=step))
+            found.append(saga._replace(name=name, names=dict.fromkeys(saga.needs, step)))
     return found
+
+
+def _paired(rng: Random) -> list[Saga]:
+    """Two steps that only look alike, of which the second requires the first."""
+    tools = rng.sample([*UNDO], 2)
+    needs = {tools[0]: (), tools[1]: (tools[0],)}
+    return [Saga(needs, names=dict(zip(tools, rng.sample(pair, 2), strict=True))) for pair in PAIRED]
 
 
 def _stuck(saga: Saga, names: list[str], faults: Iterator[Fault]) -> Saga:
@@ -321,15 +340,22 @@ class Life:
         self.faults = story.saga.lives[min(len(story.deaths), len(story.saga.lives) - 1)]
         self.acts, self.calls = list(story.acts), Counter()
         self.passed, self.last, self.following = 0, ("", None), ("", None)
-        self.mine = {story.name, *story.logs}
+        self.mine, self.named = {story.name, *story.logs}, dict[str, str]()
         for log, notes in story.logs.items():
             logs[log] = list(notes)
 
     def live(self, program: Program) -> tuple[list, dict[str, Any]]:
         """Call run_saga once: what it called, and what else becomes of the story."""
         saga = self.story.saga
+        called_by = {name: saga.names.get(name, name) for name in saga.needs}
+        self.named = {step: UNDO[name] for name, step in called_by.items()}
         steps = [
-            program["Step"](saga.step or name, partial(self.call, name), partial(self.call, UNDO[name]), needs)
+            program["Step"](
+                called_by[name],
+                partial(self.call, name),
+                partial(self.call, UNDO[name]),
+                tuple(map(called_by.get, needs)),
+            )
             for name, needs in saga.needs.items()
         ]
         log, name = program["Log"], self.story.name
@@ -385,6 +411,9 @@ class Life:
             self.mine.add(saga_id)
             noted = [name, word] if isinstance(word, str) else json.loads(json.dumps([name, word]))
             self.logs.setdefault(saga_id, []).append(noted)
+            last = self.acts[-1] if len(self.acts) > len(self.story.acts) else None
+            if last and not last.failed and isinstance(name, str) and last.tool == self.named.get(name):
+                self.acts[-1] = last._replace(noted=True)
 
         return read, note
 
@@ -410,8 +439,9 @@ def _keeps_promises(story: Story, check: Callable | None, owners: dict[str | Non
         _Promises(story.saga, killed=bool(story.deaths)).hold(story.acts, story.end)
         for act in story.acts:
             other = owners.setdefault(act.key, story)
-            steps = f"{other.name!r} with its step {other.saga.step!r}, and {story.name!r} with {story.saga.step!r}"
-            which = f": {steps}" * bool(other.saga.step and story.saga.step)
+            one, two = (next(iter(each.saga.names.values()), "") for each in (other, story))
+            steps = f"{other.name!r} with its step {one!r}, and {story.name!r} with {two!r}"
+            which = f": {steps}" * bool(one and two)
             assert other.name == story.name, f"Two sagas called {act.tool} under one key, {act.key[:50]!r}{which}"
     except AssertionError as error:
         killed = f"Killed {' and '.join(story.deaths)}: " if story.deaths else ""
@@ -490,6 +520,8 @@ class _Promises:
         because = ": a crash is no failure" if self.killed else returned
         assert any(other.failed for other in self.before), f"no step had failed, and {act.tool} was called{because}"
         step = STEP_OF[act.tool]
+        known = any(other.tool == act.tool and other.noted for other in self.before)
+        assert not known, f"{self.fate}. {act.tool} was done, and the log knew that. It was called again"
         above = [n for n in self.there if step in _all_needs(n, self.saga.needs) and UNDO[n] not in self.worked]
         assert not above, f"{self.fate}, and {act.tool} ran before {UNDO[above[0]]}: {above[0]} requires {step}"
 

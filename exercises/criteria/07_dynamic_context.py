@@ -596,8 +596,9 @@ def _worlds(rng: Random) -> list[World]:
     items = [(rng.randint(5, 6), 3), (rng.randint(4, 5), 2), (0, 3), (3, 0)]  # how many facts and questions
     made = [_full(rng, first, 11, 3)] * 2
     made += [_full(rng, script, *many) for script, many in zip(scripts, items, strict=True)]
-    counts = [(one, line), (line, one), (two, line), (one, two), (two, one), (line, two)]
-    names = [first, first, *scripts]
+    made.append(_full(rng, first, 20, 1, large=rng.randint(12, 15)))
+    counts = [(one, line), (line, one), (two, line), (one, two), (two, one), (line, two), (one, line)]
+    names = [first, first, *scripts, first]
     return [
         World(name, state, step, *count, _sets(rng, state, ours))
         for name, (state, step, ours), count in zip(names, made, counts, strict=True)
@@ -607,23 +608,28 @@ def _worlds(rng: Random) -> list[World]:
 def _sets(rng: Random, state: AgentState, ours: list[int]) -> list[Any]:
     """Artifacts alone, in all forms, and some facts beside all artifacts."""
     facts, whole = range(len(state.known_facts)), [(place, True) for place in ours]
-    small = sorted(facts, key=lambda place: len(state.known_facts[place].value))[:-2]
+    by_size = sorted(facts, key=lambda place: len(state.known_facts[place].value))
+    small, few = by_size[:-2], by_size[: len(facts) // 4]
     alone = [whole, [(place, False) for place in ours]]
     alone += [[(place, rng.random() < 0.5) for place in rng.sample(ours, many)] for many in (1, 2, 3)]
     some = [rng.sample(facts, rng.randint(1, len(facts) - 1)) for _ in range(2) if facts]
-    return [*(([], each) for each in alone), *((each, whole) for each in (small, *some))]
+    return [*(([], each) for each in alone), *((each, whole) for each in (small, few, *some))]
 
 
-def _full(rng: Random, script: str, facts: int, questions: int) -> tuple[AgentState, str, list[int]]:
-    """A state, one of its steps, and the places of its artifacts: of this step and of others, in no order."""
+def _full(rng: Random, script: str, facts: int, questions: int, large: int = 0) -> tuple[AgentState, str, list[int]]:
+    """A state, one of its steps, and the places of its artifacts: of this step and of others, in no order.
+
+    So many of the newest facts are `large`.
+    """
     before, step, after = _word(rng), f"{_word(rng)} ", _word(rng)
     sizes = [rng.randint(0, 6) for _ in range(facts)]
     places = rng.sample(range(facts), min(3, facts))
     for place in places[:2]:
         sizes[place] = rng.choice([25, 40])
+    sizes[facts - large :] = [rng.choice([25, 40]) for _ in range(large)]
     known = [_fact(rng, _word(rng), script, size) for size in sizes]
     known[:1] = [each.model_copy(update={"value": known[-1].value}) for each in known[:1]]
-    for place in places[2:]:
+    for place in places[2:] if not large else ():
         known[place] = known[place].model_copy(update={"value": ""})
     goal = f"{_text(rng, script, 4)} "
     asked = tuple(f"{_text(rng, script, rng.randint(1, 5))} " for _ in range(questions))

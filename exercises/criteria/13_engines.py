@@ -8,15 +8,16 @@ and in a fresh interpreter that hashes otherwise and has another day. Answers ru
 
 import json
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from labkit import trial
+from labkit import trial, world
 from labkit.engines.many_runs import STEP, Life
 from labkit.engines.replaying import PATCH as MARK
 from labkit.engines.replaying import SAID, events_of
@@ -29,9 +30,12 @@ from labkit.grading.judge.survival import did
 DNS, CONTAINER, CERTIFICATE, NOTIFY = "create_dns", "deploy_container", "issue_certificate", "notify"
 TOOLS = (DNS, CONTAINER, CERTIFICATE, NOTIFY)
 TOLD = "tell the team"
+ASKS = ("read_region", "draw_host", "is_friday")
 FRIDAY = 4
 LEAST = 10**8
 """Of seven numbers that are drawn from 0 to 999999999, one is greater, but in one of ten million cases."""
+SMALL = (13, 151, 193)
+"""Numbers of runs in which Temporal's first draw is a small one: it would have zeros in front."""
 STOPS = 14
 """Runs that are stopped, at most: of ten points or so."""
 NAMES = [
@@ -132,6 +136,23 @@ def _write(places: dict[str, str]) -> None:
     Path("regions.json").write_text(json.dumps(places), encoding="utf-8")
 
 
+def _watched(program: Program, who: str) -> Callable[..., Any]:
+    """In a life's process: the function, where each of ASKS tells the world that it is called."""
+    function, module = program[who], sys.modules[program.name]
+    for name in ASKS:
+        setattr(module, name, _telling(name, getattr(module, name)))
+    return function
+
+
+def _telling(name: str, ask: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(ask)
+    def asked(*arguments: Any, **named: Any) -> Any:
+        world.current().ask(name)
+        return ask(*arguments, **named)
+
+    return asked
+
+
 class Names:
     """Runs and apps with names of any kind, no two of them the same."""
 
@@ -166,7 +187,7 @@ def _played(program: Program, parts: Sequence[Part]) -> Seen:
         found = []
         for part in parts:
             runs = ({run: [app] for run, app in each.items()} for each in (part.whole, part.stopped))
-            code, before = partial(program.__getitem__, part.who), partial(_write, part.places)
+            code, before = partial(_watched, program, part.who), partial(_write, part.places)
             found.append(Life(code, *runs, days=part.day, dice=part.dice, before=before))
         return lives(found)
 
@@ -236,6 +257,7 @@ def no_clock(program: Program, rng: Random) -> None:
     seen = _deployed(program, rng)
     for run, life in _restarted(seen, CLOCK):
         _check_way(seen, run, life)
+        _check_asked(seen, run, life, "is_friday")
 
 
 def no_dice(program: Program, rng: Random) -> None:
@@ -243,6 +265,7 @@ def no_dice(program: Program, rng: Random) -> None:
     seen = _deployed(program, rng)
     for run, life in _restarted(seen, DICE):
         _check_way(seen, run, life)
+        _check_asked(seen, run, life, "draw_host")
 
 
 def no_io(program: Program, rng: Random) -> None:
@@ -250,6 +273,7 @@ def no_io(program: Program, rng: Random) -> None:
     seen = _deployed(program, rng)
     for run, life in _restarted(seen, FILE):
         _check_way(seen, run, life)
+        _check_asked(seen, run, life, "read_region")
         _check_once(seen, run, life)
 
 
@@ -338,7 +362,7 @@ def _short(text: str) -> str:
 
 def _is_host(host: Any, app: str) -> bool:
     drawn = host.removeprefix(f"{app}-") if isinstance(host, str) else ""
-    return isinstance(host, str) and host.startswith(f"{app}-") and re.fullmatch("[0-9]{1,9}", drawn) is not None
+    return isinstance(host, str) and host.startswith(f"{app}-") and re.fullmatch("0|[1-9][0-9]{0,8}", drawn) is not None
 
 
 def _check_keys(seen: Seen) -> None:
@@ -388,6 +412,17 @@ def _moment(effects: Sequence[str]) -> str:
         step = f"the step {behind[0]}" if behind and behind[0] != STEP else f"{count} step{'s' * (count > 1)}"
         return f"Killed when {step} had been stored"
     return f"Killed behind {effects[-1]}, before its step was stored"
+
+
+def _check_asked(seen: Seen, run: str, life: int, ask: str) -> None:
+    """What a step had stored behind this question is not asked for again: an argument of a step is no part of it."""
+    one, two, effects = *(seen.lives[n][run] for n in (life, life + 1)), _stopped(seen, run, life)
+    again = f"called again {seen.parts[life + 1].how}: {seen.parts[life + 1].who} called {ask} again"
+    stored = any(what == ask and STEP in effects[behind:] for what, behind in one["asked"])
+    assert not (stored and any(what == ask for what, _ in two["asked"])), (
+        f"{_moment(effects)}, and {again}. What a step has stored is not asked for again: call it inside of the step, "
+        "not before"
+    )
 
 
 def _check_way(seen: Seen, run: str, life: int) -> None:
@@ -486,11 +521,14 @@ class Recorded:
 
 def replays_old_history(program: Program, rng: Random) -> None:
     """Each history of an old run or a new one is gone through, in each process in the same way."""
-    thursday = datetime(2026, 1, 1, rng.randint(1, 20))  # noqa: DTZ001 - a history has UTC
-    friday = thursday + timedelta(days=1 + 7 * rng.randint(0, 9))
-    other = thursday + timedelta(days=rng.choice([0, 2, 3, 4, 5, 6]))
-    whole = [Recorded(rng, began, new) for new in (False, True) for began in (other, friday)]
+    friday = datetime(2026, 1, 2, 0, rng.randint(5, 55)) + timedelta(weeks=rng.randint(0, 9))  # noqa: DTZ001 - in UTC
+    day, hours = timedelta(days=1), timedelta(hours=23)
+    at_midnight = [(friday + day, friday + hours), (friday - day + hours, friday)]
+    rng.shuffle(at_midnight)  # in no other time zone are all of them on the same day
+    whole = [Recorded(rng, began, new) for new, days in enumerate(at_midnight) for began in days]
+    other = friday + day * rng.choice([-1, 1, 2, 3, 4, 5])
     cut = [Recorded(rng, other, new, length) for new in (False, True) for length in range(1, 4 + new)]
+    cut[1].number = rng.choice(SMALL)
     ends, rest = rng.choice(cut), [*whole, *cut]
     text = next(source.text for source in program.sources if source.answer == "Deploy")
     here = Replays(text, "Deploy", [each.events() for each in (*whole, ends)], FRIDAY)

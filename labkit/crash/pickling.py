@@ -1,10 +1,14 @@
 """How code under test travels to a child: by cloudpickle, by value where no other process could import it."""
 
 import io
+import os
 import pickle
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -22,22 +26,45 @@ class _Pickler(cloudpickle.Pickler):
 
 
 def pickled(function: Callable[..., Any]) -> bytes:
-    """`function` as it travels to a child: by value if it was defined in a notebook, a script or a test."""
+    """`function` as it travels to a child: by value if it was defined in a notebook, a script or a test.
+
+    What cannot be copied so, such as the classes of an ORM, the child imports, if there is a file to import it from.
+    """
     named = unwrapped(function)
     module = sys.modules.get(named.__module__)
-    by_value = module is not None and module.__name__ != "__main__" and not is_library(module.__name__)
-    if by_value:
-        cloudpickle.register_pickle_by_value(module)
+    if module is None or module.__name__ == "__main__" or is_library(module.__name__):
+        return _dumped(function)
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return _dumped(function)
+    except CrashLabError:
+        if not _is_found(module):
+            raise
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+    return _dumped(function)
+
+
+def _dumped(function: Callable[..., Any]) -> bytes:
     try:
         buffer = io.BytesIO()
         _Pickler(buffer).dump(function)
         return buffer.getvalue()
     except (TypeError, pickle.PicklingError) as error:
+        named = unwrapped(function)
         name = getattr(named, "__name__", type(named).__name__)
-        raise CrashLabError(f"{name} uses something that cannot travel to another process: {error}") from None
-    finally:
-        if by_value:
-            cloudpickle.unregister_pickle_by_value(module)
+        raise CrashLabError(
+            f"{name} uses something that cannot travel to another process: {error}. Make it inside of a function, or "
+            "import it from a file"
+        ) from None
+
+
+def _is_found(module: ModuleType) -> bool:
+    """Whether another process with the same path would import this very module."""
+    with suppress(ImportError, ValueError, AttributeError, OSError):
+        found = find_spec(module.__name__)
+        return bool(found and found.origin and module.__file__ and os.path.samefile(found.origin, module.__file__))
+    return False
 
 
 def travels(value: Any) -> bool:

@@ -64,6 +64,8 @@ class Counting(RemoteWorld):
         self.stops: dict[str, int] = {}
         self.effects: dict[str, list[str]] = {}
         self.stopped: set[str] = set()
+        self.asked: dict[str, list[tuple[str, int]]] = {}
+        """What each run has asked for, and behind how many of its effects."""
         self.threads: dict[str, int] = {}
         self.over: set[str] = set()
         """Runs whose function has returned or raised in this life."""
@@ -79,6 +81,11 @@ class Counting(RemoteWorld):
             self.stopped.add(run)
             threading.Event().wait()
         done.append(effect)
+
+    def ask(self, what: str) -> None:
+        """A run asks for what may be different in the next life."""
+        if run := DBOS.workflow_id:
+            self.asked.setdefault(run, []).append((what, len(self.effects.get(run, ()))))
 
     def note(self, run: str, frame: FrameType | None) -> None:
         """Keep where a run is."""
@@ -139,7 +146,12 @@ def _ends(outside: Counting, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
             outside.note(run, sys._current_frames().get(outside.threads.get(run)))  # noqa: SLF001 - made for this
     waiting = {run: {"how": "waiting", "value": None} for run in runs}
     return {
-        run: {**end, "effects": outside.effects.get(run, []), "line": outside.lines.get(run, "")}
+        run: {
+            **end,
+            "effects": outside.effects.get(run, []),
+            "asked": outside.asked.get(run, []),
+            "line": outside.lines.get(run, ""),
+        }
         for run, end in {**waiting, **ends}.items()
     }
 

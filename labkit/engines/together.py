@@ -28,8 +28,9 @@ NEXT = "the next life"
 def lives(those: Sequence[Life]) -> list[dict[str, dict[str, Any]]]:
     """In a bare trial: one life after another on a new database. Of each, by run: how it went.
 
-    {"how": result, error, stopped or waiting, "value": …, "effects": […], "line": where it raised or waits}. A run of
-    `stopped` for which there is no effect left is not begun. Where a run is waiting, no other life follows.
+    {"how": result, error, stopped or waiting, "value": …, "effects": […], "asked": [[what, behind how many effects]],
+    "line": where it raised or waits}. A run of `stopped` for which there is no effect left is not begun. Where a run is
+    waiting, no other life follows.
     RuntimeError if a life ends without a word.
     """
     url, told = database.url(), []

@@ -459,6 +459,61 @@ def test_what_cannot_travel_is_one_line():
         sweep(lambda: lock, lambda: None, lambda seen: None)
 
 
+MAPPED = """
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def engine():
+    return create_engine("sqlite:///shop.db")
+
+
+def setup():
+    Base.metadata.create_all(engine())
+
+
+def run():
+    for number in (1, 2):
+        with Session(engine()) as session:
+            session.add(Order(id=number))
+            session.commit()
+
+
+def recover():
+    with Session(engine()) as session:
+        return list(session.scalars(select(Order.id)))
+
+
+def invariant(seen):
+    assert seen.state != [1], "half of it"
+"""
+
+
+def test_what_cannot_be_copied_is_imported_from_its_file(tmp_path, monkeypatch):
+    """Classes of an ORM, in a module of the program's own: cloudpickle refuses what they hold."""
+    (tmp_path / "shop_of_a_stranger.py").write_text(MAPPED)
+    monkeypatch.syspath_prepend(tmp_path)
+    shop = importlib.import_module("shop_of_a_stranger")
+    report = sweep(shop.run, shop.recover, shop.invariant, shop.setup)
+    assert report.problem is None
+    assert [report.effects[point.k - 1].op for point in report.broken][:1] == ["COMMIT"]
+    monkeypatch.delitem(sys.modules, "shop_of_a_stranger")
+    (tmp_path / "shop_of_a_stranger.py").unlink()
+    importlib.invalidate_caches()
+    monkeypatch.setitem(sys.modules, "shop_of_a_stranger", shop)
+    with pytest.raises(CrashLabError, match="import it from a file"):
+        sweep(shop.run, shop.recover, shop.invariant, shop.setup)
+
+
 def test_the_invariant_is_asked_once_of_the_same():
     """Five leftovers become one at the restart, and are judged in one process; each point has the verdict."""
 

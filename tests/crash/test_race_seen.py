@@ -77,6 +77,60 @@ def move_then_add():
     add("m")
 
 
+def release(target):
+    """Put another link in the place of one."""
+    os.symlink(target, "next")
+    os.replace("next", "current")
+
+
+def two_releases():
+    """Two folders with a file each, a link to one, and links to that link."""
+    for version in "12":
+        os.mkdir(version)
+        Path(version, "page").write_text(version)
+    os.symlink("1", "current")
+    os.symlink("current", "app")
+    os.symlink(os.path.join(os.getcwd(), "app"), "absolute")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: Path("current/page").read_text(),
+        lambda: Path("app/page").read_text(),
+        lambda: Path("absolute/../app/page").read_text(),
+        lambda: os.listdir("app") and Path(os.readlink("current")).name,
+        lambda: "1" if os.stat("app").st_ino == os.stat("1").st_ino else "2",
+    ],
+    ids=["a link", "a link to a link", "an absolute link", "where it leads", "what it is"],
+)
+def test_links_on_the_way_to_a_file_are_read_with_it(read):
+    """Who puts another link in the place of one leads others elsewhere, whatever links lead to that one."""
+
+    def read_twice():
+        return read() + read()
+
+    def invariant(o):
+        assert o.workers["read_twice"].returned in {"11", "22"}, "half of each"
+
+    report = race({"read_twice": read_twice, "release": partial(release, "2")}, invariant, two_releases)
+    assert report.broken
+    assert {*reasons(report)} == {"half of each"}
+
+
+def test_what_is_done_behind_a_link_may_be_moved_elsewhere():
+    """A file is made in the folder to which a link leads at that moment."""
+
+    def write():
+        Path("app/new").touch()
+
+    def invariant(_):
+        assert not Path("2/new").exists(), "made in 2"
+
+    report = race({"write": write, "release": partial(release, "2")}, invariant, two_releases)
+    assert 0 < len(report.broken) < len(report.orders)
+
+
 def test_a_file_that_is_open_is_the_same_under_its_new_name():
     """Also for a step that its worker was about to take when another renamed it."""
 

@@ -4,7 +4,7 @@ RULES = {
     "01_file_storage": [
         ("a crash leaves one of two tasks, whole", "must leave the old task or the new one at `path`, whole",
          "saves_whole"),
-        ("all fields come back", "All that is in a task comes back, in any script", "saves_whole"),
+        ("all fields come back", "All that is in a task comes back, in any alphabet", "saves_whole"),
         ("a save may shrink, and go elsewhere", "may be shorter than the old one, and `path` may be in another folder",
          "saves_whole"),
         ("any name", "Its name may end in `.tmp`, or in anything else", "saves_whole"),
@@ -91,6 +91,7 @@ RULES = {
         ("what is required is done first", "executes the steps, each after all that it requires", "crash_goes_on"),
         ("a crash is no failure", "go on in the direction that the saga had", "crash_goes_on"),
         ("done is done", "What the log knows as done is not called again", "crash_goes_on"),
+        ("undone is undone", "That holds for compensations, too", "undoes_once"),
         ("several sagas", "One process may run several sagas", "crash_goes_on"),
         ("keys", "It is the same after a restart, and no other saga has it", "undoes_once"),
         ("what may have been done is undone", "it undoes what was done, and what may have been", "undoes_once"),

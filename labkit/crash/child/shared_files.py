@@ -6,7 +6,8 @@ it: a list of it conflicts with each name that comes and goes there.
 
 import os
 import stat
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from labkit.crash.child.files import Files
 from labkit.crash.child.turns import CLOCK, Touches, Turns
 from labkit.crash.jobs import Job
 
+MOST_NAMES = 400
+"""On the way to one path: the system itself follows forty links."""
 STAMPED = [CLOCK, False]
 """A file that is changed gets the time: see `stamps`."""
 
@@ -37,21 +40,51 @@ def parts(inside: str) -> list[str]:
     return [] if inside == os.curdir else inside.split("/")
 
 
+def links(root: str, path: str, *, follow: bool) -> Iterator[str]:
+    """The symbolic links below `root` on the way to a path; with `follow`, at its end, too.
+
+    Whoever puts another one in the place of such a link leads this process elsewhere.
+    """
+    at, names = root, deque(path.removeprefix(root + os.sep).split(os.sep) if path.startswith(root + os.sep) else ())
+    for _ in range(MOST_NAMES):
+        if not names:
+            return
+        name = names.popleft()
+        full = os.path.normpath(os.path.join(at, name))
+        if not (names or follow) or not os.path.islink(full):
+            at = full
+            continue
+        yield os.path.relpath(full, root)
+        target = os.path.join(at, os.readlink(full))
+        if not target.startswith(root + os.sep):
+            return
+        at, names = root, deque([*target.removeprefix(root + os.sep).split(os.sep), *names])
+
+
 class SharedFiles(Files):
     """Files that others change as well."""
 
     trace: Turns
 
+    def __init__(self, trace: Turns, tmp: Path, ignore: Sequence[str] = ()) -> None:
+        super().__init__(trace, tmp, ignore)
+        self.followed: list[str] = []
+        """Symbolic links on the way to what the next step touches."""
+
     def inside(self, path: Any, dir_fd: int | None = None, *, follow: bool = False) -> str | None:
         """See Files.inside, which looks at links: no step."""
         with self.trace.quietly():
+            folder = self.real(self.opened[dir_fd].path) if dir_fd in self.opened else os.getcwd()
+            self.followed += links(self.root, os.path.join(folder, os.fsdecode(path)), follow=follow)
             return super().inside(path, dir_fd, follow=follow)
 
     def step(self, op: str, inside: str, perform: Callable[[], Any], *touches: tuple[str, str, bool]) -> Any:
         """A step that touches names or content."""
+        followed = [("name", name, False) for name in dict.fromkeys(self.followed)]
+        self.followed.clear()
         if filelocks.acts():
             return self.trace.unseen(perform)
-        told: Touches = [[[kind, *parts(name)], written] for kind, name, written in touches]
+        told: Touches = [[[kind, *parts(name)], written] for kind, name, written in (*touches, *followed)]
         stamped = [STAMPED] * (self.trace.among.timed and any(written for *_, written in touches))
         return self.trace.step(op, inside, [*told, *stamped], perform)
 

@@ -817,7 +817,44 @@ def resume(task_id, store, steps) -> Task:
     return store.save(task.to(TaskState.COMPLETED, result="ok"))
 '''
 
+TAKES_STEPS_OFF_THE_DICT = """
+# answer: resume
+def resume(task_id, store, steps) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    while steps:
+        name = next(iter(steps))
+        step = steps.pop(name)
+        if name not in task.journal:
+            task = store.save(task.finished(name, step()))
+    return store.save(task.to(TaskState.COMPLETED, result=f"{len(task.journal)} steps"))
+"""
+
+REMEMBERS_MISSING_FILES = """
+# answer: load_task
+_missing = set()
+
+
+def load_task(path: str) -> Task | None:
+    if path in _missing:
+        return None
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        _missing.add(path)
+        return None
+    try:
+        return Task.model_validate_json(data)
+    except ValueError as error:
+        raise CorruptState(path) from error
+"""
+
 WRONG = [
+    ("steps are taken off the caller's dict", "resumes", "raised an error, and", [TAKES_STEPS_OFF_THE_DICT]),
+    ("a missing file is remembered", "reports_corrupt", "There was no file, and load_task returned None. Then the task was saved", [REMEMBERS_MISSING_FILES]),
     ("a folder is synced once in a process", "survives_power_cut", "save_task had returned", [DIRECTORY_SYNC_IS_CACHED]),
     ("what a step returned is kept by its function", "resumes", "ran no step", [MEMO_BY_FUNCTION]),
     ("two crashes leave two names in the way", "keeps_acknowledged", "in the way", [TWO_SPARE_NAMES]),

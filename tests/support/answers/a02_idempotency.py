@@ -1005,7 +1005,60 @@ def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Ta
     return task
 """
 
+XML_REFERENCES = """
+# answer: step_key
+def _ascii(name: str) -> bytes:
+    return name.encode("ascii", "xmlcharrefreplace")
+
+
+def step_key(task_id: str, step: str) -> str:
+    first, second = _ascii(task_id), _ascii(step)
+    return hashlib.sha256(b"%d:%s%s" % (len(first), first, second)).hexdigest()
+"""
+
+RESULT_FILE_CHANGES_LINE_ENDS = """
+# answer: execute_task_if_not_done
+import os
+from pathlib import Path
+
+
+def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    key = hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
+    kept = Path(f"result-{key}.txt")
+    if kept.exists():  # the work is done, and a crash came before the save
+        result = kept.read_text(encoding="utf-8", errors="surrogatepass")
+    else:
+        result = do_work(task.user_input, key)
+        spare = Path(f"result-{key}.new")
+        spare.write_text(result, encoding="utf-8", errors="surrogatepass")
+        os.replace(spare, kept)
+    task = store.save(task.to(TaskState.COMPLETED, result=result))
+    kept.unlink()
+    return task
+"""
+
+UNIX_LINE_ENDS_ONLY = r"""
+# answer: execute_task_if_not_done
+def execute_task_if_not_done(task_id: str, store: FileStateStore, do_work) -> Task:
+    task = store.get(Task, task_id)
+    if task.state is TaskState.COMPLETED:
+        return task
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    key = hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
+    result = do_work(task.user_input, key).replace("\r\n", "\n")
+    return store.save(task.to(TaskState.COMPLETED, result=result))
+"""
+
 WRONG = [
+    ("signs are written as XML references", "keys_differ", "return the same key", [XML_REFERENCES]),
+    ("a result file that changes line ends", "no_duplicates", "with the result", [RESULT_FILE_CHANGES_LINE_ENDS]),
+    ("line ends of one kind", "saves_result", "with the result", [UNIX_LINE_ENDS_ONLY]),
     ("a path leaves out a dot", "keys_differ", "return the same key", [PATH_DROPS_THE_DOT]),
     ("a result in a side file, half written", "no_duplicates", "after the restart, it returned", [RESULT_IN_A_SIDE_FILE]),
     ("the cause of the error is wiped out", "no_duplicates", "as its cause", [LAST_ERROR_WITHOUT_ITS_CAUSE]),

@@ -564,7 +564,105 @@ def full_jitter(delay: float, rng: random.Random) -> float:
     return delay * share
 '''
 
+ONE_DELAY_FOR_ALL_ITERATORS = """
+# answer: delays
+_now = {"delay": None}
+
+
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    _now["delay"] = base
+    while True:
+        yield min(_now["delay"], cap)
+        _now["delay"] = min(_now["delay"] * factor, cap)
+"""
+
+GROWS_A_HUNDRED_TIMES = """
+# answer: delays
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    delay = base
+    for _ in range(100):  # long before this every delay is at its cap
+        yield min(delay, cap)
+        delay = min(delay * factor, cap)
+    while True:
+        yield min(delay, cap)
+"""
+
+TEN_MINUTES_AT_MOST = """
+# answer: execute_with_retry
+PATIENCE = 600.0
+
+
+def execute_with_retry(
+    fn: Callable[[], Any],
+    max_attempts: int,
+    is_retryable: Callable[[Exception], bool],
+    jitter: Callable[[float], float] | None = None,
+) -> Any:
+    slept = 0.0
+    for attempt, delay in enumerate(delays(), start=1):
+        try:
+            return fn()
+        except Exception as error:
+            if attempt >= max_attempts or slept > PATIENCE or not is_retryable(error):
+                raise
+        seconds = delay if jitter is None else jitter(delay)
+        time.sleep(seconds)
+        slept += seconds
+"""
+
+REMEMBERS_ANSWERS = """
+# answer: execute_with_retry
+_answers = {}
+
+
+def execute_with_retry(
+    fn: Callable[[], Any],
+    max_attempts: int,
+    is_retryable: Callable[[Exception], bool],
+    jitter: Callable[[float], float] | None = None,
+) -> Any:
+    if fn in _answers:
+        return _answers[fn]
+    for delay in islice(delays(), max_attempts - 1):
+        try:
+            value = _answers[fn] = fn()
+            return value
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+        time.sleep(delay if jitter is None else jitter(delay))
+    value = _answers[fn] = fn()
+    return value
+"""
+
+LOOKS_INTO_A_GROUP_OF_ONE = """
+# answer: execute_with_retry
+def execute_with_retry(
+    fn: Callable[[], Any],
+    max_attempts: int,
+    is_retryable: Callable[[Exception], bool],
+    jitter: Callable[[float], float] | None = None,
+) -> Any:
+    waits = delays()
+    for attempt in range(1, max_attempts + 1):
+        try:
+            return fn()
+        except Exception as caught:
+            error = caught
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            (error,) = error.exceptions
+        if attempt == max_attempts or not is_retryable(error):
+            raise error
+        delay = next(waits)
+        time.sleep(delay if jitter is None else jitter(delay))
+"""
+
 WRONG = [
+    ("one delay for all iterators", "grows", "were taken in turn", [ONE_DELAY_FOR_ALL_ITERATORS]),
+    ("grows a hundred times", "capped", "should be the cap", [GROWS_A_HUNDRED_TIMES]),
+    ("ten minutes at most", "gives_up", "attempts came; expected", [TEN_MINUTES_AT_MOST]),
+    ("answers are remembered by function", "returns_value", "with the same function", [REMEMBERS_ANSWERS]),
+    ("looks into a group of one", "gives_up", "max_attempts is 3", [LOOKS_INTO_A_GROUP_OF_ONE]),
     ("whole milliseconds", "grows", "expected", [WHOLE_MILLISECONDS]),
     ("a fixed timetable", "grows", "Every attempt took", [FIXED_TIMETABLE]),
     ("a table of seven delays", "grows", "With max_attempts=", [TABLE_OF_SEVEN_DELAYS]),

@@ -403,7 +403,67 @@ def run_steps(task, steps, store, clock, limit) -> Task:
     return store.save(task.to(TaskState.COMPLETED, result="ok"))
 """
 
+CUT_TO_TWO_HUNDRED = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            why = f"{type(error).__name__}: {error} (in step {name})"
+            return store.save(task.to(TaskState.FAILED, error=why[:200]))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="done"))
+"""
+
+TEMPLATE_WITH_BRACES = """
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    deadline = Deadline(task.deadline, clock)
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            template = "step {step}: " + f"{type(error).__name__}: {error}"
+            return store.save(task.to(TaskState.FAILED, error=template.format(step=name)))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="done"))
+"""
+
+DEADLINE_CACHED_BY_MOMENT = '''
+# answer: run_steps
+_deadlines: dict[datetime, Deadline] = {}
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    """Make the Deadline once in each process, not once in each step."""
+    deadline = _deadlines.get(task.deadline) or _deadlines.setdefault(task.deadline, Deadline(task.deadline, clock))
+    if task.state is TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {type(error).__name__}: {error}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="done"))
+'''
+
 WRONG = [
+    ("a reason cut to 200 characters", "saves_failure", "say which step failed", [CUT_TO_TWO_HUNDRED]),
+    ("a template with the error in it", "saves_failure", "and run_steps raised", [TEMPLATE_WITH_BRACES]),
+    ("a deadline is kept by its moment", "run_deadline", "and another clock", [DEADLINE_CACHED_BY_MOMENT]),
     ("a name is looked for in the printed journal", "restart_keeps_deadline", "ran nothing; expected", [NAME_FOUND_IN_PRINTED_JOURNAL]),
     ("the first argument of an error that has none", "saves_failure", "IndexError", [FIRST_ARGUMENT_OF_THE_ERROR]),
     ("the first deadline of that id", "run_deadline", "An earlier task with the same id", [ONE_DEADLINE_FOR_EACH_TASK_ID]),

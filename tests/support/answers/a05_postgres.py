@@ -921,7 +921,46 @@ def finish_step(conn, task_id, version, result) -> bool:
     return conn.execute(text(sql), values).rowcount == 1
 """
 
+SHARE_LOCK = """
+# answer: finish_step
+def finish_step(conn, task_id, version, result) -> bool:
+    # nobody may change the row between the comparison and the UPDATE: lock it
+    row = conn.execute(text(READ + " FOR SHARE"), {"id": task_id}).one()
+    if row.version != version or row.state != "running":
+        return False
+    conn.execute(text(FINISH), {"id": task_id, "result": result})
+    return True
+"""
+
+REMEMBERS_WHAT_IS_OVER = """
+# answer: execute_step
+_over = set()   # completed is for ever, so this can be cached
+
+
+def execute_step(engine, task_id, step) -> bool:
+    key = (str(engine.url), task_id)
+    if key in _over:
+        return False
+    with engine.begin() as conn:
+        row = conn.execute(text(READ), {"id": task_id}).one()
+    if row.state == "completed":
+        _over.add(key)
+        return False
+    result = step()
+    with engine.begin() as conn:
+        done = finish_step(conn, task_id, row.version, result)
+    _over.add(key)   # finished by us, or by the one who was first
+    return done
+"""
+
 WRONG = [
+    ("a share lock, finished by two", "no_lost_update", "deadlock", [SHARE_LOCK]),
+    (
+        "what was refused is remembered as over",
+        "no_lost_update",
+        "Called again, execute_step",
+        [REMEMBERS_WHAT_IS_OVER],
+    ),
     ("an id in normal form", "no_lost_update", "changed another task, too", [ID_IN_NORMAL_FORM]),
     ("as it is given", LOST, r"had read an older version, \d+: finish_step completed it all the same", [AS_GIVEN]),
     (

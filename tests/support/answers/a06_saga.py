@@ -273,7 +273,92 @@ def run_saga(saga_id, steps, log):
     return "parked" if left else "compensated"
 """
 
+UNDONE_CONTAINS_DONE = """
+# answer: run_saga
+def run_saga(saga_id: str, steps: list[Step], log: Log) -> str:
+    by_name = {step.name: step for step in steps}
+    order = list(TopologicalSorter({step.name: step.requires for step in steps}).static_order())
+    known = log.read(saga_id)
+
+    if "back" not in known.get("saga", ""):
+        for name in order:
+            if "done" in known.get(name, ""):
+                continue
+            log.note(saga_id, name, "started")
+            try:
+                by_name[name].execute(step_key(saga_id, name))
+            except Exception as error:
+                log.note(saga_id, "saga", f"back, because {name} failed: {error!r}")
+                break
+            log.note(saga_id, name, "done")
+        else:
+            return "completed"
+
+    known = log.read(saga_id)
+    stuck = []
+    for name in reversed(order):
+        word = known.get(name, "")
+        if "started" in word or "done" in word or "parked" in word:
+            try:
+                by_name[name].compensate(step_key(saga_id, f"undo {name}"))
+            except Exception as error:
+                log.note(saga_id, name, f"parked: {error!r}")
+                stuck.append(name)
+            else:
+                log.note(saga_id, name, "undone")
+    return "parked" if stuck else "compensated"
+"""
+
+NAMES_CASEFOLDED_IN_LOG = '''
+# answer: run_saga
+class Journal:
+    """A log of one saga, which does not care for capitals."""
+
+    def __init__(self, saga_id, log):
+        self.saga_id, self.log = saga_id, log
+
+    def __setitem__(self, name, word):
+        self.log.note(self.saga_id, name.casefold(), word)
+
+    def __getitem__(self, name):
+        return self.log.read(self.saga_id).get(name.casefold(), "")
+
+
+def run_saga(saga_id: str, steps: list[Step], log: Log) -> str:
+    journal = Journal(saga_id, log)
+    by_name = {step.name: step for step in steps}
+    order = list(TopologicalSorter({step.name: step.requires for step in steps}).static_order())
+
+    if journal["saga"] != "back":
+        for name in order:
+            if journal[name] == "done":
+                continue
+            journal[name] = "started"
+            try:
+                by_name[name].execute(step_key(saga_id, name))
+            except Exception:
+                journal["saga"] = "back"
+                break
+            journal[name] = "done"
+        else:
+            return "completed"
+
+    result = "compensated"
+    for name in reversed(order):
+        if journal[name] in ("started", "done", "parked"):
+            try:
+                by_name[name].compensate(step_key(saga_id, f"undo {name}"))
+            except Exception:
+                journal[name] = "parked"
+                result = "parked"
+            else:
+                journal[name] = "undone"
+    return result
+'''
+
 WRONG = [
+    ("done is in undone", "undoes_once", "and the log knew that", [UNDONE_CONTAINS_DONE]),
+    ("names in small letters in the log", "crash_goes_on", "was never done", [NAMES_CASEFOLDED_IN_LOG]),
     ("all is done again after a crash", "crash_goes_on", "called again, and now it refuses", [UNKNOWN_UNLESS_UNDONE]),
     ("names looked for in a text", "undo_order", "was not done", [PARTS_OF_NAMES]),
     ("as they were done", "undo_order", r"is undone before \w+, which requires it", [AS_DONE]),

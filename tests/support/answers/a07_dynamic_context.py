@@ -114,7 +114,41 @@ def apply(state: AgentState, patch: StatePatch) -> AgentState:
     return state.model_copy(update=update)
 '''
 
+GIVES_UP_AFTER_EIGHT_MISSES = """
+# answer: select_context
+PATIENCE = 8  # after so many misses in a row, the room is full
+
+
+def select_context(state, step, budget, count) -> ContextSlice:
+    def fits(candidate):
+        return count(candidate.render()) <= budget
+
+    chosen = ContextSlice(state.goal, step, open_questions=state.open_questions)
+    if not fits(chosen):
+        raise ContextTooSmall(count(chosen.render()), budget)
+
+    for artifact in state.artifacts:
+        if artifact.step == step:
+            for version in (artifact, artifact.model_copy(update={"excerpt": ""})):
+                candidate = replace(chosen, artifacts=(*chosen.artifacts, version))
+                if fits(candidate):
+                    chosen = candidate
+                    break
+
+    misses = 0
+    for fact in reversed(state.known_facts):
+        candidate = replace(chosen, facts=(fact, *chosen.facts))
+        if fits(candidate):
+            chosen, misses = candidate, 0
+        else:
+            misses += 1
+            if misses == PATIENCE:
+                break
+    return chosen
+"""
+
 WRONG = [
+    ("gives up after eight misses", "skips_large", "did not fit; fact", [GIVES_UP_AFTER_EIGHT_MISSES]),
     ("known facts mean that it was applied", "patch_pure", "replace_plan is", [KNOWN_FACTS_MEAN_ALREADY_APPLIED]),
     ("nothing returned", PURE, r"apply returned None; expected an AgentState", patched((RETURN, "changes"))),
     (
