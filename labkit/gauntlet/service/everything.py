@@ -55,7 +55,10 @@ def _serve(parts: Parts, *, new: bool) -> dict[str, Any]:
         return {}
     broken: list[bool] = []
     orders.begin(parts)
-    page.watch(parts, ORDER, MOST, lambda: _work(parts, broken))
+    for _ in range(3):  # the connection of the page may die, and the browser opens it again
+        with suppress(SQLAlchemyError):
+            page.watch(parts, ORDER, MOST, lambda: _work(parts, broken))
+            break
     _work(parts, broken)  # what the page did not wait for
     news.pass_on(parts, customer.OURS)
     news.deliver_all(parts)
