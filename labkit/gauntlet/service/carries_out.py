@@ -3,7 +3,7 @@
 Its cases are those of all exercises of the first part. What this run does not use of them has its runs in chapter 8.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -27,14 +27,14 @@ def _carry_out(parts: Parts) -> dict[str, Any]:
 
 
 def _carried_out(seen: Observation) -> None:
-    acted_once(seen)
+    acted_once(seen, seen.state)
     together.one_winner(seen.acknowledged, together.row())
 
 
-def acted_once(seen: Observation) -> None:
+def acted_once(seen: Observation, results: Mapping[str, str]) -> None:
     """Each step has come to its result, and each tool has acted once, in its order."""
     for step, expected in zip(work.STEPS, work.RESULTS, strict=True):
-        told = seen.state[step]
+        told = results.get(step)
         assert told == expected, f"the step {step!r} ended with {told!r}; expected {expected!r}"
     tools = tuple(call.tool for call in seen.ledger if call.tool in work.TOOLS)
     assert tools == work.TOOLS, f"in the ledger: {', '.join(tools)}; expected {', '.join(work.TOOLS)}"

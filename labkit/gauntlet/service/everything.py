@@ -3,7 +3,6 @@
 submit → take → work_on: make room, put online, sign off, hand on → events → billing and webhook → the page ends.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -25,9 +24,9 @@ ORDER, WISH = "order-1", "put the shop online"
 HAND_ON = "hand on"
 STEPS = (*work.STEPS, HAND_ON)
 PLAN = ["configure_monitoring"]
-MOST = 2 * len(STEPS) + 1
+MOST = len(STEPS) + 1
 """Updates of the order."""
-SAVE = "UPDATE tasks SET journal = journal || %s::jsonb WHERE id = %s"
+TOLD = "SELECT body ->> 'step', body ->> 'message' FROM progress.updates"
 
 
 def everything(parts: Parts) -> Iterator[Report]:
@@ -62,8 +61,7 @@ def _serve(parts: Parts, *, new: bool) -> dict[str, Any]:
     _work(parts, broken)  # what the page did not wait for
     news.pass_on(parts, customer.OURS)
     news.deliver_all(parts)
-    ((journal,),) = ask("queue", "SELECT journal FROM tasks")
-    return {**journal, "told": orders.wait(parts, ORDER, 5)}
+    return {"told": orders.wait(parts, ORDER, 5)}
 
 
 def _work(parts: Parts, broken: list[bool]) -> None:
@@ -80,7 +78,6 @@ def _work(parts: Parts, broken: list[bool]) -> None:
 
 
 def _do(parts: Parts, broken: list[bool], step: str) -> None:
-    page.tell(parts, ORDER, step, "tool_call")
     if step == STEPS[1]:
         page.say(parts, ORDER, "c1", "hurry")
     if step == HAND_ON:
@@ -89,7 +86,6 @@ def _do(parts: Parts, broken: list[bool], step: str) -> None:
         result = ", ".join(state["done"])
     else:
         result = work.carry_out(parts, step, together.second_worker, partial(_connections_die, broken))
-    ask("queue", SAVE, json.dumps({step: result}), ORDER)
     page.tell(parts, ORDER, step, "tool_result", result)
 
 
@@ -107,8 +103,9 @@ def _all_is_well(seen: Observation) -> None:
         return
     expected = ["completed", "completed"]
     assert seen.state["told"] == expected, f"the customer was told {seen.state['told']}; expected {expected}"
-    acted_once(seen)
-    handed = seen.state[HAND_ON]
+    results = dict(rows(TOLD))
+    acted_once(seen, results)
+    handed = results[HAND_ON]
     assert handed == ", ".join(PLAN), f"the second agent has done {handed or 'nothing'}"
     together.one_winner([each for each in seen.acknowledged if each.endswith(("True", "False"))], together.row())
     obeyed = rows("SELECT what FROM house.obeyed")

@@ -79,7 +79,9 @@ def _all_accepted(seen: Observation) -> None:
 
 def _submit(parts: Parts, key: str, limit: int) -> str:
     with at("queue") as conn:
-        return str(parts["submit"](conn, "put the blog online", key, limit=limit))
+        told = str(parts["submit"](conn, "put the blog online", key, limit=limit))
+    world.ack(f"accepted {told}")
+    return told
 
 
 def _one_order(seen: Observation) -> None:

@@ -20,7 +20,7 @@ CLEAN = stories.Story(
     ),
 )
 """For a model that remembers nothing: it says what fits to what it is shown."""
-MODEL = (llm.failing(500), None, llm.GARBLED)
+MODEL = (llm.failing(500),)
 FAULTS = {"clean_logs": ["transient"], "notify": ["ambiguous"]}
 STEPS = ("make room", "put online", "sign off")
 RESULTS = ("There is room for the shop.", "completed", "completed")
