@@ -56,28 +56,29 @@ def _serve(parts: Parts, *, new: bool) -> dict[str, Any]:
     orders.begin(parts)
     for _ in range(3):  # the connection of the page may die, and the browser opens it again
         with suppress(SQLAlchemyError):
-            page.watch(parts, ORDER, MOST, lambda: _work(parts, broken))
+            page.watch(parts, ORDER, MOST, lambda: serve_orders(parts, broken))
             break
-    _work(parts, broken)  # what the page did not wait for
+    serve_orders(parts, broken)  # what the page did not wait for
     news.pass_on(parts, customer.OURS)
     news.deliver_all(parts)
     return {"told": orders.wait(parts, ORDER, 5)}
 
 
-def _work(parts: Parts, broken: list[bool]) -> None:
+def serve_orders(parts: Parts, broken: list[bool]) -> None:
     """A worker takes orders, until there is none. When its connections die, it goes on with new ones."""
     while taken := orders.take():
-        order, token, _ = taken
+        (order, token, _), outcome = taken, ""
         for _ in range(3):
             with suppress(SQLAlchemyError):
-                outcome = page.work(parts, order, STEPS, partial(_do, parts, broken))
+                outcome = page.work(parts, order, STEPS, partial(do, parts, broken))
                 break
         page.tell(parts, order, "end", "completed", outcome)
         news.change(parts, order, "placed", "online")
         orders.finish(order, token, outcome)
 
 
-def _do(parts: Parts, broken: list[bool], step: str) -> None:
+def do(parts: Parts, broken: list[bool], step: str) -> None:
+    """One step of an order. It may be done again after a restart."""
     if step == STEPS[1]:
         page.say(parts, ORDER, "c1", "hurry")
     if step == HAND_ON:
