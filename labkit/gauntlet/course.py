@@ -82,6 +82,8 @@ class Gauntlet:
     """The rows of the checklist, in order."""
     who: str = "the agent"
     """What is sent through the runs, as the subject of a sentence."""
+    blames: bool = False
+    """Whether a row whose run has failed says whose answers broke it, which takes more runs."""
 
     def but(self, stem: str, cell: str) -> Self:
         """The same with another answer in it, given as the text of its cell. UsageError if it is none."""
@@ -112,7 +114,10 @@ class Gauntlet:
                 what, where = f"exercise {stem[:2]}, {verdict.case}: {verdict.what}", verdict.where
                 status = verdict.status if verdict.status is Status.LOOK else Status.FAIL
                 return self._row(criterion, status, what=what, where=where, next=verdict.next, cases=judged)
-        return replace(self.run(criterion), cases=judged)
+        row = replace(self.run(criterion), cases=judged)
+        if self.blames and row.status is Status.FAIL and (culprit := next(self.culprits(criterion), None)):
+            return replace(row, next=f"With labkit's own answers to exercise {culprit[:2]}, it survives. Begin there.")
+        return row
 
     def run(self, criterion: str) -> Row:
         """The run of a criterion alone."""
@@ -126,10 +131,13 @@ class Gauntlet:
         """The same with labkit's own answers to this exercise."""
         return replace(self, answers={**self.answers, stem: replace(self.answers[stem], yours={})})
 
-    def culprits(self, criterion: str) -> list[str]:
-        """Whose answers broke a run: the exercises without the student's answers to which, one by one, it survives."""
-        begun = [stem for stem, answers in self.answers.items() if answers.yours.keys() & self._entered(criterion)]
-        return [stem for stem in begun if self.without(stem).run(criterion).status is Status.PASS]
+    def culprits(self, criterion: str) -> Iterator[str]:
+        """The exercises with labkit's own answers to which, one by one, a run survives; the newest first."""
+        entered = self._entered(criterion)
+        begun = [stem for stem, answers in self.answers.items() if answers.yours.keys() & entered]
+        for stem in reversed(begun):
+            if self.without(stem).run(criterion).status is Status.PASS:
+                yield stem
 
     def _verdicts(self, criterion: str) -> Iterator[tuple[str, Verdict]]:
         """The verdicts on the student's answers in this criterion. Cases of labkit's own answers prove nothing."""

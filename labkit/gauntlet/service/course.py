@@ -28,4 +28,4 @@ RUNS = {
 
 def service_gauntlet() -> Gauntlet:
     """The gauntlet for the service with a student's answers in it, those in work/, and labkit's own for the rest."""
-    return Gauntlet(answers_for(RUNS), runs=RUNS, who="the service")
+    return Gauntlet(answers_for(RUNS), runs=RUNS, who="the service", blames=True)

@@ -34,12 +34,12 @@ class Client:
         )
 
     def _once(self, name: str, do: Callable[[Any], Any]) -> Any:
-        how = self._wrong.pop(name, "")
-        if how == BROKEN:
+        if self._wrong.get(name) == BROKEN:
+            del self._wrong[name]
             raise ConnectionResetError("the connection broke")
         with at("states") as conn, conn.begin():
             found = do(conn)
-        if how == LOST:
+        if self._wrong.pop(name, "") == LOST:  # a call that was refused has had its answer
             raise ConnectionResetError("the answer was lost")
         return found
 
