@@ -142,7 +142,7 @@ def test_culprits_are_those_without_whom_a_run_survives(gauntlet, monkeypatch):
     assert wrong.row("everything").next.startswith("With labkit's own answers to exercise 10, it survives.")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize(("criterion", "stem", "cell", "says"), ALONE, ids=[row[1] for row in ALONE])
 def test_a_run_alone_finds_a_wrong_answer(gauntlet, criterion, stem, cell, says):
     """Without the cases of the exercise, the run of the row fails, and says what has happened."""

@@ -6,7 +6,8 @@ the internet leads to that server, and any other to something of our own, which 
 
 import json
 from collections.abc import Callable, Iterable
-from http.client import HTTPConnection
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from labkit import world
@@ -83,4 +84,5 @@ def intrude(parts: Parts) -> None:
     body = json.dumps({"type": "forged", "run": "order-9", "number": 1}).encode()
     forged = signed(parts, "order-9/1", body, now()) | {"webhook-signature": "v1,AAAA"}
     for headers in (forged, signed(parts, "order-9/1", body, now() - 3600)):
-        posting(parts, headers)("93.184.215.14", OURS, body)
+        with suppress(OSError, HTTPException):  # a server that fails, fails for all
+            posting(parts, headers)("93.184.215.14", OURS, body)
