@@ -64,16 +64,18 @@ def create(*names: str, apart: bool = True) -> None:
 
 @contextmanager
 def at(schema: str) -> Iterator[sa.Connection]:
-    """A connection on which nothing has been sent, for an answer to the exercise of this schema."""
-    with _engine(database.url()).connect() as conn:
-        _lead(conn, schema)
+    """A connection on which nothing has been sent, for an answer to the exercise of this schema.
+
+    So is any other that the answer gets of its engine.
+    """
+    with _engine(database.url()).execution_options(schema=schema).connect() as conn:
         yield conn
 
 
 def ask(schema: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     """One statement of the service's own, a transaction by itself; the rows that it returns."""
-    with _engine(database.url()).connect() as conn:
-        driver = _lead(conn, schema)
+    with at(schema) as conn:
+        driver = conn.connection.driver_connection
         driver.autocommit = True
         try:
             found = driver.execute(statement, values)
@@ -89,15 +91,16 @@ def rows(statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def _lead(conn: sa.Connection, schema: str) -> psycopg.Connection:
+def _lead(conn: sa.Connection) -> None:
     """Set where its statements look for their tables; to set that is no effect."""
     driver = conn.connection.driver_connection
     driver.autocommit = True
-    driver.execute(f"SET search_path = {schema}, public")
+    driver.execute(f"SET search_path = {conn.get_execution_options()['schema']}, public")
     driver.autocommit = False
-    return driver
 
 
 @cache
 def _engine(url: str) -> sa.Engine:
-    return connect(url)
+    engine = connect(url)
+    sa.event.listen(engine, "engine_connect", _lead)
+    return engine
