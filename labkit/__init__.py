@@ -37,7 +37,7 @@ The lab
     grading         an answer's way from a notebook to a verdict
 The course
     course          labkit's own answers, the student's, the two stories
-    gauntlet        the agent made of a student's answers, and its last examination
+    gauntlet        the agent and the service made of a student's answers, and their last examinations
     learner                     predictions, what is kept of a student, and pieces to play with
     copies, update              chapters and exercises in work/
     repository, start, cli      where the lab lies, `labkit lab`, the command

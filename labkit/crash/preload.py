@@ -30,7 +30,8 @@ KEEPS_CACHES = ("matplotlib",)
 That is no state of a program: the zygote does it."""
 NOT_FOR_CHILDREN = (
     *("labkit.crash", "labkit.isolation", "labkit.grading", "labkit.cli", "labkit.course.answers"),
-    *("labkit.gauntlet.course", "labkit.gauntlet.checklist", "labkit.course.standing", "labkit.learner"),
+    *("labkit.gauntlet.course", "labkit.gauntlet.service.course", "labkit.gauntlet.checklist"),
+    *("labkit.course.standing", "labkit.learner"),
 )
 BUT = {f"labkit.grading.judge.{name}" for name in ("program", "source", "calls", "differences", "stage")}
 """The exceptions: the children of a judge unpickle into them, and what a case sends there uses them."""

@@ -23,6 +23,8 @@ class Row:
     """How many cases of the chapters were judged."""
     reports: tuple[Report | RaceReport, ...] = ()
     """The sweeps and races of its run, in order."""
+    width: int = 13
+    """Characters of the longest name of a row."""
 
     @property
     def score(self) -> str:
@@ -35,11 +37,11 @@ class Row:
         return f"{cases}{' and '.join(told)} survived"
 
     def __str__(self) -> str:
-        head = f"{self.status}  {self.criterion:13} "
+        head = f"{self.status}  {self.criterion:{self.width}} "
         if self.status is Status.NOT_JUDGED:
             return f"{head} {self.what}"
         if self.status is Status.PASS:
-            return f"{head} {self.title}\n{'':21}{self.score}"
+            return f"{head} {self.title}\n{'':{self.width + 8}}{self.score}"
         details = {"What": self.what, "Where": self.where, "Next": self.next}
         return "\n".join([f"{head} {self.title}", *(detail(*item) for item in details.items() if item[1])])
 

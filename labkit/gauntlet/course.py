@@ -27,7 +27,14 @@ from labkit.grading.judge.orders import assert_no_order_breaks
 
 __all__ = ["Checklist", "Gauntlet", "Row"]
 
-GIVEN = {"TaskFiles": "01_file_storage", "Step": "06_saga", "Log": "06_saga"}
+GIVEN = {
+    "TaskFiles": "01_file_storage",
+    "Step": "06_saga",
+    "Log": "06_saga",
+    "Held": "09_queue",
+    "Answer": "10_events",
+    "signature": "10_events",
+}
 """What the runs use of the given cells, and whose cells those are."""
 
 
@@ -37,6 +44,10 @@ class Run(NamedTuple):
     reports: Callable[[Parts], Iterator[Report | RaceReport]]
     adds: tuple[str, ...] = ()
     """The student's answers that this run and all later ones use."""
+    counts: tuple[str, ...] = ()
+    """The criteria whose cases count in this row; its own, if none is named."""
+    title: str = "all of it, with all that can go wrong, at once"
+    """What is met, if the row is no criterion of the course."""
 
 
 RUNS = {
@@ -53,9 +64,9 @@ RUNS = {
 }
 
 
-def _answers() -> dict[str, Answers]:
-    """To the exercises that the agent is made of: not to those of the production part."""
-    needed = {name for run in RUNS.values() for name in run.adds}
+def answers_for(runs: Mapping[str, Run] = RUNS) -> dict[str, Answers]:
+    """To the exercises that these runs are made of: for the agent, not to those of the production part."""
+    needed = {name for run in runs.values() for name in run.adds}
     return {stem: answers for stem, answers in load_all().items() if needed & {*answers.exercise.signatures}}
 
 
@@ -63,10 +74,16 @@ def _answers() -> dict[str, Answers]:
 class Gauntlet:
     """Answers to all exercises, to be sent through the gauntlet."""
 
-    answers: Mapping[str, Answers] = field(default_factory=_answers)
+    answers: Mapping[str, Answers] = field(default_factory=answers_for)
     """By stem. Unless others are given: those in work/, and labkit's own where there is none."""
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
     """A cache: verdicts and rows, by the sources of what was judged."""
+    runs: Mapping[str, Run] = field(default_factory=lambda: RUNS, repr=False)
+    """The rows of the checklist, in order."""
+    who: str = "the agent"
+    """What is sent through the runs, as the subject of a sentence."""
+    blames: bool = False
+    """Whether a row whose run has failed says whose answers broke it, which takes more runs."""
 
     def but(self, stem: str, cell: str) -> Self:
         """The same with another answer in it, given as the text of its cell. UsageError if it is none."""
@@ -80,8 +97,8 @@ class Gauntlet:
         """Every criterion in order, up to the first that is not met; those behind it are not judged."""
         rows: list[Row] = []
         failed = ""
-        for criterion in RUNS:
-            row = Row(criterion, _title(criterion), Status.NOT_JUDGED, f"not judged: needs {failed}")
+        for criterion in self.runs:
+            row = self._row(criterion, Status.NOT_JUDGED, what=f"not judged: needs {failed}")
             rows.append(row if failed else self.row(criterion))
             failed = failed or (criterion if rows[-1].status is not Status.PASS else "")
         return Checklist(tuple(rows))
@@ -96,16 +113,31 @@ class Gauntlet:
             if verdict.status is not Status.PASS:
                 what, where = f"exercise {stem[:2]}, {verdict.case}: {verdict.what}", verdict.where
                 status = verdict.status if verdict.status is Status.LOOK else Status.FAIL
-                return Row(criterion, _title(criterion), status, what, where, verdict.next, judged)
-        return replace(self.run(criterion), cases=judged)
+                return self._row(criterion, status, what=what, where=where, next=verdict.next, cases=judged)
+        row = replace(self.run(criterion), cases=judged)
+        if self.blames and row.status is Status.FAIL and (culprit := next(self.culprits(criterion), None)):
+            return replace(row, next=f"With labkit's own answers to exercise {culprit[:2]}, it survives. Begin there.")
+        return row
 
     def run(self, criterion: str) -> Row:
         """The run of a criterion alone."""
         parts = self._parts(criterion)
         key = criterion, *(program.sources for program in parts.programs.values())
         if key not in self.known:
-            self.known[key] = _run(criterion, parts)
+            self.known[key] = self._run(criterion, parts)
         return self.known[key]
+
+    def without(self, stem: str) -> Self:
+        """The same with labkit's own answers to this exercise."""
+        return replace(self, answers={**self.answers, stem: replace(self.answers[stem], yours={})})
+
+    def culprits(self, criterion: str) -> Iterator[str]:
+        """The exercises with labkit's own answers to which, one by one, a run survives; the newest first."""
+        entered = self._entered(criterion)
+        begun = [stem for stem, answers in self.answers.items() if answers.yours.keys() & entered]
+        for stem in reversed(begun):
+            if self.without(stem).run(criterion).status is Status.PASS:
+                yield stem
 
     def _verdicts(self, criterion: str) -> Iterator[tuple[str, Verdict]]:
         """The verdicts on the student's answers in this criterion. Cases of labkit's own answers prove nothing."""
@@ -114,36 +146,39 @@ class Gauntlet:
             key = stem, *submission.answers.values()
             sitting = self.known[key] = self.known.get(key) or Sitting(answers.exercise, submission)
             for case in answers.exercise.cases:
-                if case.criterion == criterion and answers.yours.keys() & {*case.answers}:
+                if case.criterion in (self.runs[criterion].counts or (criterion,)) and answers.yours.keys() & {
+                    *case.answers
+                }:
                     yield stem, sitting.verdict(case)
+
+    def _entered(self, criterion: str) -> set[str]:
+        so_far = [*self.runs][: [*self.runs].index(criterion) + 1]
+        return {name for each in so_far for name in self.runs[each].adds}
 
     def _parts(self, criterion: str) -> Parts:
         """The programs for a run: the student's answers of the chapters so far, labkit's own for the rest."""
-        so_far = [*RUNS][: [*RUNS].index(criterion) + 1]
-        entered = {name for each in so_far for name in RUNS[each].adds}
-        programs = {}
+        entered, programs = self._entered(criterion), {}
         for stem, answers in self.answers.items():
             program = answers.program(entered)
             given = {name for name, home in GIVEN.items() if home == stem}
             programs |= dict.fromkeys({*answers.exercise.signatures, *given}, program)
         return Parts(programs)
 
+    def _row(self, criterion: str, status: Status, **more: Any) -> Row:
+        title = criteria().get(criterion, self.runs[criterion].title)
+        return Row(criterion, title, status, width=max(13, *map(len, self.runs)), **more)
 
-def _title(criterion: str) -> str:
-    return criteria().get(criterion, "all of it, with all that can go wrong, at once")
-
-
-def _run(criterion: str, parts: Parts) -> Row:
-    row = Row(criterion, _title(criterion), Status.PASS)
-    try:
-        for report in RUNS[criterion].reports(parts):
-            row = replace(row, reports=(*row.reports, report))
-            if isinstance(report, RaceReport):
-                assert_no_order_breaks(report)
-            else:
-                report.assert_survives(effects=2)
-    except (AssertionError, CrashLabError) as error:
-        last = row.reports[-1] if row.reports else None
-        what, where = reason(last if isinstance(last, Report) else None, error)
-        return replace(row, status=Status.FAIL, what=what, where=where)
-    return row
+    def _run(self, criterion: str, parts: Parts) -> Row:
+        row = self._row(criterion, Status.PASS)
+        try:
+            for report in self.runs[criterion].reports(parts):
+                row = replace(row, reports=(*row.reports, report))
+                if isinstance(report, RaceReport):
+                    assert_no_order_breaks(report)
+                else:
+                    report.assert_survives(effects=2)
+        except (AssertionError, CrashLabError) as error:
+            last = row.reports[-1] if row.reports else None
+            what, where = reason(last if isinstance(last, Report) else None, error, self.who)
+            return replace(row, status=Status.FAIL, what=what, where=where)
+        return row

@@ -8,9 +8,9 @@ LONGEST = 600
 """Characters of a row's reason: a sweep that was not deterministic lists both runs in full."""
 
 
-def reason(report: Report | None, error: Exception) -> tuple[str, str]:
-    """What broke a run, and the line of an answer after which it did; "" if it was at no line of an answer."""
-    told = report and counterexample(report, "the agent")
+def reason(report: Report | None, error: Exception, who: str = "the agent") -> tuple[str, str]:
+    """What broke a run, of whom, and the line of an answer after which it did; "" if it was at no line of an answer."""
+    told = report and counterexample(report, who)
     if not told:
         return short(str(error)), ""
     killed = ", even without a kill" if told.harmless else ""

@@ -1,11 +1,13 @@
-"""The wrong answers of all chapters, each sent through the gauntlet with right ones around it."""
+"""The wrong answers of all chapters, each sent through a gauntlet with right ones around it."""
 
 from dataclasses import replace
 
 from corpora import CORPORA
 
 from labkit.course.answers import answers_in
-from labkit.gauntlet.course import RUNS, Gauntlet
+from labkit.gauntlet.course import RUNS, Gauntlet, answers_for
+from labkit.gauntlet.service.course import RUNS as SERVICE
+from labkit.gauntlet.service.course import service_gauntlet
 from labkit.grading.judge.criteria import criteria, exercises, read_submission
 from labkit.grading.judge.judge import Status, judge
 from labkit.grading.notebook.cells import Cell
@@ -14,11 +16,19 @@ from labkit.repository import root
 
 def solved():
     """The gauntlet for a student who has solved everything."""
-    solutions = {
-        stem: answers_in(exercise, read_submission(exercise, root() / "solutions" / f"{stem}.ipynb"))
-        for stem, exercise in exercises().items()
-    }
-    return Gauntlet(solutions)
+    return Gauntlet(solutions(RUNS))
+
+
+def solved_service():
+    """The same for the service."""
+    return replace(service_gauntlet(), answers=solutions(SERVICE))
+
+
+def solutions(runs):
+    """The solutions of the exercises that these runs are made of."""
+    known = exercises()
+    paths = {stem: root() / "solutions" / f"{stem}.ipynb" for stem in answers_for(runs)}
+    return {stem: answers_in(known[stem], read_submission(known[stem], path)) for stem, path in paths.items()}
 
 
 def wrong_answers():
@@ -45,6 +55,11 @@ def with_answers(gauntlet, stem, cells):
     return replace(gauntlet, answers={**gauntlet.answers, stem: taken})
 
 
+def row_of(gauntlet, criterion):
+    """The row in which the cases of a criterion count."""
+    return next(name for name, run in gauntlet.runs.items() if criterion in (run.counts or (name,)))
+
+
 def complaint(gauntlet, stem, case, cells):
     """What is wrong with the checklist for a wrong answer; empty if it fails where the answer breaks."""
     wrong = with_answers(gauntlet, stem, cells)
@@ -52,17 +67,17 @@ def complaint(gauntlet, stem, case, cells):
     failing, exercise = checklist.first_failing, wrong.answers[stem].exercise
     if failing is None:
         return "ready for production"
-    order, place = [*RUNS], [row.criterion for row in checklist.rows].index(failing.criterion)
+    order, place = [*gauntlet.runs], [row.criterion for row in checklist.rows].index(failing.criterion)
     states, rest = [row.status for row in checklist.rows], checklist.rows[place + 1 :]
     expected = [Status.PASS] * place + [Status.FAIL] + [Status.NOT_JUDGED] * len(rest)
     if states != expected or {row.what for row in rest} != {f"not judged: needs {failing.criterion}"}:
         return f"the rows are {states}"
-    named = next(each for each in exercise.cases if each.id == case)
+    named = row_of(gauntlet, next(each for each in exercise.cases if each.id == case).criterion)
     told = failing.what.removeprefix(f"exercise {exercise.number}, ").partition(":")[0]
     broken = next((each for each in exercise.cases if each.id == told), None)
-    if broken is None or order.index(broken.criterion) > order.index(named.criterion):
-        return f"it breaks {named.criterion}, and {failing.criterion} failed: {failing.what}"
+    if broken is None or order.index(row_of(gauntlet, broken.criterion)) > order.index(named):
+        return f"it breaks {named}, and {failing.criterion} failed: {failing.what}"
     verdict = judge(exercise, wrong.answers[stem].submission(), [broken]).verdicts[0]
-    if broken.criterion != failing.criterion or verdict.status is not Status.FAIL:
+    if row_of(gauntlet, broken.criterion) != failing.criterion or verdict.status is not Status.FAIL:
         return f"{failing.criterion} failed by {told}, of which the judge says {verdict.status}"
     return ""
