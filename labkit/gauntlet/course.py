@@ -127,9 +127,10 @@ class Gauntlet:
             self.known[key] = self._run(criterion, parts)
         return self.known[key]
 
-    def without(self, stem: str) -> Self:
-        """The same with labkit's own answers to this exercise."""
-        return replace(self, answers={**self.answers, stem: replace(self.answers[stem], yours={})})
+    def without(self, *stems: str) -> Self:
+        """The same with labkit's own answers to these exercises; to all, if none is named."""
+        own = {stem: replace(self.answers[stem], yours={}) for stem in stems or self.answers}
+        return replace(self, answers={**self.answers, **own})
 
     def culprits(self, criterion: str) -> Iterator[str]:
         """The exercises with labkit's own answers to which, one by one, a run survives; the newest first."""
