@@ -2,12 +2,12 @@
 #
 # make test    set up and run every test        make test ARGS="-k crash"
 # make system  what needs Chromium and strace, or takes minutes; make long: what takes many; make examples: with many more
-# make bench   measure side by side
+# make bench   measure side by side, and write bench/RESULTS.md; make bench ONLY=sweep: what has this in its name
 # make lint, exercises, notebooks, docs, environment, lock: CONTRIBUTING.md says when
 
 WIDE := --numprocesses auto --dist worksteal
 
-.PHONY: test system long examples lint bench exercises notebooks docs environment lock
+.PHONY: test system long examples lint bench measured exercises notebooks docs environment lock
 
 test: lint
 	$(BIN)/python -m pytest $(WIDE) --durations 25 $(ARGS)
@@ -25,8 +25,12 @@ lint: $(VENV)/test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-bench: $(VENV)/bench
-	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
+# In an environment of its own: a test then never meets what is only there to be compared.
+bench:
+	@$(MAKE) --no-print-directory VENV=.venv-bench measured
+
+measured: $(VENV)/bench
+	@$(BIN)/python bench $(ONLY)
 
 exercises environment notebooks docs: $(VENV)/test
 	$(BIN)/python tools/$@.py $(ARGS)
