@@ -4,8 +4,8 @@
     python bench [ONLY]            the same, in this environment
 
 A case is a script of this folder that can be run by itself; each runs in a process of its own, for so many seconds at
-most as its line `SECONDS = …` says. Written: results.json, RESULTS.md, and ratios.png. Status 1 if a case failed or was
-stopped, 2 if there is no case of that name.
+most as its line `SECONDS = …` says. Written: results.json, RESULTS.md, and ratios.png; of a part of the cases into
+the folder `part`. Status 1 if a case failed or was stopped, 2 if there is no case of that name.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import report
-from figures import Figure
+from figures import TRY, Figure
 
 SECONDS = 300.0
 """For a case that says nothing about it."""
@@ -87,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures += found
         well = well and went_well
     print("\n" + report.table(figures))
-    report.write(given.out or given.cases, figures)
+    folder = given.out or (given.cases / "part" if given.only or TRY else given.cases)
+    report.write(folder, figures)
     return 0 if well else 1
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 TRY = bool(os.environ.get("BENCH_TRY"))
 ROUNDS = 1 if TRY else 5
@@ -148,13 +149,17 @@ def seconds(way: Way, calls: int = 1) -> float:
     return median(answers) if isinstance(answers[0], float) else took
 
 
+def beside(what: str, rounds: Mapping[str, Sequence[float]], ours: str, theirs: str = "", **more: Any) -> None:
+    """Tell of one of these ways, or of two."""
+    tell(Figure(what, ours, theirs, {name: rounds[name] for name in (ours, theirs) if name}, **more))
+
+
 def compare(what: str, ways: Mapping[str, Way], *, aim: float | None = None, limit: str = "", **how: int) -> None:
     """Measure the first way beside each other one, and tell."""
     ours, *others = ways
     rounds = interleaved(ways, **how)
     for theirs in others or [""]:
-        kept = {name: times for name, times in rounds.items() if name in {ours, theirs}}
-        tell(Figure(what, ours, theirs, kept, aim=aim, limit=limit))
+        beside(what, rounds, ours, theirs, aim=aim, limit=limit)
 
 
 def per_second(rounds: Mapping[str, Sequence[float]], count: float = 1) -> dict[str, list[float]]:

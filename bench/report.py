@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 from figures import ROUNDS, Figure
-from matplotlib.figure import Figure as Picture
 
 HEAD = ("case", "what", "ours", "theirs", "ratio", "min to max", "aim", "met", "what limits it")
 COMPARED = (
@@ -95,6 +94,10 @@ def surroundings() -> dict:
 def draw(figures: Sequence[Figure], path: Path) -> None:
     """The ratios on a scale of powers of ten, each with its spread and its aim; without colour it says the same."""
     shown = [figure for figure in figures if figure.theirs and not figure.missing and figure.spread[0] > 0][::-1]
+    if not shown:
+        return
+    from matplotlib.figure import Figure as Picture  # noqa: PLC0415 - it takes a second
+
     picture = Picture(figsize=(9, 1.2 + 0.26 * len(shown)), layout="constrained")
     axes = picture.subplots()
     for place, figure in enumerate(shown):
@@ -113,6 +116,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
 
 def write(folder: Path, figures: Sequence[Figure]) -> None:
     """All three, into a folder."""
+    folder.mkdir(exist_ok=True)
     about = surroundings()
     told = [{**asdict(each), **({} if each.missing else {"value": each.value, "met": each.met})} for each in figures]
     (folder / "results.json").write_text(json.dumps({**about, "figures": told}, indent=1) + "\n", "utf-8")
