@@ -76,7 +76,7 @@ class Figure:
         """The aim in words, or nothing."""
         if self.aim is None:
             return ""
-        bound = f"{self.aim:g}" if self.theirs else amount(self.aim, self.unit)
+        bound = f"{self.aim:.3g}" if self.theirs else amount(self.aim, self.unit)
         return f"at {'least' if self.more else 'most'} {bound}"
 
     def said_value(self) -> tuple[str, str]:
