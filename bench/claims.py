@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from figures import beside, installed, interleaved, per_second
+from figures import Took, beside, installed, interleaved, per_second
 
 from labkit import database
 from labkit.claims import LEASE, claim, enqueue, finish, finish_all, statements
@@ -108,15 +108,15 @@ async def pgqueuer_way(url: str, stack: AsyncExitStack, batch: int) -> tuple[Way
     return fill, run
 
 
-def turn(loop: asyncio.Runner, fill: Way, run: Way, batch: int = 1) -> Callable[[], float]:
+def turn(loop: asyncio.Runner, fill: Way, run: Way, batch: int = 1) -> Callable[[], Took]:
     """Seconds for one task, of so many."""
 
-    async def once() -> float:
+    async def once() -> Took:
         await fill()
         begun = time.perf_counter()
         for _ in range(TASKS // batch):
             await run()
-        return (time.perf_counter() - begun) / TASKS
+        return Took((time.perf_counter() - begun) / TASKS)
 
     return lambda: loop.run(once())
 

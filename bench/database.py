@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from timeit import timeit
 
-from figures import beside, interleaved
+from figures import Took, beside, interleaved
 
 from labkit.database import Cluster, programs
 
@@ -57,25 +57,25 @@ def run(*command: str | Path) -> None:
     subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **programs.server_user())
 
 
-def raw() -> float:
+def raw() -> Took:
     """Seconds of a cluster that is made and started by hand."""
     with empty_folder() as folder:
         took = timeit(lambda: by_hand(folder), number=1)
         run(programs.find() / "pg_ctl", "-D", folder / "data", "-m", "fast", "stop")
-    return took
+    return Took(took)
 
 
-def cold() -> float:
+def cold() -> Took:
     """Seconds of one that labkit makes and starts."""
     with empty_folder() as folder:
         return started(Cluster(folder / "postgres", folder))
 
 
-def started(cluster: Cluster) -> float:
+def started(cluster: Cluster) -> Took:
     """Seconds until it has started; then it is stopped."""
     took = timeit(cluster.start, number=1)
     cluster.stop()
-    return took
+    return Took(took)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from functools import partial
 
 import psycopg
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
-from figures import beside, interleaved
+from figures import Took, beside, interleaved
 
 from labkit import database, run_once
 from labkit.postgres import PostgresStateStore, connect, create_schema
@@ -28,11 +28,11 @@ def nothing() -> str:
     return "done"
 
 
-def seconds(steps: Callable[[], object]) -> float:
+def seconds(steps: Callable[[], object]) -> Took:
     """For one step of those."""
     begun = time.perf_counter()
     steps()
-    return (time.perf_counter() - begun) / STEPS
+    return Took((time.perf_counter() - begun) / STEPS)
 
 
 def inserting(connection: psycopg.Connection) -> None:
@@ -71,7 +71,7 @@ def main() -> None:
         ways = {
             "INSERT and COMMIT": partial(seconds, partial(inserting, connection)),
             "run_once": partial(seconds, partial(by_hand, PostgresStateStore(engine))),
-            "a step of DBOS": on_dbos,
+            "a step of DBOS": lambda: Took(on_dbos()),
         }
         rounds = interleaved(ways, turns=TURNS)
         DBOS.destroy()

@@ -10,7 +10,7 @@ import time
 from functools import partial
 
 import sqlalchemy as sa
-from figures import TRY, beside, interleaved, per_second
+from figures import TRY, Took, beside, interleaved, per_second
 
 from labkit import database
 from labkit.events import create_tables, record, relay
@@ -19,7 +19,7 @@ from labkit.postgres import connect
 EVENTS, RUNS = 20 if TRY else 1000, 100
 
 
-def seconds(engine: sa.Engine, batch: int) -> float:
+def seconds(engine: sa.Engine, batch: int) -> Took:
     """To send them all, so many at a time."""
     with engine.begin() as connection:
         for number in range(EVENTS):
@@ -27,7 +27,7 @@ def seconds(engine: sa.Engine, batch: int) -> float:
     begun, sent = time.perf_counter(), 0
     while sent < EVENTS:  # one call passes over all runs once
         sent += relay(engine, lambda _: None, batch=batch)
-    return time.perf_counter() - begun
+    return Took(time.perf_counter() - begun)
 
 
 def main() -> None:

@@ -20,7 +20,13 @@ from typing import Any
 TRY = bool(os.environ.get("BENCH_TRY"))
 ROUNDS = 1 if TRY else 5
 Way = Callable[[], object]
-"""What is measured. One that returns a float has measured itself."""
+"""What is measured. One that returns what `Took` is has measured itself."""
+
+
+class Took(float):
+    """Seconds that a way says it took."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -141,12 +147,12 @@ def interleaved(
     return found
 
 
-def seconds(way: Way, calls: int = 1) -> float:
+def seconds(way: Way, calls: int = 1) -> Took:
     """Of one call, as measured around them or by the way itself."""
     begun = time.perf_counter()
     answers = [way() for _ in range(calls)]
     took = (time.perf_counter() - begun) / calls
-    return median(answers) if isinstance(answers[0], float) else took
+    return Took(median(answers) if isinstance(answers[0], Took) else took)
 
 
 def beside(what: str, rounds: Mapping[str, Sequence[float]], ours: str, theirs: str = "", **more: Any) -> None:

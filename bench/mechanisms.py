@@ -50,13 +50,12 @@ def by_tenacity(seconds: float = 0) -> Retry:
     import tenacity  # noqa: PLC0415 - it need not be there
 
     stop = tenacity.stop_after_attempt(5)
-    again = tenacity.Retrying(
+    return tenacity.Retrying(
         stop=stop | tenacity.stop_after_delay(seconds) if seconds else stop,
         wait=tenacity.wait_none(),
         retry=tenacity.retry_if_exception_type(ConnectionError),
         sleep=lambda _: None,
     )
-    return again
 
 
 def by_stamina(seconds: float | None = None) -> Retry:
@@ -65,8 +64,7 @@ def by_stamina(seconds: float | None = None) -> Retry:
 
     stamina.instrumentation.set_on_retry_hooks([])
     waits = {"wait_initial": 0, "wait_max": 0, "wait_jitter": 0}
-    again = stamina.RetryingCaller(attempts=5, timeout=seconds, **waits).on(ConnectionError)
-    return again
+    return stamina.RetryingCaller(attempts=5, timeout=seconds, **waits).on(ConnectionError)
 
 
 def main() -> None:

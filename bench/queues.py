@@ -17,7 +17,7 @@ from functools import partial
 
 import psycopg
 from claims import Way, pgqueuer_way, procrastinate_way
-from figures import TRY, beside, installed, interleaved, per_second
+from figures import TRY, Took, beside, installed, interleaved, per_second
 
 from labkit import database, tasks
 from labkit.postgres import connect, create_schema
@@ -69,13 +69,13 @@ def worker(url: str, name: str, start: float) -> tuple[float, float]:
     return asyncio.run(work(url, name, start))
 
 
-def seconds(url: str, name: str, workers: int) -> float:
+def seconds(url: str, name: str, workers: int) -> Took:
     """For one task, by so many processes at once."""
     start = time.monotonic() + 3
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         times = list(pool.map(worker, [url] * workers, [name] * workers, [start] * workers))
     begun, ended = zip(*times, strict=True)
-    return (max(ended) - min(begun)) / (workers * TASKS)
+    return Took((max(ended) - min(begun)) / (workers * TASKS))
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from figures import beside, interleaved, seconds
+from figures import Took, beside, interleaved, seconds
 
 from labkit import database, race
 from labkit.crash import Observation
@@ -64,7 +64,7 @@ def compare(name: str, worker: Callable[[], None], prepare: Callable[[], None], 
     report.assert_survives()
     assert len(report.orders) == ORDERS, len(report.orders)
 
-    def plain() -> float:
+    def plain() -> Took:
         prepare()
         return seconds(lambda: plainly(worker))
 

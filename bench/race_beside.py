@@ -15,7 +15,7 @@ try:
 except ImportError:
     frontrun = None
 import race_programs
-from figures import beside, installed, interleaved, seconds
+from figures import Took, beside, installed, interleaved, seconds
 from race_programs import PROGRAMS, set_up
 
 from labkit import database, race
@@ -52,11 +52,11 @@ def compare(name: str, url: str) -> None:
     """One figure, which says what both found."""
     found: dict[str, tuple[int, int]] = {}
 
-    def race_ours() -> float:
+    def race_ours() -> Took:
         os.environ.pop("RACE_URL", None)
         return seconds(lambda: found.update(labkit=ours(name)))
 
-    def race_theirs() -> float:
+    def race_theirs() -> Took:
         os.environ["RACE_URL"] = url
         return seconds(lambda: found.update(frontrun=theirs(name)))
 

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -98,11 +99,11 @@ def in_sqlite(folder: Path, size: int) -> StateStore:
     return store
 
 
-def in_postgres(url: str, _: Path, size: int) -> StateStore:
-    """The same in PostgreSQL."""
+def in_postgres(stack: ExitStack, _: Path, size: int) -> StateStore:
+    """The same in PostgreSQL, in a database of its own."""
+    url = stack.enter_context(database.throwaway())
     store = PostgresStateStore(connect(url))
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE labkit_records")
         connection.execute(FILL, ("t", "pending", BODY, size))
         connection.execute("VACUUM ANALYZE labkit_records")
     return store
@@ -121,12 +122,13 @@ def main() -> None:
             for what, mine, bare in zip(("save", "get"), *pair, strict=True):
                 compare(f"{what}, {where}", {"the store": mine, "bare calls": bare}, limit=LIMITS[where], **HOW)
         raw.rollback()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
         few, *more = [f"beside {size:,}" for size in SIZES]
-        for where, fill in {"files": in_files, "SQLite": in_sqlite, "PostgreSQL": None}.items():
+        for where, fill in {"files": in_files, "SQLite": in_sqlite, "PostgreSQL": partial(in_postgres, stack)}.items():
             ways = {}
             for size in SIZES:
-                with_url = fill or partial(in_postgres, url)
-                ways[f"beside {size:,}"] = saving(with_url(folder / f"{where} {size}", size))
+                ways[f"beside {size:,}"] = saving(fill(folder / f"{where} {size}", size))
             rounds = interleaved(ways, **HOW)
             for many in more:
                 beside(f"save, {where}", rounds, many, few, aim=1.5)

@@ -19,7 +19,7 @@ from itertools import count
 
 import psycopg
 import sqlalchemy as sa
-from figures import TRY, beside, compare, interleaved, per_second, seconds
+from figures import TRY, Took, beside, compare, interleaved, per_second, seconds
 
 from labkit import Deadline, SystemClock, database, tasks
 from labkit.postgres import COLUMNS, connect, create_schema
@@ -60,10 +60,10 @@ def finishing(engine: sa.Engine) -> Way:
     return work
 
 
-def turn(way: Way, between: Callable[[], object]) -> Callable[[], float]:
+def turn(way: Way, between: Callable[[], object]) -> Callable[[], Took]:
     """Seconds of one call, of so many; before them the queue is put in order."""
 
-    def run() -> float:
+    def run() -> Took:
         between()
         return seconds(lambda: way(f"task {next(_keys)}"), CALLS)
 
@@ -81,7 +81,7 @@ def told(listener: psycopg.Connection, other: psycopg.Connection) -> None:
     assert list(listener.notifies(timeout=10, stop_after=1))
 
 
-def waited(engine: sa.Engine) -> float:
+def waited(engine: sa.Engine) -> Took:
     """Seconds of the same by `finish`, and `wait` with hints."""
     tasks.submit(engine, "deploy", key := f"wait {next(_keys)}")
     (held,) = tasks.take(engine)
@@ -90,7 +90,7 @@ def waited(engine: sa.Engine) -> float:
     with tasks.hints(engine, key) as pause:
         threading.Thread(target=tasks.finish, args=(engine, held, "up")).start()
         assert tasks.wait(engine, key, Deadline.after(10, SystemClock()), pause=pause).result == "up"
-    return time.perf_counter() - begun
+    return Took(time.perf_counter() - begun)
 
 
 def worker(url: str, name: int, start: float) -> tuple[float, float]:
@@ -106,13 +106,13 @@ def worker(url: str, name: int, start: float) -> tuple[float, float]:
     return begun, time.monotonic()
 
 
-def per_task(url: str, workers: int) -> float:
+def per_task(url: str, workers: int) -> Took:
     """Seconds for one task, by so many processes at once."""
     start = time.monotonic() + 3
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         times = list(pool.map(worker, [url] * workers, range(workers), [start] * workers))
     begun, ended = zip(*times, strict=True)
-    return (max(ended) - min(begun)) / (workers * TASKS)
+    return Took((max(ended) - min(begun)) / (workers * TASKS))
 
 
 def submits(engine: sa.Engine, connection: psycopg.Connection) -> None:
