@@ -7,7 +7,7 @@
 
 WIDE := --numprocesses auto --dist worksteal
 
-.PHONY: test system long examples lint bench measured exercises notebooks docs environment lock
+.PHONY: test system long examples lint bench measured tried exercises notebooks docs environment lock
 
 test: lint
 	$(BIN)/python -m pytest $(WIDE) --durations 25 $(ARGS)
@@ -32,12 +32,14 @@ bench:
 measured: $(VENV)/bench .venv-graders/made
 	@$(BIN)/python bench $(ONLY)
 
-# What the lock cannot hold, as it is not ready built for every system, or conflicts with labkit: what is missing is told.
+# Graders that people use: their packages conflict with labkit's. What cannot be installed is told as not measured.
 .venv-graders/made: | $(VENV)/bench
-	-@$(INSTALL) "frontrun[process,sql]==0.7.0"
-	@$(BIN)/python -m venv --clear .venv-graders
-	-@.venv-graders/bin/python -m pip install --quiet nbgrader otter-grader
-	@touch $@
+	-@$(BIN)/python -m venv --clear .venv-graders && \
+		.venv-graders/bin/python -m pip install --quiet nbgrader otter-grader && touch $@
+
+# How hard labkit's mechanisms have been tried: make tried ARGS=tests/long
+tried: $(VENV)/test
+	$(BIN)/python tools/tried.py $(ARGS)
 
 exercises environment notebooks docs: $(VENV)/test
 	$(BIN)/python tools/$@.py $(ARGS)
@@ -55,4 +57,5 @@ $(VENV)/test: pyproject.toml requirements.lock | $(VENV)/made
 
 $(VENV)/bench: $(VENV)/test
 	@$(INSTALL) --editable ".[bench]"
+	-@$(INSTALL) "frontrun[process,sql]==0.7.0" # not in the lock: it is not ready built for every system
 	@touch $@
