@@ -39,9 +39,9 @@ def command(*words: object) -> Way:
 
 def first_sweep() -> None:
     """A kernel, and a sweep in its first cell."""
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        answer = client.execute_interactive(SWEEP, timeout=60)
+        answer = client.execute_interactive(SWEEP, timeout=60, output_hook=lambda _: None)
         assert answer["content"]["status"] == "ok", answer["content"]
     finally:
         client.stop_channels()

@@ -34,7 +34,9 @@ def write_four_times() -> None:
 def make_table() -> None:
     """One row."""
     with psycopg.connect(database.url()) as connection:
-        connection.execute("CREATE TABLE x (id int PRIMARY KEY, n int); INSERT INTO x VALUES (1, 0)")
+        connection.execute(
+            "DROP TABLE IF EXISTS x; CREATE TABLE x (id int PRIMARY KEY, n int); INSERT INTO x VALUES (1, 0)"
+        )
 
 
 def update_four_times() -> None:
