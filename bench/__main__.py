@@ -53,6 +53,9 @@ def run(case: str, script: Path) -> tuple[list[Figure], bool]:
         except subprocess.TimeoutExpired:
             trouble = f"it was stopped after {limit:g} s"
             end(process)
+        except KeyboardInterrupt:  # it is in a session of its own, which the terminal does not interrupt
+            end(process)
+            raise
         found = [Figure(**json.loads(line)) for line in told.read_text("utf-8").splitlines()]
     if not trouble and not found:
         trouble = "it told nothing"

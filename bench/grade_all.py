@@ -25,7 +25,7 @@ from figures import Took, beside, interleaved
 from grade import LABKIT, countable, processor_time
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 900
+SECONDS = 600
 EVERY = 0.5
 """Seconds between two looks at the memory."""
 

@@ -22,6 +22,9 @@ COMPARED = (
 READ = """Made by `make bench`; not to be edited. Ratio: ours / theirs, of the medians; min to max: of one round.
 Of what is counted per second more is better, of everything else less."""
 
+CAPTION = """ours / theirs, with a line from the smallest to the largest of one round; white: the aim is not met
+triangle: the aim; where it points to the left, less is better, and to the right, more"""
+
 
 def row(figure: Figure) -> tuple[str, ...]:
     """A figure in the table's columns."""
@@ -109,8 +112,8 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     axes.axvline(1, color="gray", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
     axes.set_yticks(range(len(shown)), [f"{figure.case}: {figure.what} / {figure.theirs}" for figure in shown], size=7)
-    axes.set_xlabel("ours / theirs. Line: from the smallest to the largest of a round; white: aim not met;\n"
-                    "triangle: the aim, which < wants it left of, and > right of")  # fmt: skip
+    axes.xaxis.set_major_formatter("{x:g}")
+    picture.supxlabel(CAPTION, size=7)
     picture.savefig(path, dpi=110)
 
 

@@ -141,14 +141,14 @@ def main() -> None:
         "the server": [(max(figures.memory[:part]) - figures.memory[0]) / MB for part in parts],
         "keeping all": [kept * part / PARTS for part in range(1, PARTS + 1)],
     }
-    told.beside("memory of a server with neglected streams", memory, "the server", "keeping all", unit="MB", aim=1)
+    told.beside("memory of a server with neglected streams", memory, "the server", "keeping all", unit="MB")
     size = max(1, len(figures.delays) // PARTS)
     late = [sorted(figures.delays[part * size : (part + 1) * size]) for part in range(PARTS)]
     for what, share in (("half", 0.5), ("99 in a hundred", 0.99)):
         times = [each[int(len(each) * share)] for each in late]
         told.beside(f"from update to reader, {what}", {"within": times}, "within")
     missed = {"readers": [len(figures.wrong)]}
-    told.beside("readers that missed an update or got one twice", missed, "readers", unit="readers", aim=0)
+    told.beside("readers that missed an update or got one twice", missed, "readers", unit="", aim=0)
     print(f"those who do not read were connected anew {figures.returns} times; {figures.wrong[:3] or ''}")
     raise SystemExit(bool(figures.wrong))
 

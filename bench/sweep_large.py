@@ -17,7 +17,7 @@ from figures import TRY, beside, compare, interleaved, missing
 from labkit import sweep
 from labkit.crash import Observation
 
-SECONDS = 900
+SECONDS = 600
 EFFECTS = (2, 4) if TRY else (10, 100, 1_000)
 MEGABYTES = 0.01 if TRY else 20
 LIMIT = "Each crash point is reached by a process that begins at the beginning, so effects are made again with each."

@@ -22,7 +22,7 @@ SLOW = 'tell(Figure("rate", "us", "raw", {"us": [1, 1], "raw": [4, 2]}, "per sec
 
 def bench(folder, *arguments):
     """The runner on the cases of a folder."""
-    known = {**os.environ, "PYTHONPATH": str(BENCH)}
+    known = {**os.environ, "PYTHONPATH": str(BENCH), "BENCH_TRY": ""}
     command = [sys.executable, BENCH, "--cases", folder, *arguments]
     return subprocess.run(command, env=known, capture_output=True, text=True, check=False)
 
