@@ -2,15 +2,12 @@
 
     python bench/claims.py
 
-Claim one task, and finish it: all are measured in turn, in many rounds on one server with fsync on. What counts is the
-ratio of the medians. The aims: at least 0.8 of the statements alone; ten at a time at least 4 times as many as one by
-one; ahead of procrastinate and pgqueuer. Those two are left out, by name, where the extra `bench` is not installed.
+Claim one task, and finish it, on one server with fsync on. The aims: at least 0.9 of the statements alone; ten at a
+time at least 4 times as many as one by one; ahead of procrastinate and pgqueuer, which the extra `bench` installs.
 """
 
 import asyncio
-import importlib.util
 import json
-import statistics
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -20,14 +17,16 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from figures import Took, beside, installed, interleaved, per_second
 
 from labkit import database
 from labkit.claims import LEASE, claim, enqueue, finish, finish_all, statements
 from labkit.postgres import create_schema
 from labkit.task import Task, TaskState
 
-ROUNDS, TASKS = 150, 10
-"""Short rounds, or what else the machine does decides: each way does so many tasks in each."""
+TURNS, TASKS = 30, 10
+"""In a round each way has so many turns, and does so many tasks in each: what else the machine does meets all."""
+LIMIT = "A connection is taken from SQLAlchemy's pool and put back for each of the two statements."
 Way = Callable[..., Awaitable[Any]]
 
 
@@ -109,21 +108,21 @@ async def pgqueuer_way(url: str, stack: AsyncExitStack, batch: int) -> tuple[Way
     return fill, run
 
 
-async def measured(ways: dict[str, tuple[Way, Way, int]]) -> dict[str, float]:
-    """The median seconds per task of each way."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, (fill, run, batch) in ways.items():
-            await fill()
-            begun = time.perf_counter()
-            for _ in range(TASKS // batch):
-                await run()
-            seconds[name].append((time.perf_counter() - begun) / TASKS)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+def turn(loop: asyncio.Runner, fill: Way, run: Way, batch: int = 1) -> Callable[[], Took]:
+    """Seconds for one task, of so many."""
+
+    async def once() -> Took:
+        await fill()
+        begun = time.perf_counter()
+        for _ in range(TASKS // batch):
+            await run()
+        return Took((time.perf_counter() - begun) / TASKS)
+
+    return lambda: loop.run(once())
 
 
-async def compare(url: str, stack: AsyncExitStack) -> None:
-    """Measure everything that is installed, and print the ratios."""
+def compare(url: str, loop: asyncio.Runner, stack: AsyncExitStack) -> None:
+    """Measure everything that is installed, and tell the ratios."""
     plain, careful = sa.create_engine(url), sa.create_engine(url, pool_pre_ping=True)
     connection = stack.enter_context(psycopg.connect(url, autocommit=True))
     stack.callback(plain.dispose)
@@ -135,34 +134,37 @@ async def compare(url: str, stack: AsyncExitStack) -> None:
         enqueue(plain, [Task(id=f"{next(numbers):09}", user_input="deploy") for _ in range(TASKS)])
 
     ways = {
-        "the statements alone": (fill, alone(connection), 1),
-        "labkit.claims": (fill, ours(plain, 1), 1),
-        "labkit.claims, each connection pinged first": (fill, ours(careful, 1), 1),
-        "labkit.claims, ten at a time": (fill, ours(plain, 10), 10),
+        "labkit.claims": turn(loop, fill, ours(plain, 1)),
+        "the statements alone": turn(loop, fill, alone(connection)),
+        "labkit.claims, pinged first": turn(loop, fill, ours(careful, 1)),
+        "labkit.claims, ten at a time": turn(loop, fill, ours(plain, 10), 10),
     }
-    missing = [name for name in ("procrastinate", "pgqueuer") if importlib.util.find_spec(name) is None]
-    if "procrastinate" not in missing:
-        ways["procrastinate"] = (*await procrastinate_way(url, stack), 1)
-    if "pgqueuer" not in missing:
-        ways["pgqueuer"] = (*await pgqueuer_way(url, stack, 1), 1)
-        ways["pgqueuer, ten at a time"] = (*await pgqueuer_way(url, stack, 10), 10)
-    seconds = await measured(ways)
-    for name, each in seconds.items():
-        print(f"{name:44} {seconds['the statements alone'] / each:5.2f}   {each * 1e3:6.2f} ms per task")
-    ratio = seconds["labkit.claims"] / seconds["labkit.claims, ten at a time"]
-    print(f"ten at a time are {ratio:.1f} times as many as one by one")
-    for name in missing:
-        print(f"not measured: {name}, which is not installed")
+    if installed("procrastinate", what="beside procrastinate"):
+        ways["procrastinate"] = turn(loop, *loop.run(procrastinate_way(url, stack)))
+    if installed("pgqueuer", what="beside pgqueuer"):
+        ways["pgqueuer"] = turn(loop, *loop.run(pgqueuer_way(url, stack, 1)))
+        ways["pgqueuer, ten at a time"] = turn(loop, *loop.run(pgqueuer_way(url, stack, 10)), 10)
+    rates = per_second(interleaved(ways, turns=TURNS))
+    how = {"unit": "per second", "limit": LIMIT}
+    beside("claim and finish", rates, "labkit.claims", "the statements alone", aim=0.9, **how)
+    beside("each connection pinged first", rates, "labkit.claims, pinged first", "the statements alone", **how)
+    beside("ten at a time", rates, "labkit.claims, ten at a time", "labkit.claims", aim=4, unit="per second")
+    for theirs in [name for name in ways if name.startswith(("procrastinate", "pgqueuer"))]:
+        mine = "labkit.claims, ten at a time" if theirs.endswith("ten at a time") else "labkit.claims"
+        beside("claim and finish", rates, mine, theirs, aim=1, **how)
 
 
-async def main() -> None:
+def main() -> None:
     """Measure on an empty database."""
-    with database.throwaway() as url:
+    with database.throwaway() as url, asyncio.Runner() as loop:
         with psycopg.connect(url) as connection:
             connection.execute("CREATE SCHEMA bench")
-        async with AsyncExitStack() as stack:
-            await compare(f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dbench", stack)
+        stack = AsyncExitStack()
+        try:
+            compare(f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dbench", loop, stack)
+        finally:
+            loop.run(stack.aclose())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

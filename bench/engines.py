@@ -2,11 +2,11 @@
 
     python bench/engines.py
 
-A step does nothing: what is measured is how it is remembered. `run_once` by hand, which stores the key before the step
-and the result behind it; a step of DBOS, which stores the result. All are measured in turn, in many short rounds.
+A step does nothing: what is measured is how it is remembered. `run_once` by hand, which stores the key before the
+step and the result behind it; a step of DBOS, which stores the result.
 """
 
-import statistics
+import itertools
 import time
 import uuid
 from collections.abc import Callable
@@ -14,11 +14,13 @@ from functools import partial
 
 import psycopg
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from figures import Took, beside, interleaved
 
 from labkit import database, run_once
 from labkit.postgres import PostgresStateStore, connect, create_schema
 
-ROUNDS, STEPS = 30, 20
+TURNS, STEPS = 6, 20
+LIMIT = "run_once stores twice: the key before the step, the result behind it."
 
 
 def nothing() -> str:
@@ -26,11 +28,11 @@ def nothing() -> str:
     return "done"
 
 
-def seconds(steps: Callable[[], object]) -> float:
+def seconds(steps: Callable[[], object]) -> Took:
     """For one step of those."""
     begun = time.perf_counter()
     steps()
-    return (time.perf_counter() - begun) / STEPS
+    return Took((time.perf_counter() - begun) / STEPS)
 
 
 def inserting(connection: psycopg.Connection) -> None:
@@ -69,18 +71,13 @@ def main() -> None:
         ways = {
             "INSERT and COMMIT": partial(seconds, partial(inserting, connection)),
             "run_once": partial(seconds, partial(by_hand, PostgresStateStore(engine))),
-            "a step of DBOS": on_dbos,
+            "a step of DBOS": lambda: Took(on_dbos()),
         }
-        measured = {name: [] for name in ways}
-        for _ in range(ROUNDS):
-            for name, way in ways.items():
-                measured[name].append(way())
+        rounds = interleaved(ways, turns=TURNS)
         DBOS.destroy()
         engine.dispose()
-    least = statistics.median(measured["INSERT and COMMIT"])
-    for name, each in measured.items():
-        median = statistics.median(each)
-        print(f"{name:<18} {median * 1000:6.2f} ms   {median / least:5.2f} times INSERT and COMMIT")
+    for ours, theirs in itertools.combinations(["run_once", "a step of DBOS", "INSERT and COMMIT"], 2):
+        beside("a step that does nothing", rounds, ours, theirs, limit=LIMIT)
 
 
 if __name__ == "__main__":

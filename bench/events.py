@@ -3,22 +3,23 @@
     python bench/events.py
 
 A thousand events of a hundred runs, sent to nobody and marked: in batches of 100 at least 5 times as fast as one by
-one. What counts is the ratio of the medians.
+one.
 """
 
-import statistics
 import time
+from functools import partial
 
 import sqlalchemy as sa
+from figures import TRY, Took, beside, interleaved, per_second
 
 from labkit import database
 from labkit.events import create_tables, record, relay
 from labkit.postgres import connect
 
-ROUNDS, EVENTS, RUNS = 7, 1000, 100
+EVENTS, RUNS = 20 if TRY else 1000, 100
 
 
-def seconds(engine: sa.Engine, batch: int) -> float:
+def seconds(engine: sa.Engine, batch: int) -> Took:
     """To send them all, so many at a time."""
     with engine.begin() as connection:
         for number in range(EVENTS):
@@ -26,19 +27,16 @@ def seconds(engine: sa.Engine, batch: int) -> float:
     begun, sent = time.perf_counter(), 0
     while sent < EVENTS:  # one call passes over all runs once
         sent += relay(engine, lambda _: None, batch=batch)
-    return time.perf_counter() - begun
+    return Took(time.perf_counter() - begun)
 
 
 def main() -> None:
-    """Print the ratio."""
+    """Tell the ratio."""
     with database.throwaway() as url:
         create_tables(engine := connect(url))
-        seconds(engine, 100)
-        rounds = [(seconds(engine, 1), seconds(engine, 100)) for _ in range(ROUNDS)]
-        one, many = map(statistics.median, zip(*rounds, strict=True))
-        print(
-            f"in batches of 100: {one / many:.1f} times as fast as one by one ({EVENTS / many:.0f} events per second)"
-        )
+        ways = {"in batches of 100": partial(seconds, engine, 100), "one by one": partial(seconds, engine, 1)}
+        rates = per_second(interleaved(ways), EVENTS)
+        beside("relay events", rates, *ways, unit="per second", aim=5)
         engine.dispose()
 
 

@@ -2,27 +2,29 @@
 
     python bench/queues.py
 
-By 1, 2 and 4 workers, each a process, on one server with fsync on; what counts is the ratio of the medians of several
-rounds. The aim: ahead of both. pgmq is not measured, as it is an extension, which the lab's server does not have; nor
-are DBOS's queues, whose workers take their tasks themselves, when they like.
+By 1, 2 and 4 workers, each a process, on one server with fsync on. The aim: ahead of both. pgmq is not measured, as
+it is an extension, which the lab's server does not have; nor are DBOS's queues, whose workers take their tasks
+themselves, when they like.
 """
 
 import asyncio
-import importlib.util
 import multiprocessing
-import statistics
 import time
 import uuid
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 
 import psycopg
 from claims import Way, pgqueuer_way, procrastinate_way
+from figures import TRY, Took, beside, installed, interleaved, per_second
 
 from labkit import database, tasks
 from labkit.postgres import connect, create_schema
 
-ROUNDS, TASKS = 5, 200
+SECONDS = 600
+TASKS = 2 if TRY else 200
+WORKERS = (1, 2, 4)
 
 
 async def labkit_way(url: str, stack: AsyncExitStack, limit: int | None) -> tuple[Way, Way]:
@@ -67,19 +69,19 @@ def worker(url: str, name: str, start: float) -> tuple[float, float]:
     return asyncio.run(work(url, name, start))
 
 
-def per_second(url: str, name: str, workers: int) -> float:
-    """Tasks by so many processes at once."""
+def seconds(url: str, name: str, workers: int) -> Took:
+    """For one task, by so many processes at once."""
     start = time.monotonic() + 3
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         times = list(pool.map(worker, [url] * workers, [name] * workers, [start] * workers))
     begun, ended = zip(*times, strict=True)
-    return workers * TASKS / (max(ended) - min(begun))
+    return Took((max(ended) - min(begun)) / (workers * TASKS))
 
 
 def main() -> None:
-    """Print the ratios."""
-    missing = [name for name in ("procrastinate", "pgqueuer") if importlib.util.find_spec(name) is None]
-    names = [name for name in WAYS if name not in missing]
+    """Tell the ratios."""
+    ours, exact, *others = WAYS
+    names = [ours, exact, *(name for name in others if installed(name, what=f"beside {name}"))]
     with database.throwaway() as server:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute("CREATE SCHEMA bench")
@@ -88,14 +90,12 @@ def main() -> None:
         engine.dispose()
         for name in names:
             worker(url, name, 0.0)  # makes its tables
-        for workers in (1, 2, 4):
-            rounds = [{name: per_second(url, name, workers) for name in names} for _ in range(ROUNDS)]
-            rates = {name: statistics.median(each[name] for each in rounds) for name in names}
-            for name in names:
-                ratio = rates[name] / rates["labkit.tasks"]
-                print(f"{workers} workers: {name:30} {ratio:5.2f}   {rates[name]:6.0f} tasks per second")
-    for name in missing:
-        print(f"not measured: {name}, which is not installed")
+        for workers in WORKERS:
+            ways = {name: partial(seconds, url, name, workers) for name in names}
+            rates = per_second(interleaved(ways, warm=False))
+            for theirs in names[1:]:
+                aim = None if theirs == exact else 1
+                beside(f"{workers} workers", rates, ours, theirs, unit="per second", aim=aim)
 
 
 if __name__ == "__main__":

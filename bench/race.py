@@ -2,21 +2,21 @@
 
     python bench/race.py
 
-Once warm, the best of several rounds: the aim is 1 s on files and 3 s on PostgreSQL. Beside it, as a ratio: the same
-steps one after the other in as many processes, forked and waited for.
+Once warm: the aim is 1 s on files and 3 s on PostgreSQL. Beside it, as a ratio: the same steps one after the other in
+as many processes, forked and waited for.
 """
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+from figures import Took, beside, interleaved, seconds
 
 from labkit import database, race
 from labkit.crash import Observation
 
-ROUNDS = 3
+LIMIT = "A process of its own for each worker of each order, and a stop at each of its steps."
 ORDERS = 70
 
 
@@ -34,7 +34,9 @@ def write_four_times() -> None:
 def make_table() -> None:
     """One row."""
     with psycopg.connect(database.url()) as connection:
-        connection.execute("CREATE TABLE x (id int PRIMARY KEY, n int); INSERT INTO x VALUES (1, 0)")
+        connection.execute(
+            "DROP TABLE IF EXISTS x; CREATE TABLE x (id int PRIMARY KEY, n int); INSERT INTO x VALUES (1, 0)"
+        )
 
 
 def update_four_times() -> None:
@@ -58,26 +60,20 @@ def plainly(worker: Callable[[], None]) -> None:
             os._exit(0)
 
 
-def best(function: Callable[[], object]) -> float:
-    """Seconds of the fastest round."""
-    seconds = []
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - begun)
-    return min(seconds)
-
-
 def compare(name: str, worker: Callable[[], None], prepare: Callable[[], None], aim: float) -> None:
-    """One line."""
+    """Two figures: how long, and beside the same without a race."""
     report = race([worker, worker], nothing, prepare)
     report.assert_survives()
     assert len(report.orders) == ORDERS, len(report.orders)
-    raced = best(lambda: race([worker, worker], nothing, prepare))
-    prepare()
-    plain = best(lambda: plainly(worker))
-    ratio = f"{raced / plain:.1f} × the same one after the other"
-    print(f"{name}: {ORDERS} orders in {raced:.2f} s (aim {aim:g} s), {ratio}")
+
+    def plain() -> Took:
+        prepare()
+        return seconds(lambda: plainly(worker))
+
+    ways = {"race": lambda: race([worker, worker], nothing, prepare).assert_survives(), "one after the other": plain}
+    rounds = interleaved(ways)
+    beside(f"{ORDERS} orders on {name}", rounds, "race", aim=aim, limit=LIMIT)
+    beside(f"{ORDERS} orders on {name}", rounds, *ways, limit=LIMIT)
 
 
 def main() -> None:

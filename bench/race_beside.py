@@ -3,24 +3,23 @@
     pip install "frontrun[process,sql]==0.7.0"
     python bench/race_beside.py
 
-Both run all orders on the same PostgreSQL; each round of one is followed by a round of the other. Medians, and the
-ratio. frontrun keeps its workers alive between orders (`reuse_workers`), without a bound on preemptions; a process of
-ours is new for each order. Fewer orders are better only if they find what breaks the program.
+Both run all orders on the same PostgreSQL; each round of one is followed by a round of the other. frontrun keeps its
+workers alive between orders (`reuse_workers`), without a bound on preemptions; a process of ours is new for each
+order. Fewer orders are better only if they find what breaks the program.
 """
 
 import os
-import time
-from collections.abc import Callable
-from statistics import median
 
-import frontrun
+try:
+    import frontrun
+except ImportError:
+    frontrun = None
 import race_programs
+from figures import Took, beside, installed, interleaved, seconds
 from race_programs import PROGRAMS, set_up
 
 from labkit import database, race
 from labkit.crash import Observation
-
-ROUNDS = 5
 
 
 def ours(name: str) -> tuple[int, int]:
@@ -49,31 +48,29 @@ def theirs(name: str) -> tuple[int, int]:
     return result.iterations, len(result.failures)
 
 
-def timed(function: Callable[[str], tuple[int, int]], name: str) -> tuple[float, tuple[int, int]]:
-    """Seconds, and what was found."""
-    begun = time.perf_counter()
-    found = function(name)
-    return time.perf_counter() - begun, found
+def compare(name: str, url: str) -> None:
+    """One figure, which says what both found."""
+    found: dict[str, tuple[int, int]] = {}
+
+    def race_ours() -> Took:
+        os.environ.pop("RACE_URL", None)
+        return seconds(lambda: found.update(labkit=ours(name)))
+
+    def race_theirs() -> Took:
+        os.environ["RACE_URL"] = url
+        return seconds(lambda: found.update(frontrun=theirs(name)))
+
+    ways = {"labkit": race_ours, "frontrun": race_theirs}
+    rounds = interleaved(ways)
+    said = ", ".join(f"{who} {orders} orders, {broken} break it" for who, (orders, broken) in found.items())
+    beside(f"{name} ({said})", rounds, *ways)
 
 
 def main() -> None:
-    """One line for each program."""
-    url = database.url()
-    for name in PROGRAMS:
-        rounds: dict[str, list[float]] = {"ours": [], "theirs": []}
-        found = {}
-        for _ in range(ROUNDS):
-            os.environ.pop("RACE_URL", None)
-            seconds, found["ours"] = timed(ours, name)
-            rounds["ours"].append(seconds)
-            os.environ["RACE_URL"] = url
-            seconds, found["theirs"] = timed(theirs, name)
-            rounds["theirs"].append(seconds)
-        we, they = median(rounds["ours"]), median(rounds["theirs"])
-        for who, seconds in (("labkit", we), ("frontrun", they)):
-            orders, broken = found["ours" if who == "labkit" else "theirs"]
-            print(f"{name}: {who}: {orders} orders, {broken} break it, {seconds:.2f} s")
-        print(f"{name}: {we / they:.2f} × frontrun's time")
+    """Each program."""
+    if installed("frontrun", what="races beside frontrun"):
+        for name in PROGRAMS:
+            compare(name, database.url())
 
 
 if __name__ == "__main__":

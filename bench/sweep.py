@@ -2,27 +2,30 @@
 
     python bench/sweep.py
 
-Both are measured side by side, several times in one run; what counts is the ratio of the medians. The aim is 5, the
-limit 8. Then: a sweep of 8 crash points once warm (aim 100 ms), the memory that 100 sweeps leave behind (none), and a
-run of 1,000 effects (limit a minute).
+The aim is 4. Then: a sweep of 8 crash points once warm (aim 100 ms), and the memory that sweeps leave behind (none).
+bench/sweep_large.py has programs with many effects and many bytes.
 """
 
 import json
 import os
 import resource
 import signal
-import statistics
 from functools import partial
 from pathlib import Path
-from timeit import timeit
+
+from figures import ROUNDS, TRY, Figure, beside, compare, interleaved, tell
 
 from labkit import ack, sweep
 from labkit.crash import Observation, Report
 from labkit.crash.client import CLIENT
 
-ROUNDS = 5
-SAVES = 33
+SAVES = 1 if TRY else 33
 """Each of 6 effects, and a return: 200 crash points."""
+MANY = 1 if TRY else 20
+"""Sweeps between two looks at the memory."""
+LIMIT = (
+    "Each crash point is reached by a process that begins at the beginning, and is forked from one that has loaded all."
+)
 
 
 def save(number: int) -> None:
@@ -98,28 +101,24 @@ def resident() -> int:
     return int(Path(f"/proc/{CLIENT.pid}/statm").read_text().split()[1])
 
 
+def grown() -> float:
+    """Megabytes by which the zygote grows in so many sweeps."""
+    before = resident()
+    for _ in range(MANY):
+        swept(1)
+    return (resident() - before) * resource.getpagesize() / 1e6
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure and tell."""
     report = swept(SAVES, power=True)
     states = sum(len(point.outcomes) for point in report.points)
-    sweeps, forks = [], []
-    for _ in range(ROUNDS):
-        sweeps.append(timeit(partial(swept, SAVES, power=True), number=1))
-        forks.append(timeit(partial(bare, report.processes), number=1))
-    print(f"{len(report.points)} crash points, {states} states, {report.processes} processes")
-    ratio = statistics.median(sweeps) / statistics.median(forks)
-    print(
-        f"sweep {statistics.median(sweeps):.2f} s, bare processes {statistics.median(forks):.2f} s: ratio {ratio:.1f}"
-    )
-
-    small = [timeit(partial(swept, 1), number=1) for _ in range(20)]
-    print(f"8 crash points, warm: {statistics.median(small) * 1000:.0f} ms")
-    before = resident()
-    for _ in range(100):
-        swept(1)
-    grown = (resident() - before) * resource.getpagesize() / 1e6
-    print(f"after 100 more sweeps the zygote has grown by {grown:.1f} MB")
-    print(f"1,000 effects: {timeit(partial(swept, 166), number=1):.0f} s")
+    what = f"{len(report.points)} crash points, {states} states, {report.processes} processes"
+    ways = {"sweep": partial(swept, SAVES, power=True), "fork, kill, wait": partial(bare, report.processes)}
+    compare(what, ways, aim=4, limit=LIMIT)
+    beside("8 crash points, warm", interleaved({"sweep": partial(swept, 1)}, turns=4), "sweep", aim=0.1, limit=LIMIT)
+    memory = {"the zygote": [grown() for _ in range(ROUNDS)]}
+    tell(Figure(f"memory after {MANY} more sweeps", "the zygote", rounds=memory, unit="MB", aim=0))
 
 
 if __name__ == "__main__":

@@ -3,24 +3,22 @@
     python bench/sweep_sql.py
 
 That is: two processes' connections, one TRUNCATE with the rows put back, the statements of the program and of its
-recovery, and the wait until the server has let go of the dead client. Both are measured side by side, several times in
-one run, on as many processors; what counts is the ratio of the medians. The limit is 3.
+recovery, and the wait until the server has let go of the dead client; on as many processors. The limit is 3.
 """
 
 import os
-import statistics
 import time
 from functools import partial
-from timeit import timeit
 
 import psycopg
+from figures import compare
 
 from labkit import ack, database, sweep
 from labkit.crash import Observation, Report
 
-ROUNDS = 5
 STEPS = 20
 """Each an UPDATE and a COMMIT: 42 crash points."""
+LIMIT = "Each crash point is reached by a new process that begins at the beginning, and so is each recovery."
 NOT_GONE = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
 
 
@@ -94,16 +92,10 @@ def one_part(points: range) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and tell."""
     points = len(swept().points)
-    plainly(points)
-    sweeps, plain = [], []
-    for _ in range(ROUNDS):
-        sweeps.append(timeit(swept, number=1))
-        plain.append(timeit(partial(plainly, points), number=1))
-    ratio = statistics.median(sweeps) / statistics.median(plain)
-    print(f"{points} crash points: sweep {statistics.median(sweeps):.2f} s, plainly {statistics.median(plain):.2f} s")
-    print(f"ratio {ratio:.1f}")
+    ways = {"sweep": swept, "the same done plainly": partial(plainly, points)}
+    compare(f"{points} crash points of SQL", ways, aim=3, limit=LIMIT)
 
 
 if __name__ == "__main__":
