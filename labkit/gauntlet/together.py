@@ -93,7 +93,7 @@ def execute(parts: Parts, *meanwhile: Callable[[Parts], None]) -> list[str]:
         return result
 
     for _ in range(5):
-        with suppress(SQLAlchemyError, StoreError, world.ToolTimeoutError):
+        with suppress(SQLAlchemyError, psycopg.Error, StoreError, world.ToolTimeoutError):
             _tell(FIRST, parts["execute_step"](database.engine(), "shop", step))
         if row()[0] == "completed":
             break
@@ -107,7 +107,7 @@ def _work(who: str) -> str:
 def _execute_once(parts: Parts, who: str) -> None:
     """What a worker does: execute the step, and once more after each error."""
     for _ in range(5):
-        with suppress(SQLAlchemyError, StoreError, world.ToolTimeoutError):
+        with suppress(SQLAlchemyError, psycopg.Error, StoreError, world.ToolTimeoutError):
             return _tell(who, parts["execute_step"](database.engine(), "shop", partial(_work, who)))
     raise TimeoutError("the step was executed five times, and failed each time")
 

@@ -41,7 +41,7 @@ class Customer:
     def _answer(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
-        if not self._parts["verify"](SECRET, headers, body, now()):
+        if not self._parts["verify"](SECRET, {**headers}, body, now()):
             start("401 Unauthorized", [])
             return []
         name = headers["WEBHOOK-ID"]
@@ -52,7 +52,7 @@ class Customer:
 
 def resolve(host: str) -> list[str]:
     """The addresses that a host has."""
-    return NAMES[host]
+    return [*NAMES[host]]
 
 
 def posting(parts: Parts, headers: dict[str, str]) -> Callable[[str, str, bytes], Any]:
@@ -83,6 +83,6 @@ def intrude(parts: Parts) -> None:
     """Somebody else sends what we never sent: a forged message, and one that was ours an hour ago."""
     body = json.dumps({"type": "forged", "run": "order-9", "number": 1}).encode()
     forged = signed(parts, "order-9/1", body, now()) | {"webhook-signature": "v1,AAAA"}
-    for headers in (forged, signed(parts, "order-9/1", body, now() - 3600)):
+    for headers in (forged, signed(parts, "order-9/2", body, now() - 3600)):
         with suppress(OSError, HTTPException):  # a server that fails, fails for all
             posting(parts, headers)("93.184.215.14", OURS, body)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from labkit import world
@@ -55,7 +56,7 @@ def _serve(parts: Parts, *, new: bool) -> dict[str, Any]:
     broken: list[bool] = []
     orders.begin(parts)
     for _ in range(3):  # the connection of the page may die, and the browser opens it again
-        with suppress(SQLAlchemyError):
+        with suppress(SQLAlchemyError, psycopg.Error):
             page.watch(parts, ORDER, MOST, lambda: serve_orders(parts, broken))
             break
     serve_orders(parts, broken)  # what the page did not wait for
@@ -69,7 +70,7 @@ def serve_orders(parts: Parts, broken: list[bool]) -> None:
     while taken := orders.take():
         (order, token, _), outcome = taken, ""
         for _ in range(3):
-            with suppress(SQLAlchemyError):
+            with suppress(SQLAlchemyError, psycopg.Error):
                 outcome = page.work(parts, order, STEPS, partial(do, parts, broken))
                 break
         page.tell(parts, order, "end", "completed", outcome)

@@ -66,9 +66,9 @@ def create(*names: str, apart: bool = True) -> None:
 def at(schema: str) -> Iterator[sa.Connection]:
     """A connection on which nothing has been sent, for an answer to the exercise of this schema.
 
-    So is any other that the answer gets of its engine.
+    So is any other that the answer gets of its engine, or of the engine's URL.
     """
-    with _engine(database.url()).execution_options(schema=schema).connect() as conn:
+    with _engine(database.url(), schema).connect() as conn:
         yield conn
 
 
@@ -91,16 +91,8 @@ def rows(statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def _lead(conn: sa.Connection) -> None:
-    """Set where its statements look for their tables; to set that is no effect."""
-    driver = conn.connection.driver_connection
-    driver.autocommit = True
-    driver.execute(f"SET search_path = {conn.get_execution_options()['schema']}, public")
-    driver.autocommit = False
-
-
 @cache
-def _engine(url: str) -> sa.Engine:
-    engine = connect(url)
-    sa.event.listen(engine, "engine_connect", _lead)
-    return engine
+def _engine(url: str, schema: str) -> sa.Engine:
+    """Its connections look for tables in this schema first: their URL says so, which is no effect."""
+    path = {"options": f"-csearch_path={schema},public"}
+    return connect(sa.make_url(url).update_query_dict(path).render_as_string(hide_password=False))

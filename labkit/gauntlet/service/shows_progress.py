@@ -123,13 +123,15 @@ def _work_alone(parts: Parts) -> str:
 
 
 def _cancel(parts: Parts) -> None:
-    page.say(parts, RUN, "c1", "cancel")
-    world.tool("notify", key="saved", service="the cancel")
+    if page.say(parts, RUN, "c1", "cancel") is not None:
+        world.tool("notify", key="saved", service="the cancel")
 
 
 def _obeyed(seen: Observation) -> None:
     end, acted = seen.workers["worker"], [call.tool for call in seen.ledger]
-    after = acted[acted.index("notify") + 1 :]
+    raised = seen.workers["customer"].raised
+    assert not raised, f"a cancel came beside the worker, and the page raised {raised}"
+    after = acted[acted.index("notify") + 1 :] if "notify" in acted else []
     assert len(after) < 2, f"the customer was told that the cancel is saved, and then began {' and '.join(after)}"
     done = [each for each in acted if each != "notify"]
     expected = "completed" if len(done) == 2 else "cancelled"

@@ -108,6 +108,7 @@ def _gives_up(parts: Parts) -> None:
     happened = "A receiver was away for good. next_attempt"
     assert seen.how == "returned", f"{happened} {did(seen)}"
     for number, (delay, span) in enumerate(zip(seen.value, [*SPANS, None], strict=True), 1):
+        assert delay is None or isinstance(delay, int | float), f"{happened} returned {delay!r}, no seconds"
         if span is None or delay is None:
             assert delay is span, f"{happened} returned {delay} after attempt {number}; it is the twelfth that ends it"
         else:
