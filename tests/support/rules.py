@@ -53,7 +53,7 @@ RULES = {
         ("every Exception is an error", "An error is an `Exception`", "gives_up"),
         ("permanent errors at once", "goes to the caller at once, as it is: the same object, with its cause",
          "permanent_once"),
-        ("who wants to stop is let", "KeyboardInterrupt, SystemExit and a cancellation are none", "permanent_once"),
+        ("who wants to stop is let", "KeyboardInterrupt, SystemExit and `asyncio.CancelledError` are none", "permanent_once"),
         ("uniform", "each part of the range as likely as the others", "spreads"),
         ("seeded", "Take all chance from it", "spreads"),
     ],
