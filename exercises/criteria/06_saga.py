@@ -520,8 +520,11 @@ class _Promises:
         because = ": a crash is no failure" if self.killed else returned
         assert any(other.failed for other in self.before), f"no step had failed, and {act.tool} was called{because}"
         step = STEP_OF[act.tool]
-        known = any(other.tool == act.tool and other.noted for other in self.before)
-        assert not known, f"{self.fate}. {act.tool} was done, and the log knew that. It was called again"
+        noted = next((n for n, other in enumerate(self.before) if other.tool == act.tool and other.noted), None)
+        since = [other.tool for other in self.before[noted:] if other.tool != act.tool] if noted is not None else []
+        assert not since, (
+            f"{self.fate}. {act.tool} was done, the log knew that, and {since[0]} came after it. It was called again"
+        )
         above = [n for n in self.there if step in _all_needs(n, self.saga.needs) and UNDO[n] not in self.worked]
         assert not above, f"{self.fate}, and {act.tool} ran before {UNDO[above[0]]}: {above[0]} requires {step}"
 

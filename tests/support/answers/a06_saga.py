@@ -357,7 +357,7 @@ def run_saga(saga_id: str, steps: list[Step], log: Log) -> str:
 '''
 
 WRONG = [
-    ("done is in undone", "undoes_once", "and the log knew that", [UNDONE_CONTAINS_DONE]),
+    ("done is in undone", "undoes_once", "the log knew that, and", [UNDONE_CONTAINS_DONE]),
     ("names in small letters in the log", "crash_goes_on", "was never done", [NAMES_CASEFOLDED_IN_LOG]),
     ("all is done again after a crash", "crash_goes_on", "called again, and now it refuses", [UNKNOWN_UNLESS_UNDONE]),
     ("names looked for in a text", "undo_order", "was not done", [PARTS_OF_NAMES]),
