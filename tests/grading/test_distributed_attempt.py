@@ -11,7 +11,7 @@ from by_workers import CUT_OFF, reached
 from labkit.grading.distributed import tables
 from labkit.grading.distributed.attempt import Attempts
 from labkit.grading.distributed.lease import WORKERS, Lease
-from labkit.grading.distributed.messages import Outcome, Request
+from labkit.grading.distributed.messages import Failed, Outcome, Request
 
 
 class DiedError(Exception):
@@ -99,18 +99,27 @@ def test_an_error_of_the_lab_or_an_outcome_that_is_too_large_is_told(made, monke
 
 
 def test_a_request_that_is_damaged_is_told(made):
-    """It costs this job alone."""
+    """It costs this job alone, and no more than the time of another attempt."""
     made.connection.execute("UPDATE labkit_grading_1.content SET body = 'x'")
-    assert made.make(die) is False
+    assert made.make(die) is True
+    assert made.make(die, 2) is False
     assert made.found()[0].given_up.error == "LookupError"
 
 
-def test_a_machine_that_cannot_judge_leaves_it_to_another_one(made):
-    """What it says is told only if the second one cannot either."""
-    assert made.make(lambda: Outcome(refused="no server")) is True
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(refused="no server"),
+        Outcome.nothing(OSError("no room")),
+        Outcome(journal={"a": "{}"}, failed={"b": Failed(error="DatabaseError")}),
+    ],
+)
+def test_a_machine_that_cannot_judge_leaves_it_to_another_one(made, outcome):
+    """What it says is told only if the second attempt comes to no more, whatever was wrong."""
+    assert made.make(lambda: outcome) is True
     assert tables.results(made.connection, "g") == []
-    assert made.make(lambda: Outcome(refused="no server"), 2) is False
-    assert made.found()[0].refused == "no server"
+    assert made.make(lambda: outcome, 2) is False
+    assert made.found() == (outcome, 2)
 
 
 def test_a_grading_that_was_dropped_costs_nothing(made):

@@ -28,7 +28,7 @@ from labkit.grading.distributed.messages import Outcome, Request
 ATTEMPTS = 2
 """How often a job is begun at most."""
 REFUSED = 10.0
-"""Seconds for which a worker leaves the queue to others after it could not judge at all: they may be able to."""
+"""Seconds for which a worker leaves the queue to others after it could not judge: they may be able to."""
 
 
 class Attempts:
@@ -69,8 +69,8 @@ class Attempts:
             return False
         self.since = time.monotonic()
         outcome = self._outcome(grading, request)
-        if outcome.refused and attempt < ATTEMPTS:
-            self._say(f"This machine could not judge: {outcome.refused}")
+        if outcome.lacks and attempt < ATTEMPTS:
+            self._say(f"This machine could not judge all of a submission: {outcome.lacks}")
             self._lease.stopping.wait(REFUSED)
             return self._lease.run(lambda on: tables.leave(on, grading, job, attempt))
         self._end(grading, job, attempt, outcome)

@@ -101,6 +101,12 @@ class Outcome(_Message):
     enforced: list[Guarantee] = []
     """What the machine has kept the student's code from."""
 
+    @property
+    def lacks(self) -> str:
+        """Why something could not be done on that machine; nothing if all was."""
+        failed = [*self.failed.values(), *([self.given_up] if self.given_up else [])]
+        return self.refused or ", ".join(sorted({each.error for each in failed}))
+
     @classmethod
     def nothing(cls, error: Exception) -> Self:
         """As the lab itself has failed."""
