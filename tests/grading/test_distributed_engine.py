@@ -11,7 +11,7 @@ from dbos import DBOSClient, DBOSPortableJSONSerializer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from labkit import database
-from labkit.grading.distributed import engine, tables
+from labkit.grading.distributed import engine, tables, worker
 from labkit.repository import UsageError
 
 
@@ -71,8 +71,12 @@ def closing_client(url):
     return closing(client)
 
 
-def test_who_may_not_make_tables_is_told_what_to_do(database_url):
-    """The line has the statement that an administrator needs; no password."""
+@pytest.mark.parametrize("made", [False, True])
+def test_who_may_not_make_tables_is_told_what_to_do(database_url, made):
+    """The line has the statement that an administrator needs; no password. Also where others have made them."""
+    if made:
+        with psycopg.connect(database_url) as connection:
+            tables.make(connection)
     how = conninfo_to_dict(database_url)
     server = database.server()
     with server.connect(**server.conninfo()) as admin:
@@ -80,8 +84,10 @@ def test_who_may_not_make_tables_is_told_what_to_do(database_url):
         admin.execute(f"GRANT CONNECT ON DATABASE {how['dbname']} TO labkit_no_rights")
     try:
         where = reached(make_conninfo(**{**how, "user": "labkit_no_rights", "password": "no"}))
-        with where.connect() as connection, pytest.raises(UsageError) as error:
-            engine.prepare(where, connection)
+        with where.connect() as connection:
+            assert worker._asked(connection) == {}
+            with pytest.raises(UsageError) as error:
+                engine.prepare(where, connection)
         assert f"GRANT CREATE ON DATABASE {how['dbname']} TO labkit_no_rights" in str(error.value)
         assert "\n" not in str(error.value)
     finally:

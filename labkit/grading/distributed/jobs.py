@@ -29,7 +29,7 @@ class Jobs:
         self._lease = Lease(database, COORDINATORS, say, PATIENCE)
         self._run = self._lease.run
         self._run(lambda on: engine.prepare(database, on))
-        self._client = engine.client(database)
+        self._client = self._run(lambda _: engine.client(database))
         self._transactions = sa.create_engine(database.url, poolclass=sa.NullPool)
         self._version = version.here()
         self._grading, self._criteria = "", None
