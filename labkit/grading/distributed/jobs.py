@@ -26,7 +26,7 @@ class Jobs:
     """Those of one grading."""
 
     def __init__(self, database: Database, say: Callable[[str], object]) -> None:
-        self._lease = Lease(database, COORDINATORS, say, PATIENCE)
+        self._lease, self._say = Lease(database, COORDINATORS, say, PATIENCE), say
         self._run = self._lease.run
         self._run(lambda on: engine.prepare(database, on))
         self._client = self._run(lambda _: engine.client(database))
@@ -117,9 +117,11 @@ class Jobs:
 
     def _wait_for(self, grading: str) -> bool:
         """Be who waits for it. False if somebody else is, and not only our own connection of a while ago."""
-        for _ in range(int(MISSED / PAUSE)):
+        for number in range(int(MISSED / PAUSE)):
             if self._lease.take(grading, "labkit grade"):
                 return True
+            if number == 0:
+                self._say(f"Somebody waits for this grading, or did a moment ago: looking for {MISSED:.0f} seconds")
             self._lease.stopping.wait(PAUSE)
         return False
 
