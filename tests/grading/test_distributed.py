@@ -9,6 +9,8 @@ import pytest
 from by_workers import Grading, submissions, workers
 
 from labkit.grading.distributed import lease, tables
+from labkit.grading.distributed.attempt import UNJUDGED
+from labkit.grading.distributed.coordinator import TWICE
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow(seconds=60)]
 
@@ -70,8 +72,8 @@ def test_who_kills_workers_is_looked_at_after_two_and_costs_no_neighbour(tmp_pat
     assert sorted(attempts.values()) == [1, 1, 1, 1, 2]
     grades = {grade.student: grade for grade in grading.book.grades(grading.book.rows())}
     assert [each.status for each in grades.values()] == ["look", "graded", "graded", "graded", "graded"]
-    assert "the workers that judged it have ended, twice" in grades["student 00"].results[0].verdicts[0].what
-    assert "Judged twice, as a worker ended meanwhile: student 00" in grading.said
+    assert UNJUDGED in grades["student 00"].results[0].verdicts[0].what
+    assert f"{TWICE}: student 00" in grading.said
 
 
 def test_an_asker_that_is_killed_goes_on_where_it_was(tmp_path, database_url):

@@ -9,7 +9,7 @@ import pytest
 from by_workers import CUT_OFF, reached
 
 from labkit.grading.distributed import tables
-from labkit.grading.distributed.attempt import Attempts
+from labkit.grading.distributed.attempt import UNJUDGED, Attempts
 from labkit.grading.distributed.lease import WORKERS, Lease
 from labkit.grading.distributed.messages import Failed, Outcome, Request
 
@@ -77,7 +77,7 @@ def test_there_is_a_second_attempt_and_no_third(made):
     begin(made, 2)
     assert made.make(die, 2) is False
     outcome, attempt = made.found()
-    assert (outcome.died, attempt) == (True, 2)
+    assert (outcome.unjudged, attempt) == (UNJUDGED, 2)
 
 
 def test_who_was_taken_for_dead_writes_nothing_once_the_next_attempt_has_begun(made):

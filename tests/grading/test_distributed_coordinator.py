@@ -7,6 +7,7 @@ from own_class import RIGHT, hand_in, make_criteria
 
 from labkit.cli import main
 from labkit.grading.distributed import database, lease, tables
+from labkit.grading.distributed.coordinator import TWICE
 from labkit.grading.distributed.jobs import Jobs
 from labkit.grading.distributed.messages import Outcome, Request
 from labkit.grading.gradebook.book import Book
@@ -215,7 +216,7 @@ def test_one_that_was_interrupted_and_begun_again_leaves_nothing_behind(made, co
     assert left(connection) == [0, 0, 0]
 
 
-def test_who_was_judged_twice_is_told_also_after_the_coordinator_was_killed(made, connection):
+def test_whose_was_begun_twice_is_told_also_after_the_coordinator_was_killed(made, connection):
     """By the one that goes on."""
     grading, students = made(2)
     flush = grading.jobs.flush
@@ -234,7 +235,7 @@ def test_who_was_judged_twice_is_told_also_after_the_coordinator_was_killed(made
         grading.grade(students)
     again, students = made(2)
     again.grade(students)
-    assert "Judged twice, as a worker ended meanwhile: student 00, student 01" in again.said
+    assert f"{TWICE}: student 00, student 01" in again.said
 
 
 def test_who_comes_back_and_finds_somebody_else_waiting_is_told_so(made, connection, monkeypatch):

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from labkit import database
 from labkit.grading.distributed import engine, tables, worker
+from labkit.grading.distributed.coordinator import CANCELLED
 from labkit.repository import UsageError
 
 
@@ -114,3 +115,4 @@ def test_a_workflow_that_somebody_cancels_is_looked_at(tmp_path, database_url, m
     grading.grade(students)
     (grade,) = grading.book.grades(grading.book.rows())
     assert grade.status == "look"
+    assert CANCELLED in grade.results[0].verdicts[0].what

@@ -10,6 +10,7 @@ import pytest
 from by_workers import CUT_OFF, Grading, submissions, workers
 
 from labkit.grading.distributed import lease, tables, version, worker
+from labkit.grading.distributed.coordinator import TWICE
 from labkit.grading.sandbox import guarantees
 from labkit.repository import UsageError
 
@@ -90,5 +91,5 @@ def test_what_others_wait_for_and_what_happens_to_its_connections_takes_no_job_f
             assert judging.living[0].poll() is None
             assert sorted(judging.attempts().values()) == [1, 1]
             wait_until(lambda: judging.living[0].poll() is not None)
-    assert not any("Judged twice" in each for each in grading.said)
+    assert not any(TWICE in each for each in grading.said)
     assert "was asked for by labkit 0.0.9" in (tmp_path / "log").read_text()

@@ -27,6 +27,7 @@ from labkit.grading.distributed.messages import Outcome, Request
 
 ATTEMPTS = 2
 """How often a job is begun at most."""
+UNJUDGED = "two workers have begun it, and neither came to an end"
 REFUSED = 10.0
 """Seconds for which a worker leaves the queue to others after it could not judge: they may be able to."""
 
@@ -65,7 +66,7 @@ class Attempts:
         if request is None:
             if attempt < ATTEMPTS:
                 return self._lease.run(lambda on: tables.leave(on, grading, job, attempt))
-            self._end(grading, job, attempt, Outcome(died=True))
+            self._end(grading, job, attempt, Outcome(unjudged=UNJUDGED))
             return False
         self.since = time.monotonic()
         outcome = self._outcome(grading, request)

@@ -64,7 +64,7 @@ class Checkpoint(BaseModel):
             self._write()
 
     def told(self) -> None:
-        """It is told who was judged twice."""
+        """It is told whose was begun twice."""
         self.twice = []
         self._write()
 

@@ -26,7 +26,8 @@ LOOK = 0.2
 """Seconds between two looks for results."""
 LONELY = 10.0
 """Seconds without any after which it is looked what keeps them."""
-DIED = "the workers that judged it have ended, twice"
+TWICE = "Begun twice, as the first worker ended or could not judge"
+CANCELLED = "its job was cancelled in the database, or failed there"
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Coordinator:
             self._collect(grader, waiting, checkpoint)
             self.jobs.drop()
             if checkpoint.twice:
-                self.say(f"Judged twice, as a worker ended meanwhile: {', '.join(sorted(checkpoint.twice))}")
+                self.say(f"{TWICE}: {', '.join(sorted(checkpoint.twice))}")
                 checkpoint.told()
             return weakest(checkpoint.enforced) or None
 
@@ -87,7 +88,7 @@ class Coordinator:
                 if self.jobs.dropped():
                     raise UsageError("somebody has dropped this grading: the same command grades what is left of it")
                 for job in self.jobs.cancelled() & set(waiting):
-                    self._put(grader, waiting.pop(job), Outcome(died=True), 1, checkpoint)
+                    self._put(grader, waiting.pop(job), Outcome(unjudged=CANCELLED), 1, checkpoint)
                 before, lonely, looked = lonely, not self.jobs.workers(), time.monotonic()
                 if lonely and not before:
                     self.say("No worker of this version is at work: `labkit grade-worker --on …` starts one")
@@ -118,8 +119,8 @@ def _steps(
 
 
 def _done(outcome: Outcome, student: Student, stem: str, name: str) -> str:
-    if outcome.died:
-        raise NotJudgedError(student.looked_at(stem, DIED))
+    if outcome.unjudged:
+        raise NotJudgedError(student.looked_at(stem, outcome.unjudged))
     if failed := outcome.failed.get(name):
         raise failed.again()
     return outcome.journal[name]

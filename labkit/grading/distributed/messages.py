@@ -96,8 +96,8 @@ class Outcome(_Message):
     """Nothing could be done."""
     refused: str = ""
     """What the instructor must mend before anybody can be graded."""
-    died: bool = False
-    """No attempt came to its end."""
+    unjudged: str = ""
+    """Why no attempt came to its end."""
     enforced: list[Guarantee] = []
     """What the machine has kept the student's code from."""
 
