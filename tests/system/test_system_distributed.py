@@ -255,7 +255,7 @@ def test_who_attacks_reaches_no_more_through_a_worker(where, subtests):
         listener.settimeout(0)
         attackers(where, listener.getsockname()[1])
         with worker(dsn, password, where / "home") as one, worker(dsn, password, where / "home") as two:
-            done = grade(where, "out", "--marks-only", "--on", dsn, password=password, seconds=3000)
+            grade(where, "out", "--marks-only", "--on", dsn, password=password, seconds=3000)
             assert (one.poll(), two.poll()) == (None, None)
         with pytest.raises(BlockingIOError):
             listener.accept()
