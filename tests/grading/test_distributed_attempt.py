@@ -10,7 +10,7 @@ from by_workers import CUT_OFF, reached
 
 from labkit.grading.distributed import tables
 from labkit.grading.distributed.attempt import UNJUDGED, Attempts
-from labkit.grading.distributed.lease import WORKERS, Lease
+from labkit.grading.distributed.lease import WORKERS, Lease, living, number
 from labkit.grading.distributed.messages import Failed, Outcome, Request
 
 
@@ -26,9 +26,8 @@ def made(database_url, monkeypatch):
         raise DiedError
 
     monkeypatch.setattr(os, "_exit", die)
-    monkeypatch.setattr("labkit.grading.distributed.attempt.REFUSED", 0)
     lease = Lease(reached(database_url), WORKERS, lambda _: None, 60)
-    lease.take("v-0")
+    lease.take("v-0", "v-0 here")
     with psycopg.connect(database_url, autocommit=True) as connection:
         tables.make(connection)
         tables.open_grading(connection, "g", "v", "labkit")
@@ -120,6 +119,33 @@ def test_a_machine_that_cannot_judge_leaves_it_to_another_one(made, outcome):
     assert tables.results(made.connection, "g") == []
     assert made.make(lambda: outcome, 2) is False
     assert made.found() == (outcome, 2)
+
+
+def test_a_machine_that_could_not_judge_leaves_it_again_as_long_as_others_live(made, database_url):
+    """The last attempt is another one's. If nobody else is left, it is its own, and counts."""
+    tries = []
+    attempts = made.attempts(lambda: tries.append(1) or Outcome(refused="no server"))
+    other = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+    assert other.take("v-1", "v-1 there")
+    assert [attempts._step("g", "j", number) for number in (1, 2, 3)] == [True, True, True]
+    assert len(tries) == 1
+    other.close()
+    while number("v-1") in living(made.connection, WORKERS):
+        pass
+    assert attempts._step("g", "j", 4) is False
+    assert made.found()[0].refused == "no server"
+
+
+def test_what_another_one_has_begun_is_not_left_to_a_third(made, database_url):
+    """Also if it comes back to the first, who could not judge it."""
+    attempts = made.attempts(lambda: Outcome(refused="no server"))
+    other = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+    assert other.take("v-1", "v-1 there")
+    assert attempts._step("g", "j", 1) is True
+    begin(made, 2)
+    assert attempts._step("g", "j", 2) is False
+    assert made.found()[0].unjudged == UNJUDGED
+    other.close()
 
 
 def test_a_grading_that_was_dropped_costs_nothing(made):

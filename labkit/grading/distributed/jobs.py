@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from labkit.grading.distributed import criteria_files, engine, lease, tables, version
 from labkit.grading.distributed.checkpoint import Checkpoint
 from labkit.grading.distributed.database import Database
-from labkit.grading.distributed.lease import COORDINATORS, MISSED, PAUSE, WORKERS, Lease
+from labkit.grading.distributed.lease import COORDINATORS, MISSED, PAUSE, Lease
 from labkit.grading.distributed.messages import Outcome, Request
 from labkit.grading.gradebook.grader import Keys
 from labkit.grading.gradebook.steps import Journal
@@ -101,8 +101,7 @@ class Jobs:
 
     def workers(self) -> int:
         """How many of this version live."""
-        told = self._run(lambda on: lease.living(on, WORKERS)).values()
-        return len({each for each in told if each.startswith(f"{self._version.digest}-")})
+        return self._run(lambda on: lease.workers(on, self._version.digest))
 
     def drop(self) -> None:
         """Leave nothing of the grading in the database. If it was the last one, workers need not hurry."""

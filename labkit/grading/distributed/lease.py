@@ -108,6 +108,11 @@ def number(name: str) -> int:
     return zlib.crc32(name.encode()) & 0x7FFF_FFFF
 
 
+def workers(connection: psycopg.Connection, version: str) -> int:
+    """How many workers of a version live."""
+    return sum(each.startswith(f"{version}-") for each in set(living(connection, WORKERS).values()))
+
+
 def living(connection: psycopg.Connection, space: int) -> dict[int, str]:
     """The second numbers of the locks that are held in this database, and what their holders tell."""
     return dict(connection.execute(HELD, [space]).fetchall())
