@@ -186,6 +186,23 @@ def test_a_grading_that_somebody_drops_is_not_waited_for(made, connection, monke
         grading.grade(students)
 
 
+def test_a_grading_that_somebody_drops_while_it_is_handed_out_costs_no_student_anything(made, connection, monkeypatch):
+    """Nobody is given up for it."""
+    monkeypatch.setattr("labkit.grading.distributed.jobs.BATCH", 1)
+    grading, students = made(3)
+    flush = grading.jobs.flush
+
+    def drop_and_flush():
+        tables.drop_grading(connection, tables.gradings(connection)[0][0])
+        flush()
+
+    grading.jobs.flush = drop_and_flush
+    with pytest.raises(UsageError, match="somebody has dropped this grading"):
+        grading.grade(students)
+    assert grading.done == []
+    assert statuses(grading) == {}
+
+
 class StoppedError(BaseException):
     """As when the coordinator is killed."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from labkit.grading.distributed.checkpoint import Checkpoint, weakest
-from labkit.grading.distributed.jobs import Jobs
+from labkit.grading.distributed.jobs import DROPPED, Jobs
 from labkit.grading.distributed.messages import Outcome
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.grader import Grader, Keys
@@ -59,6 +59,8 @@ class Coordinator:
     def _submit(self, grader: Grader, students: list[Student]) -> Iterator[tuple[str, Student]]:
         """Submit what the book lacks: the jobs, each with whose it is."""
         for student in students:
+            if self.jobs.full:
+                self.jobs.flush()
             try:
                 if begun := grader.begin(student):
                     yield self.jobs.submit(student, *begun), student
@@ -86,7 +88,7 @@ class Coordinator:
                 raise UsageError(refused)
             elif time.monotonic() > looked + LONELY:
                 if self.jobs.dropped():
-                    raise UsageError("somebody has dropped this grading: the same command grades what is left of it")
+                    raise UsageError(DROPPED)
                 for job in self.jobs.cancelled() & set(waiting):
                     self._put(grader, waiting.pop(job), Outcome(unjudged=CANCELLED), 1, checkpoint)
                 before, lonely, looked = lonely, not self.jobs.workers(), time.monotonic()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 
 from labkit.grading.distributed import criteria_files, engine, lease, tables, version
@@ -15,11 +16,14 @@ from labkit.grading.distributed.messages import Outcome, Request
 from labkit.grading.gradebook.grader import Keys
 from labkit.grading.gradebook.steps import Journal
 from labkit.grading.gradebook.student import Student
+from labkit.repository import UsageError
 
 PATIENCE = 600.0
 """Seconds for which a server that was there is waited for."""
 BATCH, BATCH_BYTES = 50, 8 * 2**20
 """How much is put in at once, in jobs and in bytes."""
+
+DROPPED = "somebody has dropped this grading: the same command grades what is left of it"
 
 
 class Jobs:
@@ -57,7 +61,7 @@ class Jobs:
         self._run(lambda _: engine.set_pace(self._client, engine.BUSY))
 
     def submit(self, student: Student, keys: Keys, journal: Journal) -> str:
-        """Put a student's job in, unless it is there: what it is called. It goes at the latest by `flush`.
+        """Put a student's job in, unless it is there: what it is called. It goes by `flush`.
 
         TooLargeError.
         """
@@ -67,13 +71,19 @@ class Jobs:
         steps = json.dumps([student.id, sorted((each.judged, each.run) for each in keys.values())])
         job = hashlib.sha256(steps.encode()).hexdigest()[:24]
         self._batch.append((job, request))
-        if len(self._batch) >= BATCH or sum(len(each) for _, each in self._batch) > BATCH_BYTES:
-            self.flush()
         return job
 
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `flush`."""
+        return len(self._batch) >= BATCH or sum(len(each) for _, each in self._batch) > BATCH_BYTES
+
     def flush(self) -> None:
-        """Put in what is not yet: jobs and their first attempts together, or none of them."""
-        self._run(lambda _: self._flush())
+        """Put in what is not yet: jobs and their first attempts together, or none of them. UsageError if dropped."""
+        try:
+            self._run(lambda _: self._flush())
+        except psycopg.errors.ForeignKeyViolation:
+            raise UsageError(DROPPED) from None
         self._batch.clear()
 
     def results(self) -> list[tuple[str, str, int]]:

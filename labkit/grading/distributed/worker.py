@@ -67,9 +67,10 @@ class Worker:
         recovery = Recovery(self._database, self._version.digest)
         try:
             while not self._told.wait(LOOK):
-                if attempts.since is None:
+                since = attempts.since  # read once: another thread sets it
+                if since is None:
                     self._refuse_other()
-                elif time.monotonic() > attempts.since + LONGEST:
+                elif time.monotonic() > since + LONGEST:
                     raise LeaseLostError("its submission hangs")
                 self._lease.run(recovery.look)
         finally:
