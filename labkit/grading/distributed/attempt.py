@@ -50,7 +50,7 @@ class Attempts:
             following = options(grading, job, attempt + 1, self._version)
             DBOS.enqueue_workflow_with_options(following, grading, job, attempt + 1)
             if (grading, job) in self._left:
-                self._lease.stopping.wait(REFUSED)  # others are first to find it
+                self._lease.wait(REFUSED)  # others are first to find it
 
     def _step(self, grading: str, job: str, attempt: int) -> bool:
         """Whether another attempt is to be made."""

@@ -131,7 +131,7 @@ class Jobs:
                 return True
             if number == 0:
                 self._say(f"Somebody waits for this grading, or did a moment ago: looking for {MISSED:.0f} seconds")
-            self._lease.stopping.wait(PAUSE)
+            self._lease.wait(PAUSE)
         return False
 
     def _open(self, grading: str) -> bool:

@@ -12,6 +12,7 @@ import platform
 import signal
 import sys
 import time
+from contextlib import suppress
 from itertools import count
 from types import FrameType
 
@@ -39,7 +40,6 @@ class Worker:
     def __init__(self, where: Database) -> None:
         self._database, self._version = where, version.here()
         self._lease = Lease(where, WORKERS, say, float("inf"))
-        self._told = self._lease.stopping
 
     def work(self) -> None:
         """Until it is told to stop. UsageError if it may not, or can not."""
@@ -66,7 +66,7 @@ class Worker:
     def _live(self, attempts: Attempts) -> None:
         recovery = Recovery(self._database, self._version.digest)
         try:
-            while not self._told.wait(LOOK):
+            while not self._lease.wait(LOOK):
                 since = attempts.since  # read once: another thread sets it
                 if since is None:
                     self._refuse_other()
@@ -93,10 +93,12 @@ class Worker:
             )
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._told.is_set():
+        """Whatever the main thread is at: it takes no lock, and does not print."""
+        if self._lease.stopping:
             os._exit(1)
-        say("This worker ends after its job; once more, and it ends at once")
-        self._told.set()
+        self._lease.stopping = True
+        with suppress(OSError):
+            os.write(2, b"This worker ends after its job; once more, and it ends at once\n")
 
 
 def main(dsn: str) -> None:
