@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import psycopg
@@ -190,7 +191,7 @@ def test_who_loses_its_lease_to_somebody_else_ends_and_records_nothing(made, mon
 
 def test_a_process_has_one_attempt_at_a_time(made):
     """Also if its own job is given to it once more while it judges, as others have missed it."""
-    judging, go = threading.Event(), threading.Event()
+    judging, asked, go = threading.Event(), threading.Event(), threading.Event()
 
     def judge():
         judging.set()
@@ -198,11 +199,21 @@ def test_a_process_has_one_attempt_at_a_time(made):
         return Outcome(journal={"a": "{}"})
 
     attempts, again = made.attempts(judge), []
+    one = attempts._one
+
+    @contextmanager
+    def turn():
+        asked.set()
+        with one:
+            yield
+
     first = threading.Thread(target=lambda: attempts._step("g", "j", 1))
     first.start()
     judging.wait(60)
+    attempts._one = turn()
     second = threading.Thread(target=lambda: again.append(attempts._step("g", "j", 1)))
     second.start()
+    assert asked.wait(60)
     go.set()
     for each in (first, second):
         each.join(60)

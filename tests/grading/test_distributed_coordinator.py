@@ -1,5 +1,7 @@
 """The coordinator with a worker that is played by the test: whatever comes back, everybody's marks are theirs."""
 
+import shutil
+
 import psycopg
 import pytest
 from by_workers import CUT_OFF, Grading, submissions, without_password
@@ -253,6 +255,22 @@ def test_whose_was_begun_twice_is_told_also_after_the_coordinator_was_killed(mad
     again, students = made(2)
     again.grade(students)
     assert f"{TWICE}: student 00, student 01" in again.said
+
+
+def test_a_copy_of_a_book_whose_grading_is_waited_for_has_one_of_its_own(made, connection, monkeypatch, tmp_path):
+    """Two would take results from each other."""
+    monkeypatch.setattr("labkit.grading.distributed.jobs.MISSED", 1)
+    grading, students = made(2, {0: None, 1: None})
+    stop(grading, students)
+    ((first, *_),) = tables.gradings(connection)
+    shutil.copytree(tmp_path / "out", tmp_path / "copy")
+    copy, students = made(out="copy")
+    while not lease.locked(connection, lease.COORDINATORS, first):
+        pass
+    copy.grade(students)
+    assert set(statuses(copy).values()) == {"graded"}
+    assert "Somebody waits for this grading" in copy.said[0]
+    assert [grading for grading, *_ in tables.gradings(connection)] == [first]
 
 
 def test_who_comes_back_and_finds_somebody_else_waiting_is_told_so(made, connection, monkeypatch):

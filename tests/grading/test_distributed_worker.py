@@ -41,8 +41,8 @@ def test_who_is_asked_for_by_nobody_of_its_version_is_of_no_use(connection, data
         assert worker._asked(connection) == {}
 
 
-def test_a_worker_of_another_version_makes_no_tables(database_url):
-    """It may not change what the others use; where there are none, nobody is waited for."""
+def test_where_there_are_no_tables_nobody_is_waited_for(database_url):
+    """And none are made to see that: a worker of another version may not change what the others use."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert worker._asked(connection) == {}
         with pytest.raises(tables.NONE_YET):

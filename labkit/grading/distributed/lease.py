@@ -96,7 +96,7 @@ class Lease:
         if isinstance(cause, psycopg.Error) and cause.diag.severity_nonlocalized == "ERROR":  # the connection lives
             if not isinstance(cause, PASSING):
                 raise NoDatabaseError(f"the database refuses what a grading needs: {reason(cause)}", later=False)
-        else:
+        elif cause is error:  # one of SQLAlchemy's pools has connections of its own
             self._connection.close()
         return reason(cause)
 
