@@ -78,23 +78,23 @@ def test_who_may_not_make_tables_is_told_what_to_do(database_url, made):
     if made:
         with psycopg.connect(database_url) as connection:
             tables.make(connection)
-    how = conninfo_to_dict(database_url)
+    how, role = conninfo_to_dict(database_url), f"labkit_no_rights_{int(made)}"
     server = database.server()
     with server.connect(**server.conninfo()) as admin:
-        admin.execute("CREATE ROLE labkit_no_rights LOGIN PASSWORD 'no'")
-        admin.execute(f"GRANT CONNECT ON DATABASE {how['dbname']} TO labkit_no_rights")
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'no'")
+        admin.execute(f"GRANT CONNECT ON DATABASE {how['dbname']} TO {role}")
     try:
-        where = reached(make_conninfo(**{**how, "user": "labkit_no_rights", "password": "no"}))
+        where = reached(make_conninfo(**{**how, "user": role, "password": "no"}))
         with where.connect() as connection:
             assert worker._asked(connection) == {}
             with pytest.raises(UsageError) as error:
                 engine.prepare(where, connection)
-        assert f"GRANT CREATE ON DATABASE {how['dbname']} TO labkit_no_rights" in str(error.value)
+        assert f"GRANT CREATE ON DATABASE {how['dbname']} TO {role}" in str(error.value)
         assert "\n" not in str(error.value)
     finally:
         with server.connect(**server.conninfo()) as admin:
-            admin.execute(f"REVOKE CONNECT ON DATABASE {how['dbname']} FROM labkit_no_rights")
-            admin.execute("DROP ROLE labkit_no_rights")
+            admin.execute(f"REVOKE CONNECT ON DATABASE {how['dbname']} FROM {role}")
+            admin.execute(f"DROP ROLE {role}")
 
 
 @pytest.mark.timeout(600)

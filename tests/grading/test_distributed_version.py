@@ -1,6 +1,5 @@
 """What both sides must have alike is told apart: labkit, the course, the libraries, Python."""
 
-import sys
 from types import SimpleNamespace
 
 import pytest
