@@ -137,6 +137,18 @@ def test_a_machine_that_could_not_judge_leaves_it_again_as_long_as_others_live(m
     assert made.found()[0].refused == "no server"
 
 
+def test_two_who_could_not_judge_do_not_leave_it_to_each_other_for_ever(made, database_url):
+    """What another one has left is judged, also by who could not when it was asked for before."""
+    tries = []
+    attempts = made.attempts(lambda: tries.append(1) or Outcome(refused="no server"))
+    other = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+    assert other.take("v-1", "v-1 there")
+    assert attempts._step("g", "j", 1) is True
+    assert attempts._step("g", "j", 3) is False
+    assert len(tries) == 2
+    other.close()
+
+
 def test_what_another_one_has_begun_is_not_left_to_a_third(made, database_url):
     """Also if it comes back to the first, who could not judge it."""
     attempts = made.attempts(lambda: Outcome(refused="no server"))

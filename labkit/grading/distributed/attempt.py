@@ -39,8 +39,8 @@ class Attempts:
     def __init__(self, lease: Lease, version: str, judging: Judging, say: Callable[[str], object]) -> None:
         self._lease, self._version, self._judging, self._say = lease, version, judging, say
         self._one = threading.Lock()
-        self._left: set[tuple[str, str]] = set()
-        """The jobs that this worker could not judge."""
+        self._left: dict[tuple[str, str], int] = {}
+        """The jobs that this worker could not judge, and which attempt at each it was the last to leave."""
         self.since: float | None = None
         """When the one was begun that is under way, by the monotonic clock."""
 
@@ -49,7 +49,7 @@ class Attempts:
         if DBOS.run_step({"name": "judge"}, self._step, grading, job, attempt):
             following = options(grading, job, attempt + 1, self._version)
             DBOS.enqueue_workflow_with_options(following, grading, job, attempt + 1)
-            if (grading, job) in self._left:
+            if self._left.get((grading, job)) == attempt:
                 self._lease.wait(REFUSED)  # others are first to find it
 
     def _step(self, grading: str, job: str, attempt: int) -> bool:
@@ -66,8 +66,10 @@ class Attempts:
                 self.since = None
 
     def _make(self, grading: str, job: str, attempt: int) -> bool:
-        others = (grading, job) in self._left and self._lease.run(lambda on: workers(on, self._version)) > 1
+        left = self._left.get((grading, job)) == attempt - 1
+        others = left and self._lease.run(lambda on: workers(on, self._version)) > 1
         if others and self._leave(grading, job, attempt - 1):  # this one is not begun
+            self._left[grading, job] = attempt
             return True
         token, worker = secrets.token_hex(8), self._lease.name
         request = self._lease.run(lambda on: tables.begin(on, grading, job, attempt, worker, token))
@@ -80,7 +82,7 @@ class Attempts:
         outcome = self._outcome(grading, request)
         if outcome.lacks and attempt < ATTEMPTS:
             self._say(f"This machine could not judge all of a submission: {outcome.lacks}")
-            self._left.add((grading, job))
+            self._left[grading, job] = attempt
             return self._leave(grading, job, attempt)
         self._end(grading, job, attempt, outcome)
         return False
