@@ -6,13 +6,15 @@ from contextlib import closing
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from by_workers import Grading, reached, submissions
 from dbos import DBOSClient, DBOSPortableJSONSerializer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from labkit import database
-from labkit.grading.distributed import engine, tables, worker
+from labkit.grading.distributed import engine, lease, tables, worker
 from labkit.grading.distributed.coordinator import CANCELLED
+from labkit.grading.distributed.jobs import Jobs
 from labkit.repository import UsageError
 
 
@@ -95,6 +97,22 @@ def test_who_may_not_make_tables_is_told_what_to_do(database_url, made):
         with server.connect(**server.conninfo()) as admin:
             admin.execute(f"REVOKE CONNECT ON DATABASE {how['dbname']} FROM {role}")
             admin.execute(f"DROP ROLE {role}")
+
+
+def test_a_server_that_has_no_connection_left_for_dbos_is_waited_for(database_url, monkeypatch):
+    """Its error is SQLAlchemy's; what the server says is told."""
+    said, client, tries = [], engine.client, []
+
+    def crowded(where):
+        tries.append(where)
+        if len(tries) == 1:
+            raise sa.exc.OperationalError("", {}, psycopg.OperationalError("too many clients already"))
+        return client(where)
+
+    monkeypatch.setattr(lease, "PAUSE", 0)
+    monkeypatch.setattr(engine, "client", crowded)
+    Jobs(reached(database_url), said.append).close()
+    assert said == ["Waiting for the database: too many clients already"]
 
 
 @pytest.mark.timeout(600)
