@@ -9,6 +9,8 @@ import pytest
 from by_workers import Grading, submissions, workers
 
 from labkit.grading.distributed import lease, tables
+from labkit.grading.distributed.attempt import UNJUDGED
+from labkit.grading.distributed.coordinator import TWICE
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow(seconds=60)]
 
@@ -70,8 +72,8 @@ def test_who_kills_workers_is_looked_at_after_two_and_costs_no_neighbour(tmp_pat
     assert sorted(attempts.values()) == [1, 1, 1, 1, 2]
     grades = {grade.student: grade for grade in grading.book.grades(grading.book.rows())}
     assert [each.status for each in grades.values()] == ["look", "graded", "graded", "graded", "graded"]
-    assert "the workers that judged it have ended, twice" in grades["student 00"].results[0].verdicts[0].what
-    assert "Judged twice, as a worker ended meanwhile: student 00" in grading.said
+    assert UNJUDGED in grades["student 00"].results[0].verdicts[0].what
+    assert f"{TWICE}: student 00" in grading.said
 
 
 def test_an_asker_that_is_killed_goes_on_where_it_was(tmp_path, database_url):
@@ -101,7 +103,7 @@ def test_an_asker_that_is_killed_goes_on_where_it_was(tmp_path, database_url):
 
 
 def test_two_instructors_share_a_database(tmp_path, database_url):
-    """Also with the same answers, and with a copy of one book: each has a grading of their own."""
+    """Also with the same answers: each has a grading of their own."""
     students = submissions(tmp_path / "criteria", 4)
     whole = {}
     with workers(database_url, tmp_path, 1) as judging:
@@ -136,6 +138,7 @@ def test_a_worker_of_another_version_refuses_and_one_that_is_told_to_stop_ends_i
                 said = (tmp_path / "log").read_text().splitlines()[-1]
                 assert said.startswith("labkit: this is labkit ")
                 assert "grading other was asked for by labkit 0.0.9" in said
+        assert connection.execute("SELECT to_regnamespace('labkit_grading_1_dbos')").fetchone() == (None,)
     grading = Grading(database_url, tmp_path / "out", tmp_path / "criteria")
     asking = Thread(target=lambda: grading.grade(students))
     with workers(database_url, tmp_path, seconds=3) as judging:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import psycopg
@@ -9,9 +10,9 @@ import pytest
 from by_workers import CUT_OFF, reached
 
 from labkit.grading.distributed import tables
-from labkit.grading.distributed.attempt import Attempts
-from labkit.grading.distributed.lease import WORKERS, Lease
-from labkit.grading.distributed.messages import Outcome, Request
+from labkit.grading.distributed.attempt import UNJUDGED, Attempts
+from labkit.grading.distributed.lease import WORKERS, Lease, living, number
+from labkit.grading.distributed.messages import Failed, Outcome, Request
 
 
 class DiedError(Exception):
@@ -26,9 +27,8 @@ def made(database_url, monkeypatch):
         raise DiedError
 
     monkeypatch.setattr(os, "_exit", die)
-    monkeypatch.setattr("labkit.grading.distributed.attempt.REFUSED", 0)
     lease = Lease(reached(database_url), WORKERS, lambda _: None, 60)
-    lease.take("v-0")
+    lease.take("v-0", "v-0 here")
     with psycopg.connect(database_url, autocommit=True) as connection:
         tables.make(connection)
         tables.open_grading(connection, "g", "v", "labkit")
@@ -77,7 +77,7 @@ def test_there_is_a_second_attempt_and_no_third(made):
     begin(made, 2)
     assert made.make(die, 2) is False
     outcome, attempt = made.found()
-    assert (outcome.died, attempt) == (True, 2)
+    assert (outcome.unjudged, attempt) == (UNJUDGED, 2)
 
 
 def test_who_was_taken_for_dead_writes_nothing_once_the_next_attempt_has_begun(made):
@@ -99,18 +99,66 @@ def test_an_error_of_the_lab_or_an_outcome_that_is_too_large_is_told(made, monke
 
 
 def test_a_request_that_is_damaged_is_told(made):
-    """It costs this job alone."""
+    """It costs this job alone, and no more than the time of another attempt."""
     made.connection.execute("UPDATE labkit_grading_1.content SET body = 'x'")
-    assert made.make(die) is False
+    assert made.make(die) is True
+    assert made.make(die, 2) is False
     assert made.found()[0].given_up.error == "LookupError"
 
 
-def test_a_machine_that_cannot_judge_leaves_it_to_another_one(made):
-    """What it says is told only if the second one cannot either."""
-    assert made.make(lambda: Outcome(refused="no server")) is True
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(refused="no server"),
+        Outcome.nothing(OSError("no room")),
+        Outcome(journal={"a": "{}"}, failed={"b": Failed(error="DatabaseError")}),
+    ],
+)
+def test_a_machine_that_cannot_judge_leaves_it_to_another_one(made, outcome):
+    """What it says is told only if the second attempt comes to no more, whatever was wrong."""
+    assert made.make(lambda: outcome) is True
     assert tables.results(made.connection, "g") == []
-    assert made.make(lambda: Outcome(refused="no server"), 2) is False
+    assert made.make(lambda: outcome, 2) is False
+    assert made.found() == (outcome, 2)
+
+
+def test_a_machine_that_could_not_judge_leaves_it_again_as_long_as_others_live(made, database_url):
+    """The last attempt is another one's. If nobody else is left, it is its own, and counts."""
+    tries = []
+    attempts = made.attempts(lambda: tries.append(1) or Outcome(refused="no server"))
+    other = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+    assert other.take("v-1", "v-1 there")
+    assert [attempts._step("g", "j", number) for number in (1, 2, 3)] == [True, True, True]
+    assert len(tries) == 1
+    other.close()
+    while number("v-1") in living(made.connection, WORKERS):
+        pass
+    assert attempts._step("g", "j", 4) is False
     assert made.found()[0].refused == "no server"
+
+
+def test_two_who_could_not_judge_do_not_leave_it_to_each_other_for_ever(made, database_url):
+    """What another one has left is judged, also by who could not when it was asked for before."""
+    tries = []
+    attempts = made.attempts(lambda: tries.append(1) or Outcome(refused="no server"))
+    other = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+    assert other.take("v-1", "v-1 there")
+    assert attempts._step("g", "j", 1) is True
+    assert attempts._step("g", "j", 3) is False
+    assert len(tries) == 2
+    other.close()
+
+
+def test_what_another_one_has_begun_is_not_left_to_a_third(made, database_url):
+    """Also if it comes back to the first, who could not judge it."""
+    attempts = made.attempts(lambda: Outcome(refused="no server"))
+    other = Lease(reached(database_url), WORKERS, lambda _: None, 60)
+    assert other.take("v-1", "v-1 there")
+    assert attempts._step("g", "j", 1) is True
+    begin(made, 2)
+    assert attempts._step("g", "j", 2) is False
+    assert made.found()[0].unjudged == UNJUDGED
+    other.close()
 
 
 def test_a_grading_that_was_dropped_costs_nothing(made):
@@ -155,7 +203,7 @@ def test_who_loses_its_lease_to_somebody_else_ends_and_records_nothing(made, mon
 
 def test_a_process_has_one_attempt_at_a_time(made):
     """Also if its own job is given to it once more while it judges, as others have missed it."""
-    judging, go = threading.Event(), threading.Event()
+    judging, asked, go = threading.Event(), threading.Event(), threading.Event()
 
     def judge():
         judging.set()
@@ -163,11 +211,21 @@ def test_a_process_has_one_attempt_at_a_time(made):
         return Outcome(journal={"a": "{}"})
 
     attempts, again = made.attempts(judge), []
+    one = attempts._one
+
+    @contextmanager
+    def turn():
+        asked.set()
+        with one:
+            yield
+
     first = threading.Thread(target=lambda: attempts._step("g", "j", 1))
     first.start()
     judging.wait(60)
+    attempts._one = turn()
     second = threading.Thread(target=lambda: again.append(attempts._step("g", "j", 1)))
     second.start()
+    assert asked.wait(60)
     go.set()
     for each in (first, second):
         each.join(60)

@@ -1,7 +1,10 @@
 """What a book remembers of a grading that goes on elsewhere."""
 
+import pytest
+
 from labkit.grading.distributed.checkpoint import Checkpoint, weakest
 from labkit.grading.sandbox.guarantees import Guarantee
+from labkit.repository import UsageError
 
 KIND = [Guarantee(what="files", by="Landlock")]
 
@@ -17,6 +20,16 @@ def test_a_grading_is_the_same_when_it_is_started_again(tmp_path):
         second.told()
     with Checkpoint.of(tmp_path) as third:
         assert third.twice == []
+
+
+def test_a_book_has_one_grading_at_a_time(tmp_path):
+    """Whoever comes second is told so, and does not wait."""
+    with (
+        Checkpoint.of(tmp_path),
+        pytest.raises(UsageError, match="another `labkit grade --on` is at work"),
+        Checkpoint.of(tmp_path),
+    ):
+        pass
 
 
 def test_another_grading_of_all_forgets_where_the_last_one_was_judged(tmp_path):

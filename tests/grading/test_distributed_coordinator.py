@@ -1,13 +1,22 @@
 """The coordinator with a worker that is played by the test: whatever comes back, everybody's marks are theirs."""
 
+import shutil
+
 import psycopg
 import pytest
-from by_workers import CUT_OFF, Grading, submissions
+from by_workers import CUT_OFF, Grading, submissions, without_password
+from own_class import RIGHT, hand_in, make_criteria
 
-from labkit.grading.distributed import lease, tables
+from labkit.cli import main
+from labkit.grading.distributed import database, lease, tables
+from labkit.grading.distributed.coordinator import TWICE
+from labkit.grading.distributed.jobs import Jobs
 from labkit.grading.distributed.messages import Outcome, Request
+from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.grader import Grader
+from labkit.grading.judge.criteria import exercises
 from labkit.grading.judge.judge import Result, Status, Verdict
+from labkit.grading.sandbox import guarantees
 from labkit.grading.sandbox.guarantees import Guarantee
 from labkit.repository import UsageError
 
@@ -28,23 +37,30 @@ def made(database_url, connection, tmp_path):
     def make(number=2, outcomes=None, out="out", **more):
         students = submissions(tmp_path / "criteria", number)
         grading = Grading(database_url, tmp_path / out, tmp_path / "criteria", **more)
-        flush, known = grading.jobs.flush, students[0].exercises
+        flush = grading.jobs.flush
 
         def flush_and_answer():
             flush()
-            rows = "SELECT grading, id, request FROM labkit_grading_1.job WHERE attempt = 0"
-            for of, job, name in connection.execute(rows).fetchall():
-                request = Request.model_validate_json(tables.content(connection, of, name))
-                each = int(request.exercises["90_double"].answers["double"].split()[-1])
-                outcome = (outcomes or {}).get(each, right(request, known))
-                if outcome is not None:
-                    tables.begin(connection, of, job, 1, "v-0", "token")
-                    tables.end(connection, of, job, 1, tables.keep(connection, of, outcome.model_dump_json().encode()))
+            answer(connection, students[0].exercises, outcomes or {})
 
         grading.jobs.flush = flush_and_answer
         return grading, students
 
     return make
+
+
+def answer(connection, known, outcomes):
+    """Judge what nobody has begun; how many these were."""
+    rows = "SELECT grading, id, request FROM labkit_grading_1.job WHERE attempt = 0"
+    asked = connection.execute(rows).fetchall()
+    for of, job, name in asked:
+        request = Request.model_validate_json(tables.content(connection, of, name))
+        each = int(request.exercises["90_double"].answers["double"].split()[-1])
+        outcome = outcomes.get(each, right(request, known))
+        if outcome is not None:
+            tables.begin(connection, of, job, 1, "v-0", "token")
+            tables.end(connection, of, job, 1, tables.keep(connection, of, outcome.model_dump_json().encode()))
+    return len(asked)
 
 
 def right(request, known):
@@ -133,6 +149,30 @@ def test_what_others_were_found_is_in_the_book_before_the_instructor_is_told_wha
     assert set(statuses(again).values()) == {"graded"}
 
 
+def test_the_command_keeps_what_it_has_when_it_is_refused(connection, database_url, tmp_path, monkeypatch):
+    """Also into a folder that was not there before: the same command asks only for what is missing."""
+    known = exercises(make_criteria(tmp_path / "criteria"))
+    for each in range(2):
+        hand_in(tmp_path / "class", f"student {each}", f"{RIGHT}# {each}\n")
+    dsn, password = without_password(database_url)
+    monkeypatch.setenv("PGPASSWORD", password)
+    monkeypatch.setattr(database, "forget_secrets", lambda: None)
+    monkeypatch.setattr(guarantees, "missing", list)
+    flush, asked, outcomes = Jobs.flush, [], {1: Outcome(refused="no room")}
+
+    def flush_and_answer(jobs):
+        flush(jobs)
+        asked.append(answer(connection, known, outcomes))
+
+    monkeypatch.setattr(Jobs, "flush", flush_and_answer)
+    command = ["grade", str(tmp_path / "class"), "--criteria", str(tmp_path / "criteria"), "--marks-only", "--on", dsn]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    assert list(Book(tmp_path / "out", tmp_path / "criteria").kept.rows()) == ["student 0"]
+    outcomes.clear()
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    assert asked == [2, 1]
+
+
 def test_a_grading_that_somebody_drops_is_not_waited_for(made, connection, monkeypatch):
     """Though nobody may: by hand one can."""
     monkeypatch.setattr("labkit.grading.distributed.coordinator.LONELY", 0)
@@ -146,6 +186,23 @@ def test_a_grading_that_somebody_drops_is_not_waited_for(made, connection, monke
     grading.jobs.flush = flush_and_drop
     with pytest.raises(UsageError, match="somebody has dropped this grading"):
         grading.grade(students)
+
+
+def test_a_grading_that_somebody_drops_while_it_is_handed_out_costs_no_student_anything(made, connection, monkeypatch):
+    """Nobody is given up for it."""
+    monkeypatch.setattr("labkit.grading.distributed.jobs.BATCH", 1)
+    grading, students = made(3)
+    flush = grading.jobs.flush
+
+    def drop_and_flush():
+        tables.drop_grading(connection, tables.gradings(connection)[0][0])
+        flush()
+
+    grading.jobs.flush = drop_and_flush
+    with pytest.raises(UsageError, match="somebody has dropped this grading"):
+        grading.grade(students)
+    assert grading.done == []
+    assert statuses(grading) == {}
 
 
 class StoppedError(BaseException):
@@ -178,7 +235,7 @@ def test_one_that_was_interrupted_and_begun_again_leaves_nothing_behind(made, co
     assert left(connection) == [0, 0, 0]
 
 
-def test_who_was_judged_twice_is_told_also_after_the_coordinator_was_killed(made, connection):
+def test_whose_was_begun_twice_is_told_also_after_the_coordinator_was_killed(made, connection):
     """By the one that goes on."""
     grading, students = made(2)
     flush = grading.jobs.flush
@@ -197,7 +254,23 @@ def test_who_was_judged_twice_is_told_also_after_the_coordinator_was_killed(made
         grading.grade(students)
     again, students = made(2)
     again.grade(students)
-    assert "Judged twice, as a worker ended meanwhile: student 00, student 01" in again.said
+    assert f"{TWICE}: student 00, student 01" in again.said
+
+
+def test_a_copy_of_a_book_whose_grading_is_waited_for_has_one_of_its_own(made, connection, monkeypatch, tmp_path):
+    """Two would take results from each other."""
+    monkeypatch.setattr("labkit.grading.distributed.jobs.MISSED", 1)
+    grading, students = made(2, {0: None, 1: None})
+    stop(grading, students)
+    ((first, *_),) = tables.gradings(connection)
+    shutil.copytree(tmp_path / "out", tmp_path / "copy")
+    copy, students = made(out="copy")
+    while not lease.locked(connection, lease.COORDINATORS, first):
+        pass
+    copy.grade(students)
+    assert set(statuses(copy).values()) == {"graded"}
+    assert "Somebody waits for this grading" in copy.said[0]
+    assert [grading for grading, *_ in tables.gradings(connection)] == [first]
 
 
 def test_who_comes_back_and_finds_somebody_else_waiting_is_told_so(made, connection, monkeypatch):

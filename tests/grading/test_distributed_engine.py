@@ -6,12 +6,15 @@ from contextlib import closing
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from by_workers import Grading, reached, submissions
 from dbos import DBOSClient, DBOSPortableJSONSerializer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from labkit import database
-from labkit.grading.distributed import engine, tables
+from labkit.grading.distributed import engine, lease, tables, worker
+from labkit.grading.distributed.coordinator import CANCELLED
+from labkit.grading.distributed.jobs import Jobs
 from labkit.repository import UsageError
 
 
@@ -71,23 +74,45 @@ def closing_client(url):
     return closing(client)
 
 
-def test_who_may_not_make_tables_is_told_what_to_do(database_url):
-    """The line has the statement that an administrator needs; no password."""
-    how = conninfo_to_dict(database_url)
+@pytest.mark.parametrize("made", [False, True])
+def test_who_may_not_make_tables_is_told_what_to_do(database_url, made):
+    """The line has the statement that an administrator needs; no password. Also where others have made them."""
+    if made:
+        with psycopg.connect(database_url) as connection:
+            tables.make(connection)
+    how, role = conninfo_to_dict(database_url), f"labkit_no_rights_{int(made)}"
     server = database.server()
     with server.connect(**server.conninfo()) as admin:
-        admin.execute("CREATE ROLE labkit_no_rights LOGIN PASSWORD 'no'")
-        admin.execute(f"GRANT CONNECT ON DATABASE {how['dbname']} TO labkit_no_rights")
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'no'")
+        admin.execute(f"GRANT CONNECT ON DATABASE {how['dbname']} TO {role}")
     try:
-        where = reached(make_conninfo(**{**how, "user": "labkit_no_rights", "password": "no"}))
-        with where.connect() as connection, pytest.raises(UsageError) as error:
-            engine.prepare(where, connection)
-        assert f"GRANT CREATE ON DATABASE {how['dbname']} TO labkit_no_rights" in str(error.value)
+        where = reached(make_conninfo(**{**how, "user": role, "password": "no"}))
+        with where.connect() as connection:
+            assert worker._asked(connection) == {}
+            with pytest.raises(UsageError) as error:
+                engine.prepare(where, connection)
+        assert f"GRANT CREATE ON DATABASE {how['dbname']} TO {role}" in str(error.value)
         assert "\n" not in str(error.value)
     finally:
         with server.connect(**server.conninfo()) as admin:
-            admin.execute(f"REVOKE CONNECT ON DATABASE {how['dbname']} FROM labkit_no_rights")
-            admin.execute("DROP ROLE labkit_no_rights")
+            admin.execute(f"REVOKE CONNECT ON DATABASE {how['dbname']} FROM {role}")
+            admin.execute(f"DROP ROLE {role}")
+
+
+def test_a_server_that_has_no_connection_left_for_dbos_is_waited_for(database_url, monkeypatch):
+    """Its error is SQLAlchemy's; what the server says is told."""
+    said, client, tries = [], engine.client, []
+
+    def crowded(where):
+        tries.append(where)
+        if len(tries) == 1:
+            raise sa.exc.OperationalError("", {}, psycopg.OperationalError("too many clients already"))
+        return client(where)
+
+    monkeypatch.setattr(lease, "PAUSE", 0)
+    monkeypatch.setattr(engine, "client", crowded)
+    Jobs(reached(database_url), said.append).close()
+    assert said == ["Waiting for the database: too many clients already"]
 
 
 @pytest.mark.timeout(600)
@@ -108,3 +133,4 @@ def test_a_workflow_that_somebody_cancels_is_looked_at(tmp_path, database_url, m
     grading.grade(students)
     (grade,) = grading.book.grades(grading.book.rows())
     assert grade.status == "look"
+    assert CANCELLED in grade.results[0].verdicts[0].what

@@ -90,7 +90,22 @@ def test_a_server_that_is_gone_is_waited_for():
         assert mine.run(lambda on: on.execute("SELECT 1").fetchone()) == (1,)
         again.join()
         cluster.kill()
-        mine.stopping.set()
-        with pytest.raises(NoDatabaseError, match="does not answer"):
+        mine.stopping = True
+        with pytest.raises(NoDatabaseError, match="start this again later: "):
             mine.run(lambda on: on.execute("SELECT 1"))
-    assert said == ["The database does not answer: waiting for it"] * 2
+    assert len(said) == 2
+    assert all(each.startswith("Waiting for the database: ") for each in said)
+
+
+def test_a_statement_that_the_server_refuses_is_told_and_the_name_is_kept(made, database_url):
+    """It is of no use to say it again; what may go by itself is."""
+    mine, full = made(), "DO $$ BEGIN RAISE disk_full; END $$"
+    mine.take("v-0", "v-0 machine")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        with pytest.raises(NoDatabaseError, match="refuses what a grading needs: canceling statement due to"):
+            mine.run(lambda on: on.execute("SET statement_timeout = 10; SELECT pg_sleep(60)"))
+        assert not locked(connection, WORKERS, "v-0")
+        tries = [full, "SELECT 1"]
+        mine.run(lambda on: on.execute(tries.pop(0)))
+        assert tries == []
+        assert not locked(connection, WORKERS, "v-0")

@@ -31,6 +31,17 @@ def test_a_database_without_gradings_says_so(said, database_url):
         said("x")
 
 
+def test_a_server_that_goes_away_meanwhile_is_told_in_one_line(said, monkeypatch):
+    """As one that does not answer at all."""
+
+    def gone(_connection):
+        raise psycopg.OperationalError("the connection is closed")
+
+    monkeypatch.setattr(status, "_gradings", gone)
+    with pytest.raises(UsageError, match="the connection is closed: see whether the server runs"):
+        said()
+
+
 def test_gradings_and_workers_are_told_as_they_are(said, database_url):
     """How many are judged, begun, waiting; who works at what; whether anybody waits. A dead worker is not told."""
     lease = Lease(reached(database_url), WORKERS, print, 60)

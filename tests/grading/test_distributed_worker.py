@@ -10,6 +10,7 @@ import pytest
 from by_workers import CUT_OFF, Grading, submissions, workers
 
 from labkit.grading.distributed import lease, tables, version, worker
+from labkit.grading.distributed.coordinator import TWICE
 from labkit.grading.sandbox import guarantees
 from labkit.repository import UsageError
 
@@ -40,8 +41,8 @@ def test_who_is_asked_for_by_nobody_of_its_version_is_of_no_use(connection, data
         assert worker._asked(connection) == {}
 
 
-def test_a_worker_of_another_version_makes_no_tables(database_url):
-    """It may not change what the others use; where there are none, nobody is waited for."""
+def test_where_there_are_no_tables_nobody_is_waited_for(database_url):
+    """And none are made to see that: a worker of another version may not change what the others use."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert worker._asked(connection) == {}
         with pytest.raises(tables.NONE_YET):
@@ -90,5 +91,5 @@ def test_what_others_wait_for_and_what_happens_to_its_connections_takes_no_job_f
             assert judging.living[0].poll() is None
             assert sorted(judging.attempts().values()) == [1, 1]
             wait_until(lambda: judging.living[0].poll() is not None)
-    assert not any("Judged twice" in each for each in grading.said)
+    assert not any(TWICE in each for each in grading.said)
     assert "was asked for by labkit 0.0.9" in (tmp_path / "log").read_text()

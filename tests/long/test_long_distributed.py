@@ -16,6 +16,7 @@ from own_class import RIGHT, WRONG, everything, hand_in, make_criteria
 
 from labkit import database
 from labkit.database import as_url
+from labkit.grading.distributed.coordinator import TWICE
 
 STUDENTS, WORKERS, KILLS = 60, 3, 20
 LABKIT = Path(sys.executable).with_name("labkit")
@@ -60,7 +61,7 @@ def test_whoever_is_killed_the_book_is_the_same_and_nobody_is_judged_thrice(tmp_
     assert len(attempts) == STUDENTS
     assert twice
     assert max(attempts.values()) == 2
-    (told,) = (each for each in grading.said if each.startswith("Judged twice"))
+    (told,) = (each for each in grading.said if each.startswith(TWICE))
     assert told.count("student") >= len(twice)  # one may die before it has written that it has begun
 
 
@@ -138,5 +139,5 @@ def test_with_the_real_judge_the_book_is_that_of_one_machine_whoever_is_killed(t
     told = (tmp_path / "told").read_text()
     assert len(killed) == 4, told
     assert everything(tmp_path / "on") == everything(tmp_path / "one"), told
-    assert "Judged twice, as a worker ended meanwhile: " in told
+    assert f"{TWICE}: " in told
     assert left == [0, 0]

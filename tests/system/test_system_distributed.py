@@ -255,13 +255,12 @@ def test_who_attacks_reaches_no_more_through_a_worker(where, subtests):
         listener.settimeout(0)
         attackers(where, listener.getsockname()[1])
         with worker(dsn, password, where / "home") as one, worker(dsn, password, where / "home") as two:
-            done = grade(where, "out", "--marks-only", "--on", dsn, password=password, seconds=3000)
+            grade(where, "out", "--marks-only", "--on", dsn, password=password, seconds=3000)
             assert (one.poll(), two.poll()) == (None, None)
         with pytest.raises(BlockingIOError):
             listener.accept()
         with psycopg.connect(f"{dsn}?password={password}") as connection:
             assert connection.execute("TABLE labkit_grading_1.job").fetchall() == []
-    assert "Judged twice" not in done.stderr
     for each in results(where / "out"):
         with subtests.test(each["student"]):
             assert each["total"]["got"] <= 1

@@ -2,6 +2,7 @@
 
     begun → judged → ended         its worker dies → back in the queue → left to the next attempt, behind all others
                                    there is no next one → ended without a verdict
+    what this worker could not judge → left again, as long as others live: so there may be attempts that nobody begins
 
 What DBOS gives back to the queue comes here again. Then the attempt was begun by somebody who is dead, or taken for it.
 """
@@ -22,13 +23,14 @@ from labkit.grading.distributed.criteria_files import unpack
 from labkit.grading.distributed.database import NoDatabaseError
 from labkit.grading.distributed.engine import options
 from labkit.grading.distributed.judging import Judging
-from labkit.grading.distributed.lease import Lease, LeaseLostError
+from labkit.grading.distributed.lease import Lease, LeaseLostError, workers
 from labkit.grading.distributed.messages import Outcome, Request
 
 ATTEMPTS = 2
 """How often a job is begun at most."""
+UNJUDGED = "two workers have begun it, and neither came to an end"
 REFUSED = 10.0
-"""Seconds for which a worker leaves the queue to others after it could not judge at all: they may be able to."""
+"""Seconds for which a worker leaves the queue to others after it could not judge: they may be able to."""
 
 
 class Attempts:
@@ -37,6 +39,8 @@ class Attempts:
     def __init__(self, lease: Lease, version: str, judging: Judging, say: Callable[[str], object]) -> None:
         self._lease, self._version, self._judging, self._say = lease, version, judging, say
         self._one = threading.Lock()
+        self._left: dict[tuple[str, str], int] = {}
+        """The jobs that this worker could not judge, and which attempt at each it was the last to leave."""
         self.since: float | None = None
         """When the one was begun that is under way, by the monotonic clock."""
 
@@ -45,6 +49,8 @@ class Attempts:
         if DBOS.run_step({"name": "judge"}, self._step, grading, job, attempt):
             following = options(grading, job, attempt + 1, self._version)
             DBOS.enqueue_workflow_with_options(following, grading, job, attempt + 1)
+            if self._left.get((grading, job)) == attempt:
+                self._lease.wait(REFUSED)  # others are first to find it
 
     def _step(self, grading: str, job: str, attempt: int) -> bool:
         """Whether another attempt is to be made."""
@@ -60,21 +66,29 @@ class Attempts:
                 self.since = None
 
     def _make(self, grading: str, job: str, attempt: int) -> bool:
+        left = self._left.get((grading, job)) == attempt - 1
+        others = left and self._lease.run(lambda on: workers(on, self._version)) > 1
+        if others and self._leave(grading, job, attempt - 1):  # this one is not begun
+            self._left[grading, job] = attempt
+            return True
         token, worker = secrets.token_hex(8), self._lease.name
         request = self._lease.run(lambda on: tables.begin(on, grading, job, attempt, worker, token))
         if request is None:
             if attempt < ATTEMPTS:
-                return self._lease.run(lambda on: tables.leave(on, grading, job, attempt))
-            self._end(grading, job, attempt, Outcome(died=True))
+                return self._leave(grading, job, attempt)
+            self._end(grading, job, attempt, Outcome(unjudged=UNJUDGED))
             return False
         self.since = time.monotonic()
         outcome = self._outcome(grading, request)
-        if outcome.refused and attempt < ATTEMPTS:
-            self._say(f"This machine could not judge: {outcome.refused}")
-            self._lease.stopping.wait(REFUSED)
-            return self._lease.run(lambda on: tables.leave(on, grading, job, attempt))
+        if outcome.lacks and attempt < ATTEMPTS:
+            self._say(f"This machine could not judge all of a submission: {outcome.lacks}")
+            self._left[grading, job] = attempt
+            return self._leave(grading, job, attempt)
         self._end(grading, job, attempt, outcome)
         return False
+
+    def _leave(self, grading: str, job: str, attempt: int) -> bool:
+        return self._lease.run(lambda on: tables.leave(on, grading, job, attempt))
 
     def _outcome(self, grading: str, request: str) -> Outcome:
         try:

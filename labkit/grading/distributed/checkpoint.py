@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, PrivateAttr, ValidationError
 
 from labkit.files import write_atomically
 from labkit.grading.sandbox.guarantees import Guarantee
+from labkit.repository import UsageError
 
 
 class Checkpoint(BaseModel):
@@ -30,10 +31,14 @@ class Checkpoint(BaseModel):
     @classmethod
     @contextmanager
     def of(cls, out: Path) -> Iterator[Self]:
-        """That of the book in `out`, for us alone."""
+        """That of the book in `out`, for us alone. UsageError if somebody else has it."""
         folder = out / ".state"
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "elsewhere.lock"):
+        try:
+            alone = FileLock(folder / "elsewhere.lock").acquire(timeout=0)
+        except Timeout:
+            raise UsageError(f"another `labkit grade --on` is at work on the book in {out}") from None
+        with alone:
             path = folder / "elsewhere.json"
             try:
                 found = cls.model_validate_json(path.read_bytes())
@@ -59,7 +64,7 @@ class Checkpoint(BaseModel):
             self._write()
 
     def told(self) -> None:
-        """It is told who was judged twice."""
+        """It is told whose was begun twice."""
         self.twice = []
         self._write()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from labkit.grading.distributed.checkpoint import Checkpoint, weakest
-from labkit.grading.distributed.jobs import Jobs
+from labkit.grading.distributed.jobs import DROPPED, Jobs
 from labkit.grading.distributed.messages import Outcome
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.grader import Grader, Keys
@@ -26,7 +26,8 @@ LOOK = 0.2
 """Seconds between two looks for results."""
 LONELY = 10.0
 """Seconds without any after which it is looked what keeps them."""
-DIED = "the workers that judged it have ended, twice"
+TWICE = "Begun twice, as the first worker ended or could not judge"
+CANCELLED = "its job was cancelled in the database, or failed there"
 
 
 @dataclass
@@ -51,13 +52,15 @@ class Coordinator:
             self._collect(grader, waiting, checkpoint)
             self.jobs.drop()
             if checkpoint.twice:
-                self.say(f"Judged twice, as a worker ended meanwhile: {', '.join(sorted(checkpoint.twice))}")
+                self.say(f"{TWICE}: {', '.join(sorted(checkpoint.twice))}")
                 checkpoint.told()
             return weakest(checkpoint.enforced) or None
 
     def _submit(self, grader: Grader, students: list[Student]) -> Iterator[tuple[str, Student]]:
         """Submit what the book lacks: the jobs, each with whose it is."""
         for student in students:
+            if self.jobs.full:
+                self.jobs.flush()
             try:
                 if begun := grader.begin(student):
                     yield self.jobs.submit(student, *begun), student
@@ -85,9 +88,9 @@ class Coordinator:
                 raise UsageError(refused)
             elif time.monotonic() > looked + LONELY:
                 if self.jobs.dropped():
-                    raise UsageError("somebody has dropped this grading: the same command grades what is left of it")
+                    raise UsageError(DROPPED)
                 for job in self.jobs.cancelled() & set(waiting):
-                    self._put(grader, waiting.pop(job), Outcome(died=True), 1, checkpoint)
+                    self._put(grader, waiting.pop(job), Outcome(unjudged=CANCELLED), 1, checkpoint)
                 before, lonely, looked = lonely, not self.jobs.workers(), time.monotonic()
                 if lonely and not before:
                     self.say("No worker of this version is at work: `labkit grade-worker --on …` starts one")
@@ -118,8 +121,8 @@ def _steps(
 
 
 def _done(outcome: Outcome, student: Student, stem: str, name: str) -> str:
-    if outcome.died:
-        raise NotJudgedError(student.looked_at(stem, DIED))
+    if outcome.unjudged:
+        raise NotJudgedError(student.looked_at(stem, outcome.unjudged))
     if failed := outcome.failed.get(name):
         raise failed.again()
     return outcome.journal[name]

@@ -6,7 +6,7 @@ Its tables lie in a schema of ours, so that whatever else stands on DBOS in that
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 
 import psycopg
@@ -84,12 +84,14 @@ def client(database: Database) -> DBOSClient:
 
 @contextmanager
 def lent_client(database: Database) -> Iterator[DBOSClient]:
-    """One for a moment."""
-    found = client(database)
+    """One for a moment. What goes wrong meanwhile is an error of the driver's own."""
     try:
-        yield found
-    finally:
-        found.destroy()
+        with ExitStack() as ends:
+            found = client(database)
+            ends.callback(found.destroy)
+            yield found
+    except sa.exc.DBAPIError as error:
+        raise (error.orig if isinstance(error.orig, psycopg.Error) else error) from None
 
 
 def set_pace(client: DBOSClient, seconds: float) -> None:
@@ -114,7 +116,11 @@ def launch(database: Database, executor: str, version: str, attempt: Callable[[s
         attempt(grading, job, number)
 
     DBOS.listen_queues([QUEUE])
-    DBOS.launch()
+    try:
+        DBOS.launch()
+    except BaseException:
+        DBOS.destroy()  # or the next one to launch would be taken for launched
+        raise
 
 
 def options(grading: str, job: str, attempt: int, version: str) -> EnqueueOptions:

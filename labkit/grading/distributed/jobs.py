@@ -5,31 +5,35 @@ import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 
 from labkit.grading.distributed import criteria_files, engine, lease, tables, version
 from labkit.grading.distributed.checkpoint import Checkpoint
 from labkit.grading.distributed.database import Database
-from labkit.grading.distributed.lease import COORDINATORS, MISSED, PAUSE, WORKERS, Lease
+from labkit.grading.distributed.lease import COORDINATORS, MISSED, PAUSE, Lease
 from labkit.grading.distributed.messages import Outcome, Request
 from labkit.grading.gradebook.grader import Keys
 from labkit.grading.gradebook.steps import Journal
 from labkit.grading.gradebook.student import Student
+from labkit.repository import UsageError
 
 PATIENCE = 600.0
 """Seconds for which a server that was there is waited for."""
 BATCH, BATCH_BYTES = 50, 8 * 2**20
 """How much is put in at once, in jobs and in bytes."""
 
+DROPPED = "somebody has dropped this grading: the same command grades what is left of it"
+
 
 class Jobs:
     """Those of one grading."""
 
     def __init__(self, database: Database, say: Callable[[str], object]) -> None:
-        self._lease = Lease(database, COORDINATORS, say, PATIENCE)
+        self._lease, self._say = Lease(database, COORDINATORS, say, PATIENCE), say
         self._run = self._lease.run
         self._run(lambda on: engine.prepare(database, on))
-        self._client = engine.client(database)
+        self._client = self._run(lambda _: engine.client(database))
         self._transactions = sa.create_engine(database.url, poolclass=sa.NullPool)
         self._version = version.here()
         self._grading, self._criteria = "", None
@@ -57,7 +61,7 @@ class Jobs:
         self._run(lambda _: engine.set_pace(self._client, engine.BUSY))
 
     def submit(self, student: Student, keys: Keys, journal: Journal) -> str:
-        """Put a student's job in, unless it is there: what it is called. It goes at the latest by `flush`.
+        """Put a student's job in, unless it is there: what it is called. It goes by `flush`.
 
         TooLargeError.
         """
@@ -67,13 +71,19 @@ class Jobs:
         steps = json.dumps([student.id, sorted((each.judged, each.run) for each in keys.values())])
         job = hashlib.sha256(steps.encode()).hexdigest()[:24]
         self._batch.append((job, request))
-        if len(self._batch) >= BATCH or sum(len(each) for _, each in self._batch) > BATCH_BYTES:
-            self.flush()
         return job
 
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `flush`."""
+        return len(self._batch) >= BATCH or sum(len(each) for _, each in self._batch) > BATCH_BYTES
+
     def flush(self) -> None:
-        """Put in what is not yet: jobs and their first attempts together, or none of them."""
-        self._run(lambda _: self._flush())
+        """Put in what is not yet: jobs and their first attempts together, or none of them. UsageError if dropped."""
+        try:
+            self._run(lambda _: self._flush())
+        except psycopg.errors.ForeignKeyViolation:
+            raise UsageError(DROPPED) from None
         self._batch.clear()
 
     def results(self) -> list[tuple[str, str, int]]:
@@ -101,8 +111,7 @@ class Jobs:
 
     def workers(self) -> int:
         """How many of this version live."""
-        told = self._run(lambda on: lease.living(on, WORKERS)).values()
-        return len({each for each in told if each.startswith(f"{self._version.digest}-")})
+        return self._run(lambda on: lease.workers(on, self._version.digest))
 
     def drop(self) -> None:
         """Leave nothing of the grading in the database. If it was the last one, workers need not hurry."""
@@ -117,10 +126,12 @@ class Jobs:
 
     def _wait_for(self, grading: str) -> bool:
         """Be who waits for it. False if somebody else is, and not only our own connection of a while ago."""
-        for _ in range(int(MISSED / PAUSE)):
+        for number in range(int(MISSED / PAUSE)):
             if self._lease.take(grading, "labkit grade"):
                 return True
-            self._lease.stopping.wait(PAUSE)
+            if number == 0:
+                self._say(f"Somebody waits for this grading, or did a moment ago: looking for {MISSED:.0f} seconds")
+            self._lease.wait(PAUSE)
         return False
 
     def _open(self, grading: str) -> bool:

@@ -3,10 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import count
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from labkit import database
 from labkit.grading.distributed.messages import Failed, Outcome, Request
@@ -14,7 +11,7 @@ from labkit.grading.gradebook.grader import Here
 from labkit.grading.gradebook.steps import do_steps
 from labkit.grading.judge.criteria import exercises
 from labkit.grading.sandbox import guarantees
-from labkit.grading.sandbox.lending import Lender
+from labkit.grading.sandbox.lending import Lender, first_free
 from labkit.grading.sandbox.warm import Servers
 from labkit.memory import MemoryStateStore
 from labkit.repository import UsageError
@@ -28,7 +25,7 @@ class Judging:
 
     def __init__(self) -> None:
         home = database.home()
-        self._number, self._lock = _free_number(home)
+        self._number, self._lock = first_free(home, "grade-worker")
         """Tells this worker from the others on this machine: its user, its processor."""
         self._kept = home / f"grade-worker-{self._number}"
         """Where an instructor's criteria lie; whoever had the number before may have been killed."""
@@ -89,16 +86,3 @@ class Judging:
 
     def _remove(self) -> None:
         shutil.rmtree(self._kept, ignore_errors=True)
-
-
-def _free_number(home: Path) -> tuple[int, FileLock]:
-    """The lowest number that no other worker on this machine has, with the file lock by which it is had."""
-    home.mkdir(parents=True, exist_ok=True)
-    for number in count():
-        held = FileLock(home / f"grade-worker-{number}.lock", blocking=False, thread_local=False)
-        try:
-            held.acquire()
-        except Timeout:
-            continue
-        return number, held
-    raise AssertionError

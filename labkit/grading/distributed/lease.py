@@ -15,6 +15,7 @@ from typing import TypeVar
 import psycopg
 import sqlalchemy as sa
 
+from labkit.database.server import reason
 from labkit.grading.distributed.database import Database, NoDatabaseError
 from labkit.repository import UsageError
 
@@ -25,6 +26,8 @@ MISSED = 25.0
 """Seconds after which the server has missed a connection that is gone without a word."""
 PAUSE = 0.5
 GONE = (psycopg.OperationalError, sa.exc.OperationalError, NoDatabaseError)
+PASSING = (psycopg.errors.DiskFull, psycopg.errors.DeadlockDetected)
+"""What a server that is not gone may do later."""
 HELD = """SELECT l.objid::bigint, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
     WHERE l.locktype = 'advisory' AND l.classid = %s AND l.granted
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -41,8 +44,8 @@ class Lease:
         self._database, self._space, self._say, self._patience = database, space, say, patience
         self._alone, self._connection = threading.RLock(), database.connect()
         self.name = self._tells = ""
-        self.stopping = threading.Event()
-        """Set: a server that is gone is not waited for."""
+        self.stopping = False
+        """Whether a server that is gone is not waited for. It may be set by a signal handler: nobody locks it."""
 
     def take(self, name: str, tells: str = "") -> bool:
         """Have this name, instead of the one there may be; False if somebody else has it.
@@ -65,32 +68,58 @@ class Lease:
                     self._renew()
                     return do(self._connection)
                 except GONE as error:
-                    if isinstance(error, NoDatabaseError) and not error.later:
-                        raise
-                    self._connection.close()
+                    said = self._later(error)
                 if end is None:
                     end = time.monotonic() + self._patience
-                    self._say("The database does not answer: waiting for it")
-                if self.stopping.wait(PAUSE) or time.monotonic() > end:
-                    raise NoDatabaseError("the database does not answer: start this again when it does", later=True)
+                    self._say(f"Waiting for the database: {said}")
+                if self.wait(PAUSE) or time.monotonic() > end:
+                    raise NoDatabaseError(f"the database is of no use now, start this again later: {said}", later=True)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until `stopping`: whether it is."""
+        end = time.monotonic() + seconds
+        while not self.stopping and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, PAUSE))
+        return self.stopping
 
     def close(self) -> None:
         """Give the name up."""
         self._connection.close()
 
+    def _later(self, error: Exception) -> str:
+        """What is wrong, if it may be well later. NoDatabaseError."""
+        if isinstance(error, NoDatabaseError):
+            if error.later:
+                return str(error)
+            raise error
+        cause = error.orig if isinstance(error, sa.exc.OperationalError) else error
+        if isinstance(cause, psycopg.Error) and cause.diag.severity_nonlocalized == "ERROR":  # the connection lives
+            if not isinstance(cause, PASSING):
+                raise NoDatabaseError(f"the database refuses what a grading needs: {reason(cause)}", later=False)
+        elif cause is error:  # one of SQLAlchemy's pools has connections of its own
+            self._connection.close()
+        return reason(cause)
+
     def _renew(self) -> None:
         """Have a connection that holds the name."""
         if not self._connection.closed:
             return
-        connection, end = self._database.connect(), time.monotonic() + MISSED
-        while self.name and not locked(
-            connection, self._space, self.name
-        ):  # perhaps by our own connection, which is not missed yet
-            if self.stopping.wait(PAUSE) or time.monotonic() > end:
-                connection.close()
+        connection = self._database.connect()
+        try:
+            self._take_again(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _take_again(self, connection: psycopg.Connection) -> None:
+        end = time.monotonic() + MISSED
+        while self.name and not locked(connection, self._space, self.name):  # by our last one, which is not missed yet?
+            if self.wait(PAUSE):
+                raise NoDatabaseError("the database was gone, and this was told to stop", later=False)
+            if time.monotonic() > end:
                 raise LeaseLostError("it was taken for dead, and somebody else goes on in its place")
         connection.execute("SELECT set_config('application_name', %s, false)", [self._tells])
-        self._connection = connection
 
 
 def locked(connection: psycopg.Connection, space: int, name: str) -> bool:
@@ -106,6 +135,11 @@ def unlock(connection: psycopg.Connection, space: int, name: str) -> None:
 def number(name: str) -> int:
     """The second number of the lock of a name."""
     return zlib.crc32(name.encode()) & 0x7FFF_FFFF
+
+
+def workers(connection: psycopg.Connection, version: str) -> int:
+    """How many workers of a version live."""
+    return sum(each.startswith(f"{version}-") for each in set(living(connection, WORKERS).values()))
 
 
 def living(connection: psycopg.Connection, space: int) -> dict[int, str]:

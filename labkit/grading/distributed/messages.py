@@ -96,10 +96,16 @@ class Outcome(_Message):
     """Nothing could be done."""
     refused: str = ""
     """What the instructor must mend before anybody can be graded."""
-    died: bool = False
-    """No attempt came to its end."""
+    unjudged: str = ""
+    """Why no attempt came to its end."""
     enforced: list[Guarantee] = []
     """What the machine has kept the student's code from."""
+
+    @property
+    def lacks(self) -> str:
+        """Why something could not be done on that machine; nothing if all was."""
+        failed = [*self.failed.values(), *([self.given_up] if self.given_up else [])]
+        return self.refused or ", ".join(sorted({each.error for each in failed}))
 
     @classmethod
     def nothing(cls, error: Exception) -> Self:

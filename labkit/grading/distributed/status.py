@@ -35,8 +35,10 @@ def main(dsn: str, drop: str | None) -> Iterator[str]:
             yield "No class was ever graded here"
         except psycopg.errors.InsufficientPrivilege:
             raise UsageError(
-                f"the role {where.how['user']} may not see what is graded here: name the grader's"
+                f"the role {where.how['user']} may not see or drop what is graded here: name the grader's"
             ) from None
+        except psycopg.Error as error:
+            database.refuse(error)
 
 
 def _dropped(where: database.Database, connection: psycopg.Connection, grading: str) -> str:

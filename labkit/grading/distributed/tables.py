@@ -148,7 +148,7 @@ def end(connection: Connection, grading: str, job: str, attempt: int, result: st
 
 
 def leave(connection: Connection, grading: str, job: str, attempt: int) -> bool:
-    """Nobody works at it until the next attempt. False if there is a result, a later attempt, or no such job."""
+    """Nobody works at it until a later attempt. False if there is a result, one has begun, or no such job."""
     update = """UPDATE labkit_grading_1.job SET worker = NULL
-        WHERE grading = %s AND id = %s AND attempt = %s AND result IS NULL"""
+        WHERE grading = %s AND id = %s AND attempt <= %s AND result IS NULL"""
     return connection.execute(update, [grading, job, attempt]).rowcount == 1

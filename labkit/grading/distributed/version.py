@@ -15,7 +15,7 @@ from labkit.repository import root
 
 COURSE = ("exercises/criteria.toml", "exercises/*.ipynb", "exercises/criteria/*.py")
 OF_NO_ACCOUNT = re.compile(r"sys_platform|extra == .(test|bench)")
-"""Requirements that may differ, as a coordinator need not be on Linux."""
+"""Requirements that may differ: those of another platform, of tests and of measurements."""
 
 
 @dataclass(frozen=True)

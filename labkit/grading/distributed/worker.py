@@ -12,6 +12,7 @@ import platform
 import signal
 import sys
 import time
+from contextlib import suppress
 from itertools import count
 from types import FrameType
 
@@ -39,7 +40,6 @@ class Worker:
     def __init__(self, where: Database) -> None:
         self._database, self._version = where, version.here()
         self._lease = Lease(where, WORKERS, say, float("inf"))
-        self._told = self._lease.stopping
 
     def work(self) -> None:
         """Until it is told to stop. UsageError if it may not, or can not."""
@@ -51,7 +51,8 @@ class Worker:
         self._take_a_name()
         judging = Judging()
         attempts = Attempts(self._lease, self._version.digest, judging, say)
-        engine.launch(self._database, self._lease.name, self._version.digest, attempts.make)
+        name, version = self._lease.name, self._version.digest
+        self._lease.run(lambda _: engine.launch(self._database, name, version, attempts.make))
         say(f"Worker {self._lease.name} on {platform.node()} waits for submissions: {self._version.told}")
         try:
             self._live(attempts)
@@ -65,10 +66,11 @@ class Worker:
     def _live(self, attempts: Attempts) -> None:
         recovery = Recovery(self._database, self._version.digest)
         try:
-            while not self._told.wait(LOOK):
-                if attempts.since is None:
+            while not self._lease.wait(LOOK):
+                since = attempts.since  # read once: another thread sets it
+                if since is None:
                     self._refuse_other()
-                elif time.monotonic() > attempts.since + LONGEST:
+                elif time.monotonic() > since + LONGEST:
                     raise LeaseLostError("its submission hangs")
                 self._lease.run(recovery.look)
         finally:
@@ -91,10 +93,12 @@ class Worker:
             )
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._told.is_set():
+        """Whatever the main thread is at: it takes no lock, and does not print."""
+        if self._lease.stopping:
             os._exit(1)
-        say("This worker ends after its job; once more, and it ends at once")
-        self._told.set()
+        self._lease.stopping = True
+        with suppress(OSError):
+            os.write(2, b"This worker ends after its job; once more, and it ends at once\n")
 
 
 def main(dsn: str) -> None:
@@ -114,7 +118,7 @@ def _asked(connection: psycopg.Connection) -> dict[str, str]:
     """The gradings that others wait for, and by which versions they were asked for; none if one of any is ours."""
     try:
         found = tables.gradings(connection)
-    except tables.NONE_YET:
+    except (*tables.NONE_YET, psycopg.errors.InsufficientPrivilege):  # to make them tells who may not use them
         return {}
     if any(digest == version.here().digest for _, digest, _ in found):
         return {}

@@ -14,6 +14,7 @@ from labkit.grading.gradebook import shown
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.exports import write_all
 from labkit.grading.gradebook.people import known_as, prefixes
+from labkit.grading.gradebook.rows import Kept
 from labkit.grading.gradebook.similar import pairs
 from labkit.grading.gradebook.student import Student
 from labkit.grading.judge.criteria import find
@@ -99,11 +100,12 @@ def _write(book: Book, enforced: Sequence[Guarantee], names: Collection[str]) ->
 
 @contextmanager
 def _nothing_left(out: Path) -> Iterator[None]:
-    """A refused command leaves no book behind that was not there before."""
+    """A refused command leaves no book behind that was not there before, unless it has rows, or goes on elsewhere."""
     there = out.exists()
     try:
         yield
     except UsageError:
-        if not there:
+        state = out / ".state"
+        if not there and not any(state.glob("elsewhere.*")) and not Kept(state).rows():
             shutil.rmtree(out, ignore_errors=True)
         raise

@@ -58,8 +58,7 @@ class Lender:
 
     def _started(self) -> Cluster:
         home = database.home()
-        home.mkdir(parents=True, exist_ok=True)
-        number, lock = _free(home)
+        number, lock = first_free(home, "grading")
         self._locks.append(lock)
         cluster = Cluster(home / f"grading-{number}", home)
         cluster.start()
@@ -71,11 +70,12 @@ class Lender:
         return cluster
 
 
-def _free(home: Path) -> tuple[int, FileLock]:
-    """The first number whose file lock is free, with the lock. What a killed grader left there is used again."""
+def first_free(home: Path, what: str) -> tuple[int, FileLock]:
+    """The first number whose file lock is free, with the lock. What a killed process left there is used again."""
+    home.mkdir(parents=True, exist_ok=True)
     number = 0
     while True:
-        lock = FileLock(home / f"grading-{number}.lock", blocking=False, thread_local=False)
+        lock = FileLock(home / f"{what}-{number}.lock", blocking=False, thread_local=False)
         try:
             lock.acquire()
         except Timeout:
