@@ -17,7 +17,7 @@ from labkit.gauntlet import together
 from labkit.gauntlet.parts import Parts
 from labkit.gauntlet.service import customer, news, orders, page, sharing, work
 from labkit.gauntlet.service.carries_out import acted_once
-from labkit.gauntlet.service.schemas import TABLES, ask, create, rows
+from labkit.gauntlet.service.schemas import TABLES, ask, column, create, rows
 from labkit.gauntlet.service.shows_progress import shown_once
 from labkit.gauntlet.service.tells_others import FAULTS, told_customer
 
@@ -112,7 +112,7 @@ def _all_is_well(seen: Observation) -> None:
     together.one_winner([each for each in seen.acknowledged if each.endswith(("True", "False"))], together.row())
     obeyed = rows("SELECT what FROM house.obeyed")
     assert obeyed == [("hurry",)], f"what the customer said had its effect {len(obeyed)} times"
-    billed = [event for (event,) in rows("SELECT event FROM billing.bills")]
+    billed = column("SELECT event FROM billing.bills")
     assert billed == [f"{ORDER}/1"], f"billing acted on {', '.join(billed) or 'nothing'}"
     told_customer(seen, 1)
     shown_once(seen)

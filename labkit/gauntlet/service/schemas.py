@@ -91,6 +91,11 @@ def rows(statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
+def column(statement: str) -> list[Any]:
+    """The same, of one column."""
+    return [each for (each,) in rows(statement)]
+
+
 @cache
 def _engine(url: str, schema: str) -> sa.Engine:
     """Its connections look for tables in this schema first: their URL says so, which is no effect."""

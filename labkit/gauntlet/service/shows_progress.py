@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from labkit import world
 from labkit.crash import Observation, Report, sweep
@@ -10,7 +9,7 @@ from labkit.crash.race.api import race
 from labkit.crash.race.report import RaceReport
 from labkit.gauntlet.parts import Parts
 from labkit.gauntlet.service import page
-from labkit.gauntlet.service.schemas import at, create, rows
+from labkit.gauntlet.service.schemas import at, column, create
 
 ORDERS = 16
 RUN, STEPS = "order-1", ("create_dns", "issue_certificate", "deploy_container")
@@ -70,16 +69,16 @@ def _seen_and_ended(seen: Observation) -> None:
     acted = [call.tool for call in seen.ledger if call.tool != page.SCREEN]
     assert acted in ([*STEPS[:1]], [*STEPS[:2]]), f"a cancel came in the second step, and done was {', '.join(acted)}"
     assert {*seen.state} <= {"cancelled"}, f"the customer cancelled, and work_on returned {seen.state}"
-    obeyed = [what for (what,) in rows("SELECT what FROM house.obeyed")]
+    obeyed = column("SELECT what FROM house.obeyed")
     assert sorted(obeyed) == sorted(SAID), f"what the customer said had its effect as {obeyed}; expected {SAID}"
     shown_once(seen)
 
 
 def shown_once(seen: Observation) -> None:
     """The screen shows each update to the last one, once and in order, whole."""
-    numbers = _look_for("SELECT number FROM progress.updates ORDER BY number")
+    numbers = column("SELECT number FROM progress.updates ORDER BY number")
     assert numbers == [*range(1, len(numbers) + 1)], f"the updates have the numbers {numbers}"
-    ends = _look_for("SELECT number FROM progress.updates WHERE body ->> 'status' IN ('completed', 'error')")
+    ends = column("SELECT number FROM progress.updates WHERE body ->> 'status' IN ('completed', 'error')")
     assert ends == numbers[-1:], f"of {len(numbers)} updates, those that end the run are {ends}"
     shown = [call.arguments["number"] for call in seen.ledger if call.tool == page.SCREEN]
     assert page.TORN not in shown, "an update came to the browser as something else than one event"
@@ -92,7 +91,7 @@ def _publish(parts: Parts) -> int:
 
 
 def _look() -> list[int]:
-    return [number for (number,) in rows("SELECT number FROM updates ORDER BY number")]
+    return column("SELECT number FROM updates ORDER BY number")
 
 
 def _gapless(seen: Observation) -> None:
@@ -105,12 +104,8 @@ def _gapless(seen: Observation) -> None:
 def _one_command(seen: Observation) -> None:
     ends = [str(end.raised or end.returned) for end in seen.workers.values()]
     assert sorted(ends) == ["False", "True"], f"a command came twice at once; command came to {' and '.join(ends)}"
-    stored = _look_for("SELECT id FROM commands")
+    stored = column("SELECT id FROM commands")
     assert len(stored) == 1, f"a command came twice at once, and is there {len(stored)} times"
-
-
-def _look_for(statement: str) -> list[Any]:
-    return [each for (each,) in rows(statement)]
 
 
 def _with_house() -> None:

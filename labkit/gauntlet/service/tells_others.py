@@ -11,7 +11,7 @@ from labkit.crash.race.api import race
 from labkit.crash.race.report import RaceReport
 from labkit.gauntlet.parts import Parts
 from labkit.gauntlet.service import customer, news
-from labkit.gauntlet.service.schemas import at, create, rows
+from labkit.gauntlet.service.schemas import at, column, create, rows
 from labkit.grading.judge.survival import did
 
 ORDERS = 40
@@ -54,7 +54,7 @@ def _tell_all(parts: Parts) -> dict[str, Any]:
 
 def _all_told(seen: Observation) -> None:
     assert rows("SELECT state FROM house.orders") == [("online",)], "the order is not online"
-    billed = [event for (event,) in rows("SELECT event FROM billing.bills")]
+    billed = column("SELECT event FROM billing.bills")
     assert sorted(billed) == ["order-1/1", "order-1/2"], f"billing acted on {', '.join(billed) or 'nothing'}"
     assert billed == sorted(billed), f"billing was told in the order {', '.join(billed)}"
     told_customer(seen, 2)
@@ -91,7 +91,7 @@ def _in_order(seen: Observation) -> None:
     assert {*ends} == {1, 2}, f"two recorded at once; record came to {ends[0]} and {ends[1]}; expected 1 and 2"
     sent = [int(call.arguments["service"]) for call in seen.ledger]
     assert sent == [1, 2][: len(sent)], f"two recorded at once; the relay sent event {sent[0]} before the one before it"
-    marked = [number for (number,) in rows("SELECT number FROM outbox WHERE sent ORDER BY number")]
+    marked = column("SELECT number FROM outbox WHERE sent ORDER BY number")
     assert marked == sent, f"two recorded at once; the relay sent {sent}, and marked {marked}"
 
 
