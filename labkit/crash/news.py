@@ -27,7 +27,7 @@ class Done:
     offset: int | None = None
     size: int | None = None
     data: str | None = None
-    """The bytes that were written, as latin-1; the target of a symbolic link."""
+    """The bytes that were written, as latin-1, or that a name stood for which goes; the target of a symbolic link."""
     meta: list | None = None
     """Pairs of a path, or a handle, and what its Meta is now."""
     synced: bool | None = None

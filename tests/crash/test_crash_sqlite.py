@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import sqlite3
 from pathlib import Path
 
@@ -288,6 +289,53 @@ def test_a_database_may_be_made_and_renamed(place):
     assert not any(point.broken("process killed") for point in report.points)
     lost = {each.loss for point in report.points for each in point.broken("power cut")}
     assert "rename lost" in lost
+
+
+def one_after_another():
+    """Snapshots, each in place of the one before, as it is done right."""
+    for number in range(2):
+        with contextlib.closing(sqlite3.connect("new.db")) as connection, connection:
+            connection.execute(ACCOUNTS)
+            connection.executemany("INSERT INTO accounts VALUES (?, ?)", [("a", 10 - number), ("b", number)])
+        for place in ("new.db", "."):
+            fd = os.open(place, os.O_RDONLY)
+            os.fsync(fd)
+            os.close(fd)
+            if place == "new.db":
+                os.replace("new.db", "bank.db")
+
+
+def test_a_power_cut_brings_back_the_database_that_was_replaced():
+    """What SQLite had written into it, not an empty file: of that the model of the disk knows by its last name."""
+
+    def whole(seen):
+        assert sum(seen.state) == 10
+
+    def recover():
+        Path("new.db").unlink(missing_ok=True)
+        return amounts()
+
+    sweep(one_after_another, recover, whole, setup, power=True).assert_survives()
+
+
+def test_what_python_wrote_is_lost_though_a_database_replaces_it():
+    """Only what C code has written is taken for durable when its name goes."""
+
+    def run():
+        Path("bank.db").write_text("new")  # and not synced
+        with contextlib.closing(sqlite3.connect("new.db")) as connection, connection:
+            connection.execute(ACCOUNTS)
+        os.replace("new.db", "bank.db")
+        ack("replaced")
+
+    def not_old(seen):
+        assert not (seen.acknowledged and seen.state == "old")
+
+    def recover():
+        return Path("bank.db").read_bytes()[:3].decode()
+
+    report = sweep(run, recover, not_old, lambda: Path("bank.db").write_text("old"), power=True)
+    assert [each.loss for point in report.points for each in point.broken("power cut")]
 
 
 def test_a_database_may_be_removed_by_its_file():

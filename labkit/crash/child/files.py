@@ -39,13 +39,13 @@ class OpenFile:
 
 
 class Files:
-    """What the shim knows: the two folders, and what each open file descriptor stands for."""
+    """What the shim knows: the two folders, what each open descriptor stands for, and which files are SQLite's."""
 
     def __init__(self, trace: Trace, tmp: Path, ignore: Collection[str] = ()) -> None:
         self.trace, self.ignore, self.performing = trace, ignore, False
         self.root, self.tmp = os.getcwd(), str(tmp)
         self.opened: dict[int, OpenFile] = {}
-        self._handles = itertools.count()
+        self._handles, self.native = itertools.count(), set[str]()
 
     def inside(self, path: Any, dir_fd: int | None = None, *, follow: bool = False) -> str | None:
         """`path` relative to the sandbox, or as TMP/name; None if it lies outside."""
@@ -155,9 +155,16 @@ class Files:
             return perform()
         if len({name.startswith(TMP) for name in inside}) > 1:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), *(os.fsdecode(path) for path, _ in names[:1]))
+        details |= self._gone(inside) if op in {"rename", "replace", "unlink"} else {}
         made = inside if op in {"mkdir", "symlink", "truncate"} else []
         changed = dict.fromkeys([*made, *(os.path.dirname(name) for name in inside if op != "truncate")])
         return self.effect(op, " → ".join(inside), perform, changed, path=inside[0], to=inside[-1], **details)
+
+    def _gone(self, inside: list[str]) -> dict[str, str]:
+        """What C code has written under a name that is about to go: the model of the disk does not know it."""
+        gone, was_native = Path(self.real(inside[-1])), inside[-1] in self.native
+        self.native.update(inside[1:] if inside[0] in self.native else ())
+        return {"data": gone.read_bytes().decode("latin-1")} if was_native and gone.is_file() else {}
 
     def _name(self, fd: int, name: tuple[Any, int | None], perform: Callable[[], Any]) -> Any:
         """Give the file that is open there, and has no name yet, its first one."""

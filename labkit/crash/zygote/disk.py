@@ -101,10 +101,16 @@ class Disk:
             case "link":
                 self._put(effect.to, self._file(effect))
             case "unlink" | "rmdir":
-                self._node(effect.path)
+                self._is_native(self._node(effect.path), effect.data)
                 self._take(effect.path)
             case "rename" | "replace":
+                self._is_native(self._find(effect.to), effect.data)
                 self._rename(effect.path, effect.to)
+
+    def _is_native(self, node: Node | None, content: str | None) -> None:
+        """C code had written this into a file that loses its name: it may come back by a power cut."""
+        if content is not None and isinstance(node, File):
+            node.durable, node.pending = bytearray(content.encode("latin-1")), []
 
     def _sync(self, node: Any) -> None:
         node.sync()
