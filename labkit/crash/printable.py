@@ -10,13 +10,15 @@ LONGEST = 2000
 
 def printable(text: str) -> str:
     """The text without what a terminal would obey, and not longer than anybody reads."""
-    if text.isprintable() and len(text) <= LONGEST:
-        return text
-    text = ESCAPES.sub("", text)
-    shown = "".join(char if is_printable(char) else "�" for char in text)
+    shown = text if is_printable(text) else marked(ESCAPES.sub("", text))
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} …"
 
 
 def is_printable(text: str) -> bool:
     """Whether there are only characters in it that are seen, lines and tabs."""
-    return text.replace("\n", "").replace("\t", "").isprintable()
+    return text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable()
+
+
+def marked(text: str) -> str:
+    """The text with a sign in the place of each character that is not seen."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)

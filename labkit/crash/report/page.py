@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from labkit.crash.printable import ESCAPES, is_printable
+from labkit.crash.printable import ESCAPES, is_printable, marked
 from labkit.crash.report import margin
 from labkit.crash.report.findings import Findings
 from labkit.crash.report.folds import Fold, folded, numbers, points_of, spans
@@ -59,5 +59,4 @@ def _fit(value: Any) -> Any:
     """A text without what is not seen; NUL, of which a lost block is full, has a sign of its own."""
     if isinstance(value, Markup) or is_printable(str(value)):
         return value
-    text = ESCAPES.sub("", str(value).replace("\0", "␀"))
-    return "".join(char if is_printable(char) else "�" for char in text)
+    return marked(ESCAPES.sub("", str(value).replace("\0", "␀")))
