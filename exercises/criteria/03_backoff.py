@@ -178,7 +178,8 @@ def capped(program: Program, rng: Random) -> None:
     floats = {"base": rng.randint(11, 99) / 100, "factor": rng.randint(11, 14) / 10, "cap": cap + 0.5}
     whole, late = {"base": base, "factor": 3, "cap": cap}, {"base": cap + 7, "cap": cap}
     slow = {"base": 1, "factor": 1.01, "cap": rng.choice([3, 3.5, 4])}  # which takes more than a hundred
-    for count, questions in (MANY, [{}, whole, late, floats, {"cap": 0}, slow]), (MORE, [{}]):
+    doubled = {"base": 0.5, "factor": 2.0}
+    for count, questions in (MANY, [{}, whole, late, floats, {"cap": 0}, slow]), (MORE, [{}, doubled]):
         for question, got in zip(questions, _delays(program, count, questions), strict=True):
             _check_cap(question, got)
 

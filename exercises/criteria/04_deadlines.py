@@ -78,22 +78,29 @@ ERRORS = [
 class OddClock(SystemClock):
     """A machine's clock: wall time is `days` ahead, and moves by `hours` while the first step runs; it was booted once.
 
-    `start` is when the run began, in the world's seconds.
+    `start` is when the run began, in the world's seconds. By this clock, the first step takes `more` seconds than by
+    others: as where a machine was suspended meanwhile, and its time.monotonic stood still.
     """
 
     days: int = 0
     hours: int = 0
+    more: int = 0
     boot: float = 0.0
     start: float = 0.0
 
     def now(self) -> datetime:
         """Wall time, as somebody set it."""
-        hours = self.hours if world.current().elapsed() - self.start >= EACH else 0
-        return super().now() + timedelta(days=self.days, hours=hours)
+        hours = self.hours if self.has_moved else 0
+        return super().now() + timedelta(days=self.days, hours=hours, seconds=self.more if self.has_moved else 0)
 
     def monotonic(self) -> float:
         """Seconds since the machine was booted."""
-        return super().monotonic() + self.boot
+        return super().monotonic() + self.boot + (self.more if self.has_moved else 0)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the time of the first step is over."""
+        return world.current().elapsed() - self.start >= EACH
 
 
 @dataclass(frozen=True)
@@ -263,7 +270,8 @@ def no_late_start(program: Program, rng: Random) -> None:
     first = _made(rng, 4, EACH * fit)
     passed = [_made(rng, 4, EACH, waited=EACH + late) for late in (over, 0.25, 0)]
     begun = [replace(_made(rng, 4, EACH, waited=EACH + over), journal=_journal(run.plan[:1])) for run in passed[:1]]
-    seen, *others = _carry_out(program, first, *passed, *begun)
+    suspended = _made(rng, 4, 3 * EACH, clock=OddClock(more=rng.randint(3 * EACH, PLENTY)))
+    seen, *others, slow = _carry_out(program, first, *passed, *begun, suspended)
     late = [call for call in seen.calls if _second(call) >= EACH * fit]
     assert not late, f"{late[0].tool} began at {_second(late[0]):g} s, deadline {EACH * fit} s: then nothing may start"
     assert seen.calls, f"With {EACH * fit} s to go, no step began: run_steps {seen.did}"
@@ -271,6 +279,10 @@ def no_late_start(program: Program, rng: Random) -> None:
         past = run.waited - run.seconds
         when = f"had passed {past:g} s before run_steps was called" if past else "was the moment of the call"
         assert not seen.calls, f"The deadline {when}, and it began {seen.calls[0].tool}"
+    assert len(slow.calls) < 2, (
+        f"The clock that run_steps was given showed {EACH + suspended.clock.more} s after {slow.calls[0].tool}, "
+        f"deadline {suspended.seconds:g} s, and {slow.calls[1].tool} began: read the time only from that clock"
+    )
 
 
 def restart_keeps_deadline(program: Program, rng: Random) -> None:
@@ -416,6 +428,9 @@ def _check_done(seen: Seen, run: Run) -> None:
 
 def _check_results(stored: Task, run: Run) -> None:
     """The journal has what each step returned."""
+    if stored.state is TaskState.COMPLETED:
+        lacking = next((name for name in run.plan if name not in stored.journal), None)
+        assert not lacking, f"{lacking} returned {run.texts.get(lacking, 'a text')!r}, and the journal has it not"
     for name, kept in stored.journal.items():
         answer = run.journal.get(name, run.texts.get(name, world.TOOLS[name].answer.format(service=run.name)))
         assert kept == answer, f"{name} returned {answer!r}; the journal has {kept!r}"

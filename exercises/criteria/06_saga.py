@@ -229,7 +229,8 @@ def _glued(saga: Saga, rng: Random) -> list[Saga]:
         left, right = one + glue + two, two + glue + three
         for name, step in (left, three), (one, right), (right, one), (three, left):
             found.append(saga._replace(name=name, names=dict.fromkeys(saga.needs, step)))
-    return found
+    rooted = dict.fromkeys(saga.needs, "/mail")  # as a path it has nothing before it
+    return found + [saga._replace(name=name, names=rooted) for name in rng.sample(IDS, 2)]
 
 
 def _paired(rng: Random) -> list[Saga]:

@@ -330,6 +330,10 @@ def same_key_once(program: Program, rng: Random) -> None:
     refused = [_submit(rng, key, each, rows=[state]) for each, state in zip(others, states * 3, strict=False)]
     blank = _submit(rng, key, wish, rows=[_row(key, {"user_input": "", "priority": 0})])
     alike = [_submit(rng, other, wish, rows=[row()]) for other in _alike(key)]
+    one, two = (unicodedata.normalize(form, f"{key}é") for form in ("NFC", "NFD"))
+    alike += [
+        _submit(rng, a, wish, rows=[_row(b, {"user_input": wish, "priority": 3})]) for a, b in ((one, two), (two, one))
+    ]
     for seen in _play(program, [*scenes, *refused, blank, *alike]):
         if seen.scene is blank:
             _check_refused(seen, "KeyReusedError", "the key was used with another input, the empty text")
@@ -347,7 +351,15 @@ def same_key_once(program: Program, rng: Random) -> None:
             f"task{'s were' * (len(ids) != 1) or ' was'} stored; expected one, and the key for both"
         )
 
+    def one(seen) -> None:
+        got = [end.returned for end in seen.workers.values()]
+        assert {*got} == {key, "KeyReusedError"}, (
+            f"two submitted with the same key, and not the same input. They {' and '.join(map(_ended, got))}; expected "
+            f"the key for one, and KeyReusedError for the other"
+        )
+
     _race(program, [(wish, key), (wish, key)], both, _create, {})
+    _race(program, [(wish, key), (f"{wish}, please", key)], one, _create, {})
 
 
 def urgent_first(program: Program, rng: Random) -> None:
@@ -669,12 +681,8 @@ def _keys(rng: Random) -> list[str]:
 
 def _alike(text: str) -> list[str]:
     """Others that look like it."""
-    others = [unicodedata.normalize(form, f"{text}é") for form in ("NFC", "NFD")]
-    return [
-        each
-        for each in [f"{text} ", f" {text}", text.upper(), f"{text}\n", others[0], others[1], f"{text}%"]
-        if each != text
-    ]
+    others = [f"{text} ", f" {text}", text.upper(), f"{text}\n", f"{text}é", f"{text}%"]
+    return [each for each in others if each != text]
 
 
 def _row(task: str, wish: dict[str, Any], state: str = "pending", token: int = 0, **more: Any) -> dict[str, Any]:

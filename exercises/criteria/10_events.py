@@ -10,6 +10,7 @@ import builtins
 import copy
 import hmac
 import json
+import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -295,7 +296,7 @@ def order_kept(program: Program, rng: Random) -> None:
 
 def received_once(program: Program, rng: Random) -> None:
     """The effect is there once, however often the event comes, whatever kills us, and whoever receives it as well."""
-    names = [f"shop_{rng.randrange(10**6)}/7", *rng.sample(TEXTS, 5)]
+    names = [f"shop_{accent}_{rng.randrange(10**6)}/7" for accent in ("é", "e\u0301")] + rng.sample(TEXTS, 4)
     scenes = [
         _received(rng, name, times=rng.randint(2, 3), returns=value)
         for name, value in zip(names, [None, 0, "", False, True, 7], strict=True)
@@ -977,6 +978,7 @@ def _relayed(
 def _received(rng: Random, name: str, *, had: bool = False, **more: Any) -> Received:
     """An event that comes, where others came that look like it."""
     others = [f"{name} ", f" {name}", name.upper(), f"{name}0", f"{name}é", f"{name}e\u0301"]
+    others += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
     others += [name.replace("_", "x"), name.replace("%", "x")]
     inbox = sorted({*others} - {name}) + [name] * had
     return Received(Stored(inbox=rng.sample(inbox, len(inbox))), name, **more)

@@ -11,6 +11,7 @@ import json
 import unicodedata
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
@@ -120,6 +121,8 @@ class Asked:
     """Whether the caller has begun the transaction by `begin`, not by its first statement."""
     held: Sequence[Key] = ()
     """Rows that somebody else's transaction holds meanwhile."""
+    busy: Sequence[Call] = ()
+    """Calls of other owners, each in a transaction that is still open."""
     rival: bool = False
     """Whether another transaction has saved over the same version; it is undone when somebody waits for it."""
 
@@ -194,7 +197,9 @@ class Agents(Stage):
             for key in scene.held:
                 self.other.execute(HOLD, key)
         for commit in [False] * scene.undo + [True]:
-            with self.engine.connect() as conn:
+            with ExitStack() as others, self.engine.connect() as conn:
+                for call in scene.busy:
+                    self._call(others.enter_context(self.engine.connect()), call)
                 if scene.begin:
                     conn.begin()
                 conn.execute(sa.text(NOTE), {"text": MINE})
@@ -399,17 +404,22 @@ def missing_looks_like_forbidden(program: Program, rng: Random) -> None:
         calls = [_read(key), *(_save(rng, key, v) for v in (0, version))]
         waits = [Asked(mine | theirs, [call], held=[*theirs]) for call in calls]
         waits += [Asked(rows, [call], held=[*theirs]) for call in (_read(key), _save(rng, key, rows[key][0]))]
-        pairs += [(replace(each, held=()), each) for each in waits]
+        waits += [
+            Asked(mine | theirs, [call], busy=[_save(rng, other, theirs[other][0]) for other in theirs])
+            for call in calls
+        ]
+        pairs += [(replace(each, held=(), busy=()), each) for each in waits]
     found = _play_asked(program, [scene for pair in pairs for scene in pair])
     for without, seen in zip_longest(found[::2], found[1::2]):
         if seen is None:  # nothing more could be played
             _check_asked(without)
             return
         call, one, other = seen.scene.calls[0], without.got["calls"][0], seen.got["calls"][0]
-        if WAITED in other.get("failed", "") and seen.scene.held:
+        if WAITED in other.get("failed", "") and (seen.scene.held or seen.scene.busy):
+            had = "had saved" if seen.scene.busy else "held"
             raise AssertionError(
-                f"A transaction of another owner held its own state of the same agent and task, and {call.name} waited "
-                f"for it: it {told(other)}"
+                f"A transaction of another owner {had} its own state of the same agent and task, and {call.name} "
+                f"waited for it: it {told(other)}"
             )
         owners = "another owner has" if _others(seen.scene.rows, call.key) == 1 else "other owners have"
         assert _told(one) == _told(other), (
@@ -1107,9 +1117,10 @@ def _named_alike(rng: Random) -> Iterator[Going]:
     """Steps that are called almost alike; they come again in another version of the state, and in states of others."""
     word, number, uri, key = rng.choice(["charge", "оплата", "pay-é"]), rng.randrange(10**4), _uri(rng), _key(rng)
     steps = [*_alike(f"{word}_é"), f"{word}_é", word, *(f"{word}{glue}{number}" for glue in " -_/:"), "long" * 99]
+    steps += [f"../{word}", f"./{word}", f"{word}/", f"{word}//{number}"]
     steps += [f"{word} {number}0", f"{number} {word}", "".join(reversed(word)), "long" * 99 + "2", "1" + "long" * 99]
     yield _going(rng, plan=len(steps), names=steps, uri=uri, key=key)
-    again = rng.sample(steps, 5)
+    again = [f"/{word}", *rng.sample(steps, 4)]  # a path that begins at the root has nothing before it
     yield _going(rng, plan=3, done=1, names=again, uri=uri, key=key)
     yield _going(rng, plan=3, names=again[::-1], uri=uri, key=key)
     for at in (0, 8, 15):

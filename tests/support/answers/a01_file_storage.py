@@ -1815,3 +1815,76 @@ WRONG += [
 ]  # fmt: skip
 
 RIGHT |= {"an image of a database": [IMAGE, FROM_THE_IMAGE]}
+
+RIGHT |= {
+    "sqlite image": ['''\
+# answer: save_task
+import hashlib
+import sqlite3
+import uuid
+from contextlib import closing
+
+
+def _sync(name):
+    handle = os.open(name, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def save_task(task: Task, path: str) -> None:
+    """Build a new database beside path, then put it in place."""
+    folder = os.path.dirname(path) or "."
+    draft = os.path.join(folder, f".{uuid.uuid4().hex}.sqlite")
+    body = task.model_dump_json().encode("utf-8")
+    with closing(sqlite3.connect(draft)) as db:
+        with db:
+            db.execute("CREATE TABLE saved (body BLOB NOT NULL, digest BLOB NOT NULL)")
+            db.execute("INSERT INTO saved VALUES (?, ?)", (body, hashlib.sha256(body).digest()))
+    _sync(draft)
+    os.replace(draft, path)
+    _sync(folder)
+''', r'''# answer: load_task
+import hashlib
+import sqlite3
+from contextlib import closing
+
+
+def load_task(path: str) -> Task | None:
+    """Read the file whole, and look at it as a database in memory."""
+    try:
+        image = Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    page = int.from_bytes(image[16:18], "big")
+    page = 65536 if page == 1 else page
+    pages = int.from_bytes(image[28:32], "big")
+    if len(image) < 100 or not image.startswith(b"SQLite format 3\0") or len(image) != page * pages:
+        raise CorruptState(f"{path} is no whole database")
+    try:
+        with closing(sqlite3.connect(":memory:")) as db:
+            db.deserialize(image)
+            ((body, digest),) = db.execute("SELECT body, digest FROM saved").fetchall()
+        if hashlib.sha256(body).digest() != digest:
+            raise ValueError("the digest is another one")
+        return Task.model_validate_json(body)
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        raise CorruptState(f"{path}: {error}") from error
+''', r'''# answer: resume
+from itertools import filterfalse
+
+
+def resume(task_id, store, steps) -> Task:
+    """Run the missing steps, the first one together with the change to RUNNING."""
+    task = store.get(Task, task_id)
+    if task.state == TaskState.COMPLETED:
+        return task
+    if task.state == TaskState.PENDING:
+        task = task.to(TaskState.RUNNING)       # saved with the first step
+    for name in list(filterfalse(task.journal.__contains__, steps)):
+        result = steps[name]()
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="\n".join(task.journal.values())))
+'''],
+}  # fmt: skip

@@ -762,7 +762,13 @@ import itertools
 
 
 def delays(base=1, factor=2, cap=60):
-    return (min(cap, base * factor**n) for n in itertools.count())
+    def delay(n):
+        try:
+            return min(cap, base * factor**n)
+        except OverflowError:
+            return cap if base else 0
+
+    return (delay(n) for n in itertools.count())
 """,
     """
 # answer: full_jitter
@@ -2508,3 +2514,17 @@ RIGHT |= {
     "seeded by a draw and its hash": _jitter("random.Random(hash((rng.random(), delay))).random() * delay"),
     "a generator seeded by another": _jitter("random.Random(rng.getrandbits(64)).uniform(0, delay)"),
 }
+
+WRONG += [
+    ("power overflows", "capped", r"delays\(base=0.5, factor=2.0\), after 1,024 delays, raised OverflowError",
+     ['''\
+# answer: delays
+from itertools import count
+
+
+def delays(base: float = 1, factor: float = 2, cap: float = 60) -> Iterator[float]:
+    """Yield base, base * factor, base * factor² … seconds, none longer than cap. Without end."""
+    for n in count():
+        yield min(cap, base * factor**n)
+''']),
+]  # fmt: skip

@@ -1683,3 +1683,50 @@ RIGHT |= {
         except Exception as""",
     ),
 }  # fmt: skip
+
+WRONG += [
+    ("empty text not kept", "run_deadline", r"(\w+) returned '', and the journal has it not",
+     ['''\
+# answer: run_steps
+def run_steps(task, steps, store, clock, limit) -> Task:
+    """Run the steps that the journal lacks, by task.deadline. Return the task, completed or failed, as it is stored."""
+    deadline = Deadline(task.deadline, clock)
+    if task.state == TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            result = step(step_timeout(deadline, limit))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {type(error).__name__}: {error}"))
+        if result:
+            task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="all steps done"))
+''']),
+    ("monotonic of time", "no_late_start", r"The clock that run_steps was given showed \d+ s after .* began: read the time only from that",
+     ['''\
+# answer: run_steps
+import time
+
+
+def run_steps(task, steps, store, clock, limit) -> Task:
+    """Run the steps that the journal lacks, by task.deadline. Return the task, completed or failed, as it is stored."""
+    budget = Deadline(task.deadline, clock).remaining()
+    started = time.monotonic()  # nobody can set this one
+    if task.state == TaskState.PENDING:
+        task = store.save(task.to(TaskState.RUNNING))
+    for name, step in steps.items():
+        if name in task.journal:
+            continue
+        try:
+            left = budget - (time.monotonic() - started)
+            if left <= 0:
+                raise DeadlineExceeded(f"no time is left for {name}")
+            result = step(min(limit, left))
+        except Exception as error:
+            return store.save(task.to(TaskState.FAILED, error=f"{name}: {type(error).__name__}: {error}"))
+        task = store.save(task.finished(name, result))
+    return store.save(task.to(TaskState.COMPLETED, result="all steps done"))
+''']),
+]  # fmt: skip

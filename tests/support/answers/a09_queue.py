@@ -995,3 +995,23 @@ RIGHT = {
     "locks and compares": [LOCKS_AND_COMPARES],
     "a raw drain": [RAW_DRAIN],
 }
+
+WRONG += [
+    ("read before lock", "same_key_once", r"the same key, and not the same input\. They",
+     ['''\
+# answer: submit
+def submit(conn, user_input, key, priority=0, limit=100) -> str:
+    """Store a task under its key, commit, and return the key. QueueFullError if limit tasks wait already."""
+    with conn.begin():
+        row = conn.execute(text(READ), {"id": key}).one_or_none()
+        if row is None:
+            conn.execute(text(ONE_AT_A_TIME))
+            if conn.execute(text(COUNT)).scalar() >= limit:
+                raise QueueFullError(f"{limit} tasks are waiting")
+            wish = json.dumps({"user_input": user_input, "priority": priority})
+            conn.execute(text(INSERT + " ON CONFLICT (id) DO NOTHING"), {"id": key, "wish": wish})
+        elif row.wish["user_input"] != user_input:
+            raise KeyReusedError(key)
+    return key
+''']),
+]  # fmt: skip

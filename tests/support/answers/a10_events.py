@@ -1634,3 +1634,21 @@ RIGHT = {
     "deliver fresh draw": [DELIVER_FRESH_DRAW],
     "deliver scheme without s": [DELIVER_SCHEME_WITHOUT_S],
 }
+
+WRONG += [
+    ("receive normalized id", "received_once", r"The event '.*' came for the first time: receive returned False",
+     ['''\
+# answer: receive
+import unicodedata
+
+
+def receive(conn, event_id, effect) -> bool:
+    """Have the effect of this event, unless it was there before."""
+    key = unicodedata.normalize("NFC", event_id)
+    with conn.begin():
+        if conn.execute(text(RECEIVED + " ON CONFLICT DO NOTHING"), {"id": key}).rowcount == 0:
+            return False
+        effect(conn)
+    return True
+''']),
+]  # fmt: skip

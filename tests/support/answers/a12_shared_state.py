@@ -1214,3 +1214,60 @@ RIGHT = {
     "go on tells errors apart": [GO_ON_TELLS_ERRORS_APART],
     "as the first attempt of a good student": [READ, SAVE, GO_ON],
 }
+
+WRONG += [
+    ("save advisory lock", "missing_looks_like_forbidden", r"another owner had saved .* and save_state waited for it",
+     ['''\
+# answer: save_state
+def save_state(conn, who, agent_id, task_id, version, state) -> int:
+    key = {"who": who, "agent": agent_id, "task": task_id}
+    data = json.dumps(state)
+    # one at a time; the lock goes with the transaction
+    conn.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext(:agent), hashtext(:task))"),
+        {"agent": agent_id, "task": task_id},
+    )
+    row = conn.execute(text(READ + " AND owner = :who"), key).one_or_none()
+    if row is None:
+        if version != 0:
+            raise NotFoundError("no such state")
+        if conn.execute(text(INSERT + " ON CONFLICT DO NOTHING"), {**key, "state": data}).rowcount == 0:
+            raise VersionConflictError("stale")
+        return 1
+    saved = conn.execute(
+        text(SAVE + " AND owner = :who AND version = :version"),
+        {**key, "state": data, "version": version},
+    )
+    if saved.rowcount == 0:
+        raise VersionConflictError("stale")
+    return version + 1
+''']),
+    ("go path join key", "b_goes_on", r"In both, the step '/.*' had the key '/",
+     ['''\
+# answer: go_on
+from posixpath import join
+
+
+def go_on(client, uri, steps):
+    def read():
+        while True:
+            try:
+                return client.read(uri)
+            except ConnectionError:
+                pass
+
+    version, state = read()
+    while True:
+        todo = [n for n in state["plan"] if n not in state["done"]]
+        if not todo:
+            return state
+        name = todo[0]
+        result = steps[name](join(state["key"], name))
+        while name not in state["done"]:
+            mine = {**state, "done": {**state["done"], name: result}}
+            try:
+                version, state = client.save(uri, version, mine), mine
+            except (VersionConflictError, ConnectionError):
+                version, state = read()
+''']),
+]  # fmt: skip
