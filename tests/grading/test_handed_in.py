@@ -10,7 +10,7 @@ from own_class import RIGHT, WRONG, cell, find_handed, hand_in, make_criteria, n
 
 from labkit.grading.gradebook.handed_in import MOST_LOOKED_AT, Reading
 from labkit.grading.judge.criteria import exercises
-from labkit.grading.reader.choice import ASIDE
+from labkit.grading.reader.copies import ASIDE
 from labkit.isolation.removal import remove
 from labkit.repository import UsageError
 from labkit.update import KEPT
@@ -68,7 +68,9 @@ def test_what_is_no_exercise_is_told(known, handed):
     """Nothing is left out silently: other notebooks, a second one for an exercise, links."""
     hand_in(handed, "Ada", "x = 1", "holiday.ipynb")
     hand_in(handed, "Ada", RIGHT, "90_double a.ipynb")
-    (handed / "Ada" / "90_double z.ipynb").symlink_to(hand_in(handed, "Ada", WRONG, "90_double b.ipynb"))
+    newer = hand_in(handed, "Ada", WRONG, "90_double b.ipynb")
+    os.utime(newer, (2e9, 2e9))
+    (handed / "Ada" / "90_double z.ipynb").symlink_to(newer)
     found = find_handed(handed, known)[0]
     assert found.notebooks["90_double"] == "Ada/90_double b.ipynb"
     assert sorted(found.notes) == [

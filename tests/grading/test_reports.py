@@ -178,6 +178,8 @@ SCRIPTS = {
     "cursor-boston 844: with a function of its own": MARIMO.replace("@app.cell\ndef _(math):\n", "@app.function\n")
     .replace("    # answer: double\n    def double(number):\n        ", "# answer: double\ndef double(number):\n    ")
     .replace("\n    return (\n        double,\n    )\n", ""),
+    "otter 176: cells pasted together": f'import math\n\n{RIGHT}\ncheck("90.doubles")\n',
+    "Databricks: a source file": f"# Databricks notebook source\nimport math\n\n# COMMAND ----------\n\n{RIGHT}",
     "jupytext 112: its light format": f"# jupyter:\n\nimport math\n\n# +\n{RIGHT}# -\n\n# %time double(3)\n",
 }
 

@@ -1,4 +1,4 @@
-"""The cells of a notebook that was saved as a Python script: by Jupyter, Colab, VS Code, jupytext or marimo."""
+"""The cells of a notebook that was saved as a Python script, by Jupyter, Databricks, jupytext, marimo or an editor."""
 
 import re
 import textwrap
@@ -6,8 +6,8 @@ import textwrap
 from labkit.grading.notebook.cells import Cell
 from labkit.grading.notebook.text import decoded
 
-FIRST_LINE = re.compile(r"^# (?:(?:In ?\[[ \d*]*\]:?|%%).*|\+(?: .*)?|-)$", re.MULTILINE)
-"""Where a cell begins."""
+FIRST_LINE = re.compile(r"^# (?:(?:In ?\[[ \d*]*\]:?|%%|COMMAND -).*|\+(?: .*)?|-)$|^(?=# answer:)", re.MULTILINE)
+"""Where a cell begins: where the program that made it says so, and with each answer."""
 OF_MARIMO = re.compile(r"^@app\.(cell|function|class_definition)\b.*\n", re.MULTILINE)
 """Where one begins in marimo's: the cell is a function, or in newer ones a function of the student's as it is."""
 FUNCTION = re.compile(r"(?:async )?def \w+\([^()]*\)[^\n]*:\n(?P<body>(?:[ \t]+.*\n?|\n)*)")

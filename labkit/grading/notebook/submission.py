@@ -5,7 +5,7 @@ counts only if there is nothing else.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labkit.grading.notebook.cells import Cell
@@ -79,6 +79,8 @@ def find_answers(cells: Sequence[Cell], stubs: Mapping[str, Cell]) -> tuple[list
         if not mine and cell.kind == "code" and cell.source.strip():
             mine = _unmarked(cell, ids, stubs)
             rest += [cell.source] * (not mine or all(each.how == BY_NAME for each in mine))
+        elif cell.kind == "code":
+            mine += _by_name(cell, {*stubs} - {each.name for each in mine})
         found += [each for each in mine if each.source.strip() not in ours or each.how == MARKED]
     return found, rest
 
@@ -119,8 +121,12 @@ def _unmarked(cell: Cell, ids: Mapping[str, str], stubs: Mapping[str, Cell]) -> 
     if name and (said is None or alike(said, name) or defines(cell.source, name)):
         what = f"says `# answer: {said}`" if said else "is gone"
         return [Found(name, cell.source, BY_ID, f"the line `# answer: {name}` {what}; its cell was found by its id")]
+    return _by_name(cell, stubs)
+
+
+def _by_name(cell: Cell, names: Iterable[str]) -> list[Found]:
     note = "no cell begins with `# answer: {0}`; the cell that defines {0} was taken"
-    return [Found(each, cell.source, BY_NAME, note.format(each)) for each in stubs if has_function(cell.source, each)]
+    return [Found(each, cell.source, BY_NAME, note.format(each)) for each in names if has_function(cell.source, each)]
 
 
 def _chosen(found: Sequence[Found], stub: str, notes: list[str]) -> str:

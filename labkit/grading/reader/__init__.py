@@ -6,6 +6,7 @@ files      the files in a student's folders and archives
 archives   the files in a zip or tarball
 whose      whose a file is, by the names that platforms make; a file name for each student
 of_class   whose the files in the archive of a class are
-choice     which of a student's files count, by the answers in them
+choice     what of a student's files counts, by the answers in them
+copies     which of several copies of an exercise counts
 tokens     what of an answer is compared with those of others
 """

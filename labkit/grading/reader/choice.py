@@ -1,8 +1,4 @@
-"""Which of a student's files count: by the answers in them, never by the order of their names.
-
-A solved copy comes before an unsolved one, a saved one before what was put aside, and of two solved ones the one with
-more answers, then the newest. What cannot be used is named, with what to do.
-"""
+"""What of a student's files counts, for each exercise. What cannot be used is named, with what to do."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,59 +7,15 @@ from dataclasses import dataclass, field
 from labkit.crash.printable import printable
 from labkit.grading.judge.criteria import Exercise, submission_of
 from labkit.grading.notebook.cells import Cell, cells_of
-from labkit.grading.notebook.language import shape
 from labkit.grading.notebook.scripts import cells_of_script
 from labkit.grading.notebook.submission import BY_ID, Submission, find_answers
 from labkit.grading.notebook.text import decoded
-from labkit.grading.reader.whose import Whose
+from labkit.grading.reader.copies import Copy, File, best_of
 from labkit.repository import UsageError
 
 NOTEBOOK = re.compile(r"\.ipynb", re.IGNORECASE)
 SCRIPT = re.compile(r"\.py$", re.IGNORECASE)
 ANSWER = re.compile(r"#\s*answer\s*:", re.IGNORECASE)
-ASIDE = "ipynb_checkpoints", "kept-by-update"
-"""Where Jupyter and `labkit update` put earlier versions."""
-NUMBER = re.compile(r"(\d+)(?=\)?(?:\.\w+)*$)")
-"""The number of a copy, in the end of its name."""
-
-
-@dataclass(frozen=True)
-class File:
-    """A file that was handed in."""
-
-    path: tuple[str, ...]
-    """From the class's folder down, through archives, too."""
-    whose: Whose
-    data: bytes = b""
-    when: float = 0.0
-    problem: str = ""
-    """Why it was not read."""
-    packed: bool = False
-    """Whether it was in an archive."""
-
-    @property
-    def shown(self) -> str:
-        """Its path, as it can be shown."""
-        return printable("/".join(self.path))
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A file that answers an exercise."""
-
-    file: File
-    submission: Submission
-    solved: int
-    is_notebook: bool
-
-    @property
-    def rank(self) -> tuple[object, ...]:
-        """The greatest counts."""
-        name = self.file.path[-1]
-        number = NUMBER.search(name)
-        saved = not any(aside in part for aside in ASIDE for part in self.file.path) and "-checkpoint" not in name
-        order = self.file.whose.attempt, int(self.file.when), int(number[1][-9:]) if number else 0, self.file.path
-        return bool(self.solved), self.is_notebook, saved, self.solved, order
 
 
 @dataclass
@@ -90,12 +42,7 @@ def choose(files: Iterable[File], exercises: Mapping[str, Exercise]) -> Chosen:
             continue
         for stem, copy in found.items():
             copies[stem].append(copy)
-        if not found and NOTEBOOK.search(file.path[-1]):
-            stem = _named(file, exercises)
-            what = f"holds no answer to {stem}: no cell begins with `# answer:`" if stem else "is none of the exercises"
-            unread.append((stem, f"{file.shown} {what}"))
-        elif not found:
-            unread.append((None, f"{file.shown} was not read: only notebooks count"))
+        unread += _unread(file, found, _named(file, exercises))
     for stem, each in copies.items():
         if each:
             _take(chosen, stem, each)
@@ -108,6 +55,18 @@ def choose(files: Iterable[File], exercises: Mapping[str, Exercise]) -> Chosen:
         if may_count or not chosen.submissions or " only notebooks" not in note:
             chosen.notes.append(note)
     return chosen
+
+
+def _unread(file: File, found: Iterable[str], stem: str | None) -> list[tuple[str | None, str]]:
+    """What is to be told of a file that answers nothing, or not what it is named after; by that exercise."""
+    if found:
+        others = ", ".join(found)
+        wrong = stem and stem not in found
+        return [(stem, f"{file.shown} holds answers to {others}, and none to {stem}")] if wrong else []
+    if not NOTEBOOK.search(file.path[-1]):
+        return [(None, f"{file.shown} was not read: only notebooks count")]
+    what = f"holds no answer to {stem}: no cell begins with `# answer:`" if stem else "is none of the exercises"
+    return [(stem, f"{file.shown} {what}")]
 
 
 def _copies(file: File, exercises: Mapping[str, Exercise]) -> dict[str, Copy]:
@@ -145,8 +104,10 @@ def _copy(
         return None
     submission = submission_of(exercise, cells, notes)
     submission.notes = [printable(note) for note in submission.notes]
-    solved = sum(source.strip() != exercise.stubs[name].source.strip() for name, source in submission.answers.items())
-    return Copy(file, submission, solved, is_notebook)
+    written = {
+        name for name, source in submission.answers.items() if source.strip() != exercise.stubs[name].source.strip()
+    }
+    return Copy(file, submission, frozenset(written), is_notebook)
 
 
 def _named(file: File, exercises: Iterable[str]) -> str | None:
@@ -154,17 +115,9 @@ def _named(file: File, exercises: Iterable[str]) -> str | None:
 
 
 def _take(chosen: Chosen, stem: str, copies: Sequence[Copy]) -> None:
-    best = max(copies, key=lambda copy: copy.rank)
-    said = {
-        tuple(sorted((name, shape(text)) for name, text in each.submission.answers.items()))
-        for each in copies
-        if each.solved
-    }
-    if len(said) > 1:
-        more = [each for each in copies if each.solved]
-        why = "it has the most answers" if any(each.solved < best.solved for each in more) else "it is the newest"
-        number = "two" if len(more) == 2 else len(more)
-        chosen.notes.append(f"there are {number} notebooks for {stem}; {best.file.shown} counts: {why}")
+    best, note, in_doubt = best_of(copies, stem)
+    chosen.look = chosen.look or in_doubt
+    chosen.notes += [note] * bool(note)
     if not best.file.path[-1].endswith(".ipynb"):
         chosen.notes.append(f"{best.file.shown} is not named .ipynb; it was read all the same")
     elif best.file.packed:

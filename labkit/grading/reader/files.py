@@ -12,11 +12,13 @@ from labkit.grading.notebook.cells import MOST_BYTES as MOST_OF_A_NOTEBOOK
 from labkit.grading.notebook.cells import read_bytes
 from labkit.grading.reader.archives import MOST_BYTES, ArchiveError, is_archive, members
 from labkit.grading.reader.archives import names as names_in
-from labkit.grading.reader.choice import File
+from labkit.grading.reader.copies import File
 from labkit.grading.reader.whose import Whose
 
 ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz)$", re.IGNORECASE)
-OF_STUDENTS = re.compile(r"\.ipynb|\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz|7z|rar|pdf|docx?|py)$", re.IGNORECASE)
+OF_STUDENTS = re.compile(
+    r"\.ipynb|\.(?:zip|tar|tgz|tbz2|txz|gz|bz2|xz|zst|lz|lzma|7z|rar|pdf|docx?|py)$", re.IGNORECASE
+)
 """Endings of a file beside the students' folders that is a student's, though no platform has named it."""
 NOT_THEIRS = {
     *("__MACOSX", "__pycache__", "node_modules", "site-packages", "venv", "Thumbs.db", "desktop.ini"),

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from labkit.grading.judge.criteria import Exercise, exercises
 from labkit.grading.reader.archives import names
-from labkit.grading.reader.choice import File, choose
+from labkit.grading.reader.choice import choose
+from labkit.grading.reader.copies import File
 from labkit.grading.reader.files import ARCHIVE, OF_STUDENTS, files_at, inside, of_the_student, unpacked, wanted
 from labkit.grading.reader.of_class import Layout
 from labkit.grading.reader.tokens import tokens
@@ -131,7 +132,7 @@ def read(bundle: Bundle, taken: Iterable[File], known: Mapping[str, Exercise]) -
     written = [file for file in files if file.whose.told]
     chosen = choose(of_the_student([file for file in files if not file.whose.told]), known)
     notes = [*chosen.notes, *(f"{file.shown} is what was written beside the files" for file in written)]
-    look = chosen.look or any(b"answer:" in file.data for file in written)
+    look = chosen.look or any(b"answer:" in file.data for file in written) or bool(written and not chosen.counted)
     answers = {
         stem: Answers(
             file=chosen.counted[stem],

@@ -34,7 +34,9 @@ PLATFORMS = {
     "Canvas": re.compile(
         r"(?P<student>[^_].*?)_(?:LATE_)?(?P<id>\d+)_(?:(?P<attempt>\d+)_.+|(?P<told>(?:text|link)\.html?))"
     ),
-    "Moodle": re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:(?P<told>onlinetext)|file|\w+?)(?:_.*)?"),
+    "Moodle": re.compile(
+        r"(?P<student>.+?)_(?P<id>\d+)_assign(?:(?P<told>submission_onlinetext|feedback_\w+?)|submission_\w+?)(?:_.*)?"
+    ),
     "Blackboard": re.compile(r"(?P<student>.+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.+|(?P<told>\.txt))?"),
     "A+": re.compile(r"(?P<student>\d+(?:\+\d+)*)_file\d+_submission(?P<attempt>\d+)(?:\..+)?"),
     "Gradescope": re.compile(r"(?P<student>submission_(?P<id>\d+))"),
