@@ -132,7 +132,7 @@ def read(bundle: Bundle, taken: Iterable[File], known: Mapping[str, Exercise]) -
     written = [file for file in files if file.whose.told]
     chosen = choose(of_the_student([file for file in files if not file.whose.told]), known)
     notes = [*chosen.notes, *(f"{file.shown} is what was written beside the files" for file in written)]
-    look = chosen.look or any(b"answer:" in file.data for file in written) or bool(written and not chosen.counted)
+    look = chosen.look or any(b"answer:" in file.data for file in written)
     answers = {
         stem: Answers(
             file=chosen.counted[stem],
