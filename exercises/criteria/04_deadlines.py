@@ -78,8 +78,8 @@ ERRORS = [
 class OddClock(SystemClock):
     """A machine's clock: wall time is `days` ahead, and moves by `hours` while the first step runs; it was booted once.
 
-    `start` is when the run began, in the world's seconds. By this clock, the first step takes `more` seconds than by
-    others: as where a machine was suspended meanwhile, and its time.monotonic stood still.
+    `start` is when the run began, in the world's seconds. By this clock, the first step takes `more` seconds longer
+    than by others: as where a machine was suspended meanwhile, and its time.monotonic stood still.
     """
 
     days: int = 0
@@ -430,10 +430,15 @@ def _check_results(stored: Task, run: Run) -> None:
     """The journal has what each step returned."""
     if stored.state is TaskState.COMPLETED:
         lacking = next((name for name in run.plan if name not in stored.journal), None)
-        assert not lacking, f"{lacking} returned {run.texts.get(lacking, 'a text')!r}, and the journal has it not"
+        assert not lacking, f"{lacking} returned {quoted(_answer(run, lacking))}, and the journal has it not"
     for name, kept in stored.journal.items():
-        answer = run.journal.get(name, run.texts.get(name, world.TOOLS[name].answer.format(service=run.name)))
+        answer = _answer(run, name)
         assert kept == answer, f"{name} returned {answer!r}; the journal has {kept!r}"
+
+
+def _answer(run: Run, name: str) -> str:
+    """What a step has returned, in this process or in an earlier one."""
+    return run.journal.get(name, run.texts.get(name, world.TOOLS[name].answer.format(service=run.name)))
 
 
 def _check_journals(program: Program, rng: Random) -> None:

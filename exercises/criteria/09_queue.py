@@ -330,9 +330,9 @@ def same_key_once(program: Program, rng: Random) -> None:
     refused = [_submit(rng, key, each, rows=[state]) for each, state in zip(others, states * 3, strict=False)]
     blank = _submit(rng, key, wish, rows=[_row(key, {"user_input": "", "priority": 0})])
     alike = [_submit(rng, other, wish, rows=[row()]) for other in _alike(key)]
-    one, two = (unicodedata.normalize(form, f"{key}é") for form in ("NFC", "NFD"))
+    nfc, nfd = (unicodedata.normalize(form, f"{key}é") for form in ("NFC", "NFD"))
     alike += [
-        _submit(rng, a, wish, rows=[_row(b, {"user_input": wish, "priority": 3})]) for a, b in ((one, two), (two, one))
+        _submit(rng, a, wish, rows=[_row(b, {"user_input": wish, "priority": 3})]) for a, b in ((nfc, nfd), (nfd, nfc))
     ]
     for seen in _play(program, [*scenes, *refused, blank, *alike]):
         if seen.scene is blank:

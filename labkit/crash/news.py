@@ -27,7 +27,8 @@ class Done:
     offset: int | None = None
     size: int | None = None
     data: str | None = None
-    """The bytes that were written, as latin-1, or that a name stood for which goes; the target of a symbolic link."""
+    """As latin-1, the bytes that were written, or those of a file that C code has written and that loses its name; the
+    target of a symbolic link."""
     meta: list | None = None
     """Pairs of a path, or a handle, and what its Meta is now."""
     synced: bool | None = None

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -291,31 +292,41 @@ def test_a_database_may_be_made_and_renamed(place):
     assert "rename lost" in lost
 
 
-def one_after_another():
-    """Snapshots, each in place of the one before, as it is done right."""
+def synced(place):
+    """fsync it."""
+    fd = os.open(place, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def one_after_another(made, moved=""):
+    """Snapshots, each in place of the one before, as it is done right; each made there, or in a folder that moves."""
     for number in range(2):
-        with contextlib.closing(sqlite3.connect("new.db")) as connection, connection:
+        Path(made).parent.mkdir(exist_ok=True)
+        with contextlib.closing(sqlite3.connect(made)) as connection, connection:
             connection.execute(ACCOUNTS)
             connection.executemany("INSERT INTO accounts VALUES (?, ?)", [("a", 10 - number), ("b", number)])
-        for place in ("new.db", "."):
-            fd = os.open(place, os.O_RDONLY)
-            os.fsync(fd)
-            os.close(fd)
-            if place == "new.db":
-                os.replace("new.db", "bank.db")
+        synced(made)
+        if moved:
+            Path(made).parent.rename(moved)
+        os.replace(Path(moved, Path(made).name) if moved else made, "bank.db")
+        synced(".")
 
 
-def test_a_power_cut_brings_back_the_database_that_was_replaced():
+@pytest.mark.parametrize("place", [("new.db",), ("folder/new.db", "moved")])
+def test_a_power_cut_brings_back_the_database_that_was_replaced(place):
     """What SQLite had written into it, not an empty file: of that the model of the disk knows by its last name."""
 
     def whole(seen):
         assert sum(seen.state) == 10
 
-    def recover():
-        Path("new.db").unlink(missing_ok=True)
-        return amounts()
+    def run():
+        shutil.rmtree("moved", ignore_errors=True)
+        one_after_another(*place)
 
-    sweep(one_after_another, recover, whole, setup, power=True).assert_survives()
+    report = sweep(run, amounts, whole, setup, power=True)
+    assert not report.problem, report.problem
+    assert not [each for point in report.points for each in point.broken("power cut")]
 
 
 def test_what_python_wrote_is_lost_though_a_database_replaces_it():

@@ -32,45 +32,90 @@ def put(handed, old, new, *, later=0):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "later"),
+    ("old", "new", "later", "why"),
     [
-        (NAME, f"final/{NAME}", 60),
-        (NAME, "90_double (2).ipynb", 0),
-        (f"Version 9/{NAME}", f"Version 10/{NAME}", 0),
-        (f"old/{NAME}", NAME, -60),
-        (f"backup/{NAME}", f"work/{NAME}", -60),
-        (f"{NAME}~", NAME, -60),
-        ("90_double.ipynb.bak", NAME, -60),
-        (f"attempt one/{NAME}", f"attempt two/{NAME}", 60),
-        (f"2026-10-12/{NAME}", f"2026-10-13/{NAME}", 60),
+        (NAME, f"final/{NAME}", 60, "it is the newest"),
+        (NAME, "90_double (2).ipynb", 0, "it is the newest"),
+        (f"hw3/{NAME}", "hw3/90_double (2).ipynb", 0, "it is the newest"),
+        (f"Version 9/{NAME}", f"Version 10/{NAME}", 0, "it is the newest"),
+        (f"old/{NAME}", NAME, -60, "the other was put aside"),
+        (f"backup/{NAME}", f"work/{NAME}", -60, "the other was put aside"),
+        (f".ipynb_checkpoints/{NAME}", f"work/{NAME}", -60, "the other was put aside"),
+        (f"{NAME}~", NAME, -60, "the other was put aside"),
+        ("90_double.ipynb.bak", NAME, -60, "the other was put aside"),
+        (f"attempt one/{NAME}", f"attempt two/{NAME}", 60, "it is the newest"),
+        (f"2026-10-12/{NAME}", f"2026-10-13/{NAME}", 60, "it is the newest"),
+        (f"old {NAME}", f"new {NAME}", 60, "it is the newest"),
+        (f"Copy of {NAME}", f"Copy of Copy of {NAME}", 60, "it is the newest"),
     ],
 )
-def test_the_newest_counts_if_it_is_known(known, handed, old, new, later):
-    """By its time, by the number in its name or its folder's; what was put aside never does."""
+def test_the_newest_counts_if_it_is_known(known, handed, old, new, later, why):
+    """By its time, by the number in its name or its folder's; what was put aside never does. The note says why."""
     put(handed, old, new, later=later)
     (found,) = find_handed(handed, known)
     assert found.notebooks == {"90_double": f"Ada/{new}"}
     assert not found.look
+    assert not found.in_doubt
+    assert f"there are two notebooks for 90_double; Ada/{new} counts: {why}" in found.notes
 
 
 @pytest.mark.parametrize(
     ("old", "new", "later", "why"),
     [
-        ("a 90_double.ipynb", "90_double b.ipynb", 0, "nothing says which is the newest"),
+        (NAME, "90_double-final.ipynb", 0, "nothing says which is the newest"),
+        (NAME, f"x/{NAME}", 1, "nothing says which is the newest"),
         (f"Anna/{NAME}", f"Boris/{NAME}", 60, "they may be of several students"),
+        (f"Анна/{NAME}", f"Борис/{NAME}", 60, "they may be of several students"),
+        (f"Dmitry/{NAME}", f"Slater/{NAME}", 60, "they may be of several students"),
         (f"week 3/Anna/{NAME}", f"week 3/Boris/{NAME}", 60, "they may be of several students"),
         (f"Anna - {NAME}", f"Boris - {NAME}", 60, "they may be of several students"),
         (NAME, "90_double.sync-conflict-20261012.ipynb", 60, "two devices had one each"),
     ],
 )
 def test_somebody_must_look_where_it_is_not_known(known, handed, old, new, later, why):
-    """One of them is judged all the same, and named."""
+    """One of them is judged all the same, and named; of this exercise alone."""
     put(handed, old, new, later=later)
     (found,) = find_handed(handed, known)
-    assert found.look
-    (note,) = [each for each in found.notes if each.startswith("there are two notebooks for 90_double; ")]
-    assert why in note
-    assert found.notebooks["90_double"] in note
+    assert found.in_doubt == {"90_double"}
+    assert not found.look
+    judged = found.notebooks["90_double"]
+    said = f"there are two notebooks for 90_double, and {why}: look at them yourself; {judged} was judged"
+    assert said in found.notes
+
+
+PLATFORMS = {
+    "Canvas": ("ada_4711_12_90_double.ipynb", "ada_4711_13_90_double-1.ipynb"),
+    "Blackboard": ("Ex_ada_attempt_2026-11-20-10-00-00_x.ipynb", "Ex_ada_attempt_2026-11-21-10-00-00_x.ipynb"),
+    "Brightspace": ("12-34 - Ada - Nov 30, 2026 1159 PM - x.ipynb", "12-34 - Ada - Dec 1, 2026 1201 AM - x.ipynb"),
+    "Autolab": ("ada@x.edu_1_x.ipynb", "ada@x.edu_2_x.ipynb"),
+}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_platform_says_which_attempt_is_the_last(known, handed, platform, packed):
+    """In a folder and in the archive of the class, whatever the files' times are."""
+    old, new = PLATFORMS[platform]
+    for name, answer, when in ((old, WRONG, 2e9), (new, RIGHT, 1e9)):
+        os.utime(hand_in(handed, ".", answer, name), (when, when))
+    place = handed
+    if packed:
+        place = handed.parent / "class.zip"
+        with zipfile.ZipFile(place, "w") as archive:
+            for name in (old, new):
+                archive.write(handed / name, name)
+    (found,) = find_handed(place, known)
+    assert found.notebooks["90_double"].endswith(new)
+    assert not found.look
+    assert not found.in_doubt
+
+
+def test_a_checkpoint_in_the_class_folder_is_put_aside(known, handed):
+    """Though it came later."""
+    hand_in(handed, ".", RIGHT, "ada_4711_12_90_double.ipynb")
+    hand_in(handed, ".", WRONG, "ada_4711_13_90_double-checkpoint.ipynb")
+    (found,) = find_handed(handed, known)
+    assert found.notebooks == {"90_double": "ada_4711_12_90_double.ipynb"}
 
 
 def test_a_file_and_one_in_an_archive_have_no_common_clock(known, handed):
@@ -80,7 +125,7 @@ def test_a_file_and_one_in_an_archive_have_no_common_clock(known, handed):
         archive.write(handed / "Ada" / "x" / NAME, NAME)
     (handed / "Ada" / "x" / NAME).unlink()
     (found,) = find_handed(handed, known)
-    assert found.look
+    assert found.in_doubt
     assert any("nothing says which is the newest" in note for note in found.notes)
 
 
@@ -89,7 +134,7 @@ def test_copies_with_the_same_answers_ask_nobody(known, handed):
     for name in (NAME, f"Anna/{NAME}", f"Boris/{NAME}", "90_double.sync-conflict-20261012.ipynb"):
         hand_in(handed, "Ada", RIGHT, name)
     (found,) = find_handed(handed, known)
-    assert not found.look
+    assert not found.in_doubt
 
 
 def test_another_exercise_under_this_name_is_told(known, handed):

@@ -7,8 +7,8 @@ import pytest
 from own_class import RIGHT, cell, cells, hand_in, make_criteria, notebook
 
 from labkit.grading.judge.criteria import exercises, read_submission
-from labkit.grading.notebook.cells import read_notebook
-from labkit.grading.notebook.submission import Submission
+from labkit.grading.notebook.cells import Cell, read_notebook
+from labkit.grading.notebook.submission import Submission, submission_from
 from labkit.repository import UsageError
 
 
@@ -93,6 +93,26 @@ def test_a_cell_with_another_name_is_found_by_its_id(known, handed):
     found = read(known, hand_in(handed, "Ada", other))
     assert found.answers["double"] == other
     assert "says `# answer: twice`" in found.notes[0]
+
+
+GAPS = "# answer: delays\ndef delays():\n    yield 1\n"
+RETRY = "def execute_with_retry():\n    return 2\n"
+
+
+def test_an_answer_without_its_line_is_found_in_the_cell_of_another():
+    """Who has merged cells, and lost a line, has answered all the same; and it is told."""
+    stubs = {name: Cell(f"# answer: {name}\ndef {name}():\n    ...\n") for name in ("delays", "execute_with_retry")}
+    found = submission_from([Cell(f"{GAPS}\n\n{RETRY}")], stubs)
+    assert "return 2" in found.answers["execute_with_retry"]
+    assert any("no cell begins with `# answer: execute_with_retry`" in note for note in found.notes)
+
+
+def test_an_old_answer_comes_along_with_no_other():
+    """Where a cell holds an answer that was written anew below, what else is in it is not taken."""
+    stubs = {name: Cell(f"# answer: {name}\ndef {name}():\n    ...\n") for name in ("delays", "execute_with_retry")}
+    found = submission_from([Cell(f"{GAPS}\n\n{RETRY}"), Cell(GAPS.replace("1", "7"))], stubs)
+    assert "yield 7" in found.answers["delays"]
+    assert "execute_with_retry" not in found.answers
 
 
 def test_an_answer_in_a_text_cell_counts(known, handed):

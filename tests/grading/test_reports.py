@@ -178,7 +178,7 @@ SCRIPTS = {
     "cursor-boston 844: with a function of its own": MARIMO.replace("@app.cell\ndef _(math):\n", "@app.function\n")
     .replace("    # answer: double\n    def double(number):\n        ", "# answer: double\ndef double(number):\n    ")
     .replace("\n    return (\n        double,\n    )\n", ""),
-    "otter 176: cells pasted together": f'import math\n\n{RIGHT}\ncheck("90.doubles")\n',
+    "otter 176: cells pasted together": f'{RIGHT}\ncheck("90.doubles")\n',
     "Databricks: a source file": f"# Databricks notebook source\nimport math\n\n# COMMAND ----------\n\n{RIGHT}",
     "jupytext 112: its light format": f"# jupyter:\n\nimport math\n\n# +\n{RIGHT}# -\n\n# %time double(3)\n",
 }
@@ -192,6 +192,24 @@ def test_an_answer_is_read_from_a_script(known, report):
     assert found.answers["double"].strip().startswith(RIGHT.strip())
     assert is_python(found.answers["double"])
     assert "marimo" not in found.answers["double"]
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("from labkit import check", ""),
+        ("from labkit import check, explain, hint", ""),
+        ("from labkit import (\n    Task,\n    check,\n)", "from labkit import Task"),
+        ("from labkit import Task", "from labkit import Task"),
+    ],
+)
+def test_an_answer_need_not_import_its_judge(known, line, left):
+    """Where answers are enclosed it is not there; what else is imported stays."""
+    data = stored(f"{RIGHT.splitlines()[0]}\n{line}\n\n{RIGHT.partition(chr(10))[2]}")
+    found = submission_of(known["90_double"], *cells_of(data, "90_double.ipynb"))
+    assert "check" not in found.answers["double"]
+    assert left in found.answers["double"]
+    assert "2 * number" in found.answers["double"]
 
 
 UNREAD = {

@@ -21,7 +21,6 @@ ROWS = {
     "Moodle, newer folders": ("Ada Lovelace_815_assignsubmission_file", "Ada Lovelace_815", "Moodle", "815"),
     "Moodle, files": ("Ada O'Neil_815_assignsubmission_file_my work.ipynb", "Ada O'Neil_815", "Moodle", "815"),
     "Moodle, text": ("Ada_815_assignsubmission_onlinetext_onlinetext.html", "Ada_815", "Moodle", "815"),
-    "Moodle, of an earlier round": ("Ada_815_assignfeedback_file_", "Ada_815", "Moodle", "815"),
     "Moodle, Arabic": ("آدا_815_assignsubmission_file_", "آدا_815", "Moodle", "815"),
     "Blackboard": ("Week 3_ada_attempt_2026-11-20-10-00-00_03.ipynb", "Week 3_ada", "Blackboard", "ada"),
     "Blackboard, about it": ("Week 3_ada_attempt_2026-11-20-10-00-00.txt", "Week 3_ada", "Blackboard", "ada"),
@@ -57,7 +56,7 @@ def test_each_form_of_name_says_whose_it_is(row):
 def test_what_was_written_beside_the_files_is_no_file():
     """Online text, a link, and Blackboard's own description."""
     told = [row for row, (name, *_) in ROWS.items() if whose(name, STEMS, folder=row in FOLDERS).told]
-    assert told == ["Canvas, text", "Moodle, text", "Moodle, of an earlier round", "Blackboard, about it"]
+    assert told == ["Canvas, text", "Moodle, text", "Blackboard, about it"]
 
 
 def test_a_later_attempt_sorts_later():

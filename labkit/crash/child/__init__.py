@@ -9,6 +9,7 @@ denied        tells what the kernel has refused to C code
 pids          process ids and signals: no call reaches another process of the machine
 procfs        /proc: its own process, and those that are modelled
 threads       which thread knows of which effect: two in no order are refused
+native        which files C code has written, whatever their names become
 sqlite        SQLite's statements, which sqlite_text understands, and COMMITs as effects
 sockets       HTTP of the program's own to a service: connections that lead to http, which asks the world
 hosted        a service's process: wsgi and asgi ask its application for a reply

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labkit.crash.child.native import NativeFiles
 from labkit.crash.child.stamps import stamp
 from labkit.crash.child.trace import Trace
 from labkit.crash.metadata import TMP, metadata
@@ -45,7 +46,7 @@ class Files:
         self.trace, self.ignore, self.performing = trace, ignore, False
         self.root, self.tmp = os.getcwd(), str(tmp)
         self.opened: dict[int, OpenFile] = {}
-        self._handles, self.native = itertools.count(), set[str]()
+        self._handles, self.native = itertools.count(), NativeFiles()
 
     def inside(self, path: Any, dir_fd: int | None = None, *, follow: bool = False) -> str | None:
         """`path` relative to the sandbox, or as TMP/name; None if it lies outside."""
@@ -155,16 +156,12 @@ class Files:
             return perform()
         if len({name.startswith(TMP) for name in inside}) > 1:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), *(os.fsdecode(path) for path, _ in names[:1]))
-        details |= self._gone(inside) if op in {"rename", "replace", "unlink"} else {}
+        details |= self.native.gone(op, inside[-1], self.real(inside[-1]))
         made = inside if op in {"mkdir", "symlink", "truncate"} else []
         changed = dict.fromkeys([*made, *(os.path.dirname(name) for name in inside if op != "truncate")])
-        return self.effect(op, " → ".join(inside), perform, changed, path=inside[0], to=inside[-1], **details)
-
-    def _gone(self, inside: list[str]) -> dict[str, str]:
-        """What C code has written under a name that is about to go: the model of the disk does not know it."""
-        gone, was_native = Path(self.real(inside[-1])), inside[-1] in self.native
-        self.native.update(inside[1:] if inside[0] in self.native else ())
-        return {"data": gone.read_bytes().decode("latin-1")} if was_native and gone.is_file() else {}
+        result = self.effect(op, " → ".join(inside), perform, changed, path=inside[0], to=inside[-1], **details)
+        self.native.renamed(op, inside[0], inside[-1])
+        return result
 
     def _name(self, fd: int, name: tuple[Any, int | None], perform: Callable[[], Any]) -> Any:
         """Give the file that is open there, and has no name yet, its first one."""

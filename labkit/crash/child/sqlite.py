@@ -166,7 +166,7 @@ def _tell_files(connection: sqlite3.Connection, files: Files) -> list[str]:
         full = os.path.realpath(path) if path else ""
         if full.startswith(files.root + os.sep):
             inside.append(full.removeprefix(files.root + os.sep))
-            files.native.add(inside[-1])
+            files.native.names.add(inside[-1])
             files.trace.note(Native(path=inside[-1]))
         elif path:
             files.outside(path)

@@ -104,11 +104,11 @@ class Disk:
                 self._is_native(self._node(effect.path), effect.data)
                 self._take(effect.path)
             case "rename" | "replace":
-                self._is_native(self._find(effect.to), effect.data)
+                self._is_native(None if effect.data is None else self._node(effect.to), effect.data)
                 self._rename(effect.path, effect.to)
 
     def _is_native(self, node: Node | None, content: str | None) -> None:
-        """C code had written this into a file that loses its name: it may come back by a power cut."""
+        """If C code had written this into a file that loses its name: a power cut may bring it back."""
         if content is not None and isinstance(node, File):
             node.durable, node.pending = bytearray(content.encode("latin-1")), []
 

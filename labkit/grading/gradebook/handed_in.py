@@ -41,6 +41,8 @@ class Handed:
     look: bool = False
     """Whether something of it could not be used, and must be looked at by hand."""
     whose: Whose | None = None
+    in_doubt: frozenset[str] = frozenset()
+    """The exercises of which another file of theirs may count."""
 
     @classmethod
     def of(cls, student: Whose, told: Told) -> "Handed":
@@ -51,7 +53,7 @@ class Handed:
             {stem: answers.submission for stem, answers in each},
             {stem: answers.file for stem, answers in each},
             {stem: answers.tokens for stem, answers in each},
-            list(told.notes), told.look, student,
+            list(told.notes), told.look, student, frozenset(stem for stem, answers in each if answers.in_doubt),
         )  # fmt: skip
 
     def asking(self, question: str) -> "Handed":

@@ -66,6 +66,8 @@ class Student:
     """Exercise stem → what is compared with other students' answers."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Exercise stem → the file that its answers come from."""
+    in_doubt: Collection[str] = ()
+    """The exercises of which another file may count."""
 
     @classmethod
     def of(cls, handed: Handed, exercises: Mapping[str, Exercise], seed: int = 0, asked: Collection[str] = ()) -> Self:
@@ -73,7 +75,7 @@ class Student:
         mine = {stem: each for stem, each in handed.submissions.items() if not asked or stem in asked}
         return cls(
             handed.student, mine, handed.notes, exercises, handed.look, handed.whose, seed, handed.tokens,
-            handed.notebooks,
+            handed.notebooks, handed.in_doubt,
         )  # fmt: skip
 
     @property
@@ -116,7 +118,7 @@ class Student:
         else:
             result = Result.model_validate_json(journal[key.judged])
         runs = [UNRUN] if key.run in failed else json.loads(journal.get(key.run, "[]"))
-        look, tokens = self.look or key.run in failed, list(self.tokens.get(stem, ()))
+        look, tokens = self.look or stem in self.in_doubt or key.run in failed, list(self.tokens.get(stem, ()))
         return Entry(
             result=result,
             runs=runs,

@@ -22,6 +22,7 @@ TIMED = re.compile(r"^([ \t]*)%(?:time|timeit|prun|memit)[ \t]+(?=[^-\s])", re.M
 FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
 INVISIBLE = {0x200B: None, 0xFEFF: None, 0x2060: None, 0x2028: "\n", 0x2029: "\n", 0x85: "\n", 0x00AD: None}
 SPACES = dict.fromkeys([0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ")
+ASKING = {"check", "explain", "hint"}
 IN_NOTEBOOKS = "exists only in notebooks, and does nothing here"
 
 
@@ -108,8 +109,12 @@ def _foreign(source: str) -> list[str]:
 
 
 def without_checks(source: str) -> tuple[str, list[str]]:
-    """Without the lines that call `check`, `explain` or `hint`, which belong in a cell of their own."""
-    return _without(source, lambda body: [node for node in body if _asks(node)], "`{}` belongs in a cell of its own")
+    """Without the lines that call `check`, `explain` or `hint`, or import them: they belong in a cell of their own.
+
+    Where an answer is enclosed, the judge itself is not there to be imported.
+    """
+    left, notes = _without(source, lambda body: list(filter(_asks, body)), "`{}` belongs in a cell of its own")
+    return _without_asking(left), notes
 
 
 def without_stub(source: str, name: str, stub: str) -> tuple[str, list[str]]:
@@ -142,10 +147,25 @@ def _without(source: str, choose: Callable[[list[ast.stmt]], list[ast.stmt]], no
     return (left, notes) if gone and is_python(left) else (source, [])
 
 
+def _without_asking(source: str) -> str:
+    try:
+        body = ast.parse(source).body
+    except NOT_PARSED:
+        return source
+    lines = source.split("\n")
+    for node in body:
+        if isinstance(node, ast.ImportFrom) and node.module == "labkit" and {each.name for each in node.names} & ASKING:
+            others = ", ".join(ast.unparse(each) for each in node.names if each.name not in ASKING)
+            whole = "\n".join(lines[node.lineno - 1 : node.end_lineno]).strip() == ast.get_source_segment(source, node)
+            text = [f"from labkit import {others}" * bool(others), *[""] * (node.end_lineno - node.lineno)]
+            lines[node.lineno - 1 : node.end_lineno] = text if whole else lines[node.lineno - 1 : node.end_lineno]
+    return "\n".join(lines)
+
+
 def _asks(node: ast.stmt) -> bool:
     match node:
-        case ast.Expr(value=ast.Call(func=ast.Name(id="check" | "explain" | "hint"), args=[ast.Constant()])):
-            return True
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[ast.Constant()])):
+            return name in ASKING
     return False
 
 

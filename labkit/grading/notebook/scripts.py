@@ -6,8 +6,8 @@ import textwrap
 from labkit.grading.notebook.cells import Cell
 from labkit.grading.notebook.text import decoded
 
-FIRST_LINE = re.compile(r"^# (?:(?:In ?\[[ \d*]*\]:?|%%|COMMAND -).*|\+(?: .*)?|-)$|^(?=# answer:)", re.MULTILINE)
-"""Where a cell begins: where the program that made it says so, and with each answer."""
+FIRST_LINE = re.compile(r"^# (?:(?:In ?\[[ \d*]*\]:?|%%|COMMAND -).*|\+(?: .*)?|-)$", re.MULTILINE)
+"""Where a cell begins."""
 OF_MARIMO = re.compile(r"^@app\.(cell|function|class_definition)\b.*\n", re.MULTILINE)
 """Where one begins in marimo's: the cell is a function, or in newer ones a function of the student's as it is."""
 FUNCTION = re.compile(r"(?:async )?def \w+\([^()]*\)[^\n]*:\n(?P<body>(?:[ \t]+.*\n?|\n)*)")

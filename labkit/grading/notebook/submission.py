@@ -5,6 +5,7 @@ counts only if there is nothing else.
 """
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -68,6 +69,7 @@ def find_answers(cells: Sequence[Cell], stubs: Mapping[str, Cell]) -> tuple[list
     ids = {cell.id: name for name, cell in stubs.items() if cell.id}
     found: list[Found] = []
     rest: list[str] = []
+    marked: list[tuple[Cell, list[Found]]] = []
     taken = False
     for cell, following in zip(cells, [*cells[1:], None], strict=False):
         if taken:
@@ -80,8 +82,12 @@ def find_answers(cells: Sequence[Cell], stubs: Mapping[str, Cell]) -> tuple[list
             mine = _unmarked(cell, ids, stubs)
             rest += [cell.source] * (not mine or all(each.how == BY_NAME for each in mine))
         elif cell.kind == "code":
-            mine += _by_name(cell, {*stubs} - {each.name for each in mine})
+            marked.append((cell, mine))
         found += [each for each in mine if each.source.strip() not in ours or each.how == MARKED]
+    known = Counter(each.name for each in found)
+    for cell, mine in marked:  # an answer without a line of its own; the others in this cell must not be old ones
+        if all(known[each.name] == 1 for each in mine):
+            found += _by_name(cell, [name for name in stubs if not known[name]])
     return found, rest
 
 

@@ -1,7 +1,7 @@
 """What of a student's files counts, for each exercise. What cannot be used is named, with what to do."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labkit.crash.printable import printable
@@ -29,6 +29,8 @@ class Chosen:
     notes: list[str] = field(default_factory=list)
     look: bool = False
     """Whether something must be looked at by hand: it may hold answers that nobody has read."""
+    in_doubt: set[str] = field(default_factory=set)
+    """The exercises of which another copy may count."""
 
 
 def choose(files: Iterable[File], exercises: Mapping[str, Exercise]) -> Chosen:
@@ -57,7 +59,7 @@ def choose(files: Iterable[File], exercises: Mapping[str, Exercise]) -> Chosen:
     return chosen
 
 
-def _unread(file: File, found: Iterable[str], stem: str | None) -> list[tuple[str | None, str]]:
+def _unread(file: File, found: Collection[str], stem: str | None) -> list[tuple[str | None, str]]:
     """What is to be told of a file that answers nothing, or not what it is named after; by that exercise."""
     if found:
         others = ", ".join(found)
@@ -111,12 +113,12 @@ def _copy(
 
 
 def _named(file: File, exercises: Iterable[str]) -> str | None:
-    return next((stem for stem in exercises if stem in file.path[-1]), None)
+    return max((stem for stem in exercises if stem in file.path[-1]), key=len, default=None)
 
 
 def _take(chosen: Chosen, stem: str, copies: Sequence[Copy]) -> None:
     best, note, in_doubt = best_of(copies, stem)
-    chosen.look = chosen.look or in_doubt
+    chosen.in_doubt |= {stem} if in_doubt else set()
     chosen.notes += [note] * bool(note)
     if not best.file.path[-1].endswith(".ipynb"):
         chosen.notes.append(f"{best.file.shown} is not named .ipynb; it was read all the same")

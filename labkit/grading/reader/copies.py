@@ -18,13 +18,21 @@ ASIDE = "ipynb_checkpoints", "kept-by-update"
 OLD = re.compile(
     r"(?:^|/)(?:old|older|backups?|bak|previous)/|-checkpoint|(?:~|\.(?:bak|orig|old|tmp|swp))$", re.IGNORECASE
 )
-"""In a path below the student's folder: where people and editors put them."""
-NUMBER = re.compile(r"(\d+)(?=\)?(?:\.\w+)*$)")
-"""The number of a copy, in the end of its name."""
-ROUND = re.compile(r"version|attempt|submission|draft|final|late|try|copy|^[^a-z]*$|^v ?\d+$", re.IGNORECASE)
-"""In a folder's name: it is one student's at some time, and no other student's."""
+"""In a path: where people and editors put them."""
+NUMBER = re.compile(r"(?<!\d)(\d++)(?=\)?(?:\.\w+)*$)")
+"""The number of a copy, in the end of its name, or of a folder's."""
+NOBODY = re.compile(
+    r"(?<![^\W\d_])(?:versions?|attempts?|(?:re)?submissions?|drafts?|final|late|cop(?:y|ies)|new|old|try|part|work|weeks?"
+    r"|hw|homework|exercises?|solutions?)(?![^\W\d_])|^[\W\d_]*$|^v ?\d+$",
+    re.IGNORECASE,
+)
+"""In the name of a folder, or before an exercise's: it is no student's."""
 CONFLICT = re.compile(r"conflict", re.IGNORECASE)
 """In the name of a copy that a synchronising program has made."""
+CLOSE = 3
+"""Seconds: who unpacks an archive makes files one after another, and an archive knows every other second."""
+LONGEST = 255
+"""Characters of a name that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +66,44 @@ class Copy:
     is_notebook: bool
 
     @property
+    def below(self) -> tuple[str, ...]:
+        """The names on the way to it from the student's folder; its own if it lies in the class's."""
+        return tuple(part[-LONGEST:] for part in self.file.path[1:] or self.file.path)
+
+    @property
+    def saved(self) -> bool:
+        """Whether it was not put aside."""
+        aside = any(each in part for each in ASIDE for part in self.file.path)
+        return not aside and not OLD.search("/".join(self.below))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of copies: its own, then those of the folders that it lies in."""
+        found = [int(number[1][-9:]) if (number := NUMBER.search(part)) else 0 for part in self.below]
+        return tuple(found[next((place for place, number in enumerate(found) if number), len(found)) :][::-1])
+
+    @property
     def rank(self) -> tuple[object, ...]:
-        """The greatest counts."""
-        path = self.file.path
-        saved = not any(aside in part for aside in ASIDE for part in path) and not OLD.search("/".join(path[1:]))
-        numbers = [int(number[1][-9:]) for part in reversed(path[1:]) if (number := NUMBER.search(part))]
-        order = self.file.whose.attempt, int(self.file.when), (numbers or [0])[0]
-        return bool(self.solved), self.is_notebook, saved, len(self.solved), order
+        """The greatest counts. Its places are those of WHY."""
+        order = self.file.whose.attempt, int(self.file.when), self.numbers
+        return bool(self.solved), self.is_notebook, self.saved, len(self.solved), order
+
+
+WHY = ("it is solved", "it is a notebook", "the other was put aside", "it has the most answers", "it is the newest")
 
 
 def best_of(copies: Sequence[Copy], stem: str) -> tuple[Copy, str, bool]:
     """The copy that counts, what is to be told of the choice, and whether a human must look."""
-    best = max(copies, key=lambda copy: (copy.rank, copy.file.path))
-    others = [each for each in copies if each.solved and _said(each) != _said(best)]
+    best, *others = sorted(copies, key=lambda copy: (copy.rank, copy.file.path), reverse=True)
+    said = _said(best)
+    others = [each for each in others if each.solved and _said(each) != said]
     if not others:
         return best, "", False
-    number = "two" if len(others) == 1 else len(others) + 1
-    most = any(len(each.solved) < len(best.solved) for each in others)
-    doubt = next(filter(None, (_doubt(best, each, stem) for each in others)), "")
-    why = f"{doubt}, look at them yourself" if doubt else "it has the most answers" if most else "it is the newest"
-    return best, f"there are {number} notebooks for {stem}; {best.file.shown} counts: {why}", bool(doubt)
+    found = f"there are {'two' if len(others) == 1 else len(others) + 1} notebooks for {stem}"
+    if doubt := next(filter(None, (_doubt(best, each, stem) for each in others)), ""):
+        return best, f"{found}, and {doubt}: look at them yourself; {best.file.shown} was judged", True
+    why = next((why for why, mine, other in zip(WHY, best.rank, others[0].rank, strict=True) if mine != other), WHY[-1])
+    return best, f"{found}; {best.file.shown} counts: {why}", False
 
 
 def _said(copy: Copy) -> list[tuple[str, object]]:
@@ -86,23 +112,27 @@ def _said(copy: Copy) -> list[tuple[str, object]]:
 
 def _doubt(best: Copy, other: Copy, stem: str) -> str:
     """Why it is not known that the best of the two counts; empty if it is."""
+    one, two = best.file, other.file
     if other.solved - best.solved:
-        return f"{other.file.shown} answers what this one does not"
-    if _may_be_of_two(best.file.path, other.file.path, stem):
+        return f"{two.shown} answers what the other does not"
+    if one.whose.attempt != two.whose.attempt or best.saved != other.saved:
+        return ""
+    if _may_be_of_two(one.path, two.path, stem):
         return "they may be of several students"
-    same = best.rank[:-1] == other.rank[:-1]
-    if same and (best.rank == other.rank or best.file.packed != other.file.packed):
-        return "nothing says which is the newest"
-    if same and any(CONFLICT.search(each.file.path[-1]) for each in (best, other)):
+    if best.rank[:-1] != other.rank[:-1]:
+        return ""
+    if any(CONFLICT.search(each.path[-1]) for each in (one, two)):
         return "two devices had one each"
-    return ""
+    known = best.numbers > other.numbers if abs(one.when - two.when) < CLOSE else one.packed == two.packed
+    return "" if known else "nothing says which is the newest"
 
 
 def _may_be_of_two(one: Sequence[str], other: Sequence[str], stem: str) -> bool:
     """Whether two paths are alike but for a name that may be a student's: a folder's, or one before the exercise's."""
     apart = [pair for pair in zip(one[1:-1], other[1:-1], strict=False) if pair[0] != pair[1]]
-    if len(one) == len(other) and len(apart) == 1:
-        return not any(ROUND.search(name) or OLD.search(f"{name}/") for name in apart[0])
-    inside = len(one) > 1 and one[:-1] == other[:-1]
-    before = [name.partition(stem)[0].strip(" _-.") for name in (one[-1], other[-1]) if stem in name]
-    return inside and len(before) == 2 and all(before) and before[0] != before[1]
+    if len(one) != len(other) or len(apart) > 1:
+        return False
+    if not apart:
+        names = [name.partition(stem)[0].strip(" _-.") for name in (one[-1], other[-1]) if stem in name]
+        apart = [(names[0], names[1])] if len(one) > 1 and len(names) == 2 and names[0] != names[1] else []
+    return any(all(name and not NOBODY.search(name[:LONGEST]) for name in pair) for pair in apart)

@@ -26,6 +26,8 @@ NOT_THEIRS = {
 }
 """What systems and tools put among the files; so does what begins with a dot, but for Jupyter's checkpoints."""
 CHECKPOINTS = ".ipynb_checkpoints"
+FEEDBACK = re.compile(r"_\d+_assignfeedback_")
+"""In the names of what Moodle gives back to a student, and downloads with what was handed in."""
 MOST_FILES, MOST_TOGETHER = 5000, 200 * 2**20
 """Files of one student that are looked at, and bytes of them that are read."""
 COURSE = ("exercises", "criteria.toml")
@@ -35,7 +37,7 @@ THEIRS = {"work", "exercises"}
 
 def is_not_theirs(name: str) -> bool:
     """Whether a file or folder of this name is no student's."""
-    return name in NOT_THEIRS or (name.startswith(".") and name != CHECKPOINTS)
+    return name in NOT_THEIRS or (name.startswith(".") and name != CHECKPOINTS) or bool(FEEDBACK.search(name))
 
 
 def files_at(paths: Mapping[Path, Whose], folder: Path) -> Iterator[File]:

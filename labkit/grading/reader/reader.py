@@ -140,6 +140,7 @@ def read(bundle: Bundle, taken: Iterable[File], known: Mapping[str, Exercise]) -
             elsewhere=sorted(name for name in each.elsewhere if len(name) <= LONGEST_NAME)[:MOST_NAMES],
             notes=counted(each.notes),
             tokens=tokens(each.answers.values()),
+            in_doubt=stem in chosen.in_doubt,
         )
         for stem, each in chosen.submissions.items()
     }

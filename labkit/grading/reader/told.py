@@ -36,6 +36,8 @@ class Answers(Form):
     elsewhere: Annotated[list[Name], Field(max_length=MOST_NAMES)]
     notes: Notes
     tokens: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(max_length=MOST_TOKENS)]
+    in_doubt: bool = False
+    """Whether another file of theirs may be the one that counts."""
 
     @property
     def submission(self) -> Submission:

@@ -34,9 +34,7 @@ PLATFORMS = {
     "Canvas": re.compile(
         r"(?P<student>[^_].*?)_(?:LATE_)?(?P<id>\d+)_(?:(?P<attempt>\d+)_.+|(?P<told>(?:text|link)\.html?))"
     ),
-    "Moodle": re.compile(
-        r"(?P<student>.+?)_(?P<id>\d+)_assign(?:(?P<told>submission_onlinetext|feedback_\w+?)|submission_\w+?)(?:_.*)?"
-    ),
+    "Moodle": re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:(?P<told>onlinetext)|file|\w+?)(?:_.*)?"),
     "Blackboard": re.compile(r"(?P<student>.+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.+|(?P<told>\.txt))?"),
     "A+": re.compile(r"(?P<student>\d+(?:\+\d+)*)_file\d+_submission(?P<attempt>\d+)(?:\..+)?"),
     "Gradescope": re.compile(r"(?P<student>submission_(?P<id>\d+))"),
@@ -45,13 +43,17 @@ PLATFORMS = {
     ),
 }
 """Platform → the names of its files or folders, whole."""
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+AMERICAN = re.compile(r"([A-Z][a-z]{2})[a-z]* (\d{1,2}), (\d{4}) (\d{1,2})(\d\d) ?([AP])M")
+"""A time as Brightspace writes it: "Nov 28, 2026 530 PM"."""
 COPY = re.compile(
     r"(?>(?:[ _.-]*+(?:\(\d+\)|\[\d+\]|copy of|copy(?:[ _-]?\d+)?|\d{1,2}|late|final|kopie))*+)[ _.-]*",
     re.IGNORECASE,
 )
 """What stands behind an exercise's name in a copy's. Possessive: a long name of digits has one reading only."""
 ENDINGS = re.compile(
-    r"(?:\.(?:ipynb|json|txt|zip|tar|t?gz|bz2|xz|py|html?|pdf|7z|rar|docx?|md))+(?: ?\(\d+\))?$", re.IGNORECASE
+    r"(?:\.(?:ipynb|json|txt|zip|tar|t?gz|t?bz2|t?xz|zst|lz|lzma|py|html?|pdf|7z|rar|docx?|md))+(?: ?\(\d+\))?$",
+    re.IGNORECASE,
 )
 JOINERS = "\u200c\u200d"
 """What is not seen, and belongs to names in Persian, and to emoji."""
@@ -73,11 +75,17 @@ def whose(name: str, stems: Iterable[str] = (), *, folder: bool = False) -> Whos
                 number = student.rpartition("_")[2]
             elif number and number not in student:
                 student = f"{student}_{number}"
-            attempt = found.get("attempt") or ""
+            attempt = AMERICAN.sub(_sortable, found.get("attempt") or "")
             return Whose(
                 shown(student), platform.partition(",")[0], number, attempt.rjust(30, "0"), bool(found.get("told"))
             )
     return Whose(shown(name if folder else _of_people(name, stems)))
+
+
+def _sortable(american: re.Match[str]) -> str:
+    month, day, year, hour, minute, half = american.groups()
+    hours = int(hour) % 12 + 12 * (half == "P")
+    return f"{year}-{MONTHS.index(month) + 1:02}-{int(day):02}-{hours:02}-{minute}" if month in MONTHS else american[0]
 
 
 def _of_people(name: str, stems: Iterable[str]) -> str:
