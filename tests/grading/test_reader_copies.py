@@ -47,6 +47,8 @@ def put(handed, old, new, *, later=0):
         (f"2026-10-12/{NAME}", f"2026-10-13/{NAME}", 60, "it is the newest"),
         (f"old {NAME}", f"new {NAME}", 60, "it is the newest"),
         (f"Copy of {NAME}", f"Copy of Copy of {NAME}", 60, "it is the newest"),
+        ("90_double 30.10.2026.ipynb", "90_double 02.11.2026.ipynb", 60, "it is the newest"),
+        (f"2026-10-30/{NAME}", f"2026-11-02/{NAME}", 60, "it is the newest"),
     ],
 )
 def test_the_newest_counts_if_it_is_known(known, handed, old, new, later, why):
@@ -64,6 +66,10 @@ def test_the_newest_counts_if_it_is_known(known, handed, old, new, later, why):
     [
         (NAME, "90_double-final.ipynb", 0, "nothing says which is the newest"),
         (NAME, f"x/{NAME}", 1, "nothing says which is the newest"),
+        (f"2026-10-30/{NAME}", f"2026-11-02/{NAME}", 0, "nothing says which is the newest"),
+        (NAME, "90_double_4711.ipynb", 0, "nothing says which is the newest"),
+        (f"Homework Anna/{NAME}", f"Homework Boris/{NAME}", 60, "they may be of several students"),
+        (f"Anna_final_{NAME}", f"Boris_final_{NAME}", 60, "they may be of several students"),
         (f"Anna/{NAME}", f"Boris/{NAME}", 60, "they may be of several students"),
         (f"Анна/{NAME}", f"Борис/{NAME}", 60, "they may be of several students"),
         (f"Dmitry/{NAME}", f"Slater/{NAME}", 60, "they may be of several students"),

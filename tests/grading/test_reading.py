@@ -102,6 +102,10 @@ RETRY = "def execute_with_retry():\n    return 2\n"
 def test_an_answer_without_its_line_is_found_in_the_cell_of_another():
     """Who has merged cells, and lost a line, has answered all the same; and it is told."""
     stubs = {name: Cell(f"# answer: {name}\ndef {name}():\n    ...\n") for name in ("delays", "execute_with_retry")}
+    for left in ([], [stubs["execute_with_retry"]], [*stubs.values()]):  # what was not answered may have been left
+        found = submission_from([*left, Cell(f"{GAPS}\n\n{RETRY}")], stubs)
+        assert "return 2" in found.answers["execute_with_retry"]
+        assert "yield 1" in found.answers["delays"]
     found = submission_from([Cell(f"{GAPS}\n\n{RETRY}")], stubs)
     assert "return 2" in found.answers["execute_with_retry"]
     assert any("no cell begins with `# answer: execute_with_retry`" in note for note in found.notes)

@@ -200,7 +200,8 @@ def test_an_answer_is_read_from_a_script(known, report):
         ("from labkit import check", ""),
         ("from labkit import check, explain, hint", ""),
         ("from labkit import (\n    Task,\n    check,\n)", "from labkit import Task"),
-        ("from labkit import Task", "from labkit import Task"),
+        ("from labkit import check  # to ask", "pass  # to ask"),
+        ("from labkit import Task, check; import math", "from labkit import Task; import math"),
     ],
 )
 def test_an_answer_need_not_import_its_judge(known, line, left):

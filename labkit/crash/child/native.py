@@ -27,5 +27,7 @@ class NativeFiles:
         here = {each for each in self.names if (each + os.sep).startswith(name + os.sep)}
         if op in GOING:
             self.names -= here
+        if op in {"rename", "replace"} and name != to:  # what had that name is gone
+            self.names = {each for each in self.names if not (each + os.sep).startswith(to + os.sep)}
         if op in {"rename", "replace", "link"}:
             self.names |= {to + each.removeprefix(name) for each in here}

@@ -148,17 +148,21 @@ def _without(source: str, choose: Callable[[list[ast.stmt]], list[ast.stmt]], no
 
 
 def _without_asking(source: str) -> str:
+    """Without the names of ASKING in imports from labkit, whatever stands beside these in a line."""
     try:
         body = ast.parse(source).body
     except NOT_PARSED:
         return source
     lines = source.split("\n")
-    for node in body:
-        if isinstance(node, ast.ImportFrom) and node.module == "labkit" and {each.name for each in node.names} & ASKING:
-            others = ", ".join(ast.unparse(each) for each in node.names if each.name not in ASKING)
-            whole = "\n".join(lines[node.lineno - 1 : node.end_lineno]).strip() == ast.get_source_segment(source, node)
-            text = [f"from labkit import {others}" * bool(others), *[""] * (node.end_lineno - node.lineno)]
-            lines[node.lineno - 1 : node.end_lineno] = text if whole else lines[node.lineno - 1 : node.end_lineno]
+    for node in reversed(body):
+        if isinstance(node, ast.ImportFrom) and node.module == "labkit":
+            others = [ast.unparse(each) for each in node.names if each.asname or each.name not in ASKING]
+            if len(others) < len(node.names):
+                text = f"from labkit import {', '.join(others)}" if others else "pass"
+                before = lines[node.lineno - 1].encode()[: node.col_offset].decode()
+                behind = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+                blank = [""] * (node.end_lineno - node.lineno)
+                lines[node.lineno - 1 : node.end_lineno] = [f"{before}{text}{behind}", *blank]
     return "\n".join(lines)
 
 

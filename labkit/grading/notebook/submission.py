@@ -84,7 +84,8 @@ def find_answers(cells: Sequence[Cell], stubs: Mapping[str, Cell]) -> tuple[list
         elif cell.kind == "code":
             marked.append((cell, mine))
         found += [each for each in mine if each.source.strip() not in ours or each.how == MARKED]
-    known = Counter(each.name for each in found)
+    unsolved = {name: shape(cell.source) for name, cell in stubs.items()}
+    known = Counter(each.name for each in found if shape(each.source) != unsolved.get(each.name))
     for cell, mine in marked:  # an answer without a line of its own; the others in this cell must not be old ones
         if all(known[each.name] == 1 for each in mine):
             found += _by_name(cell, [name for name in stubs if not known[name]])

@@ -19,16 +19,21 @@ OLD = re.compile(
     r"(?:^|/)(?:old|older|backups?|bak|previous)/|-checkpoint|(?:~|\.(?:bak|orig|old|tmp|swp))$", re.IGNORECASE
 )
 """In a path: where people and editors put them."""
-NUMBER = re.compile(r"(?<!\d)(\d++)(?=\)?(?:\.\w+)*$)")
-"""The number of a copy, in the end of its name, or of a folder's."""
-NOBODY = re.compile(
+NUMBER = re.compile(
+    r"(?:(?<!\d)[ _(\[-]|copy|version|attempt|draft|part|submission)(\d{1,3})[)\]]?(?:\.[a-z]\w*)*$", re.IGNORECASE
+)
+"""The number of a copy, in the end of its name or of its folder's: none that is part of a date, or a student's."""
+GENERIC = re.compile(
     r"(?<![^\W\d_])(?:versions?|attempts?|(?:re)?submissions?|drafts?|final|late|cop(?:y|ies)|new|old|try|part|work|weeks?"
-    r"|hw|homework|exercises?|solutions?)(?![^\W\d_])|^[\W\d_]*$|^v ?\d+$",
+    r"|hw|homework|exercises?|solutions?|one|two|three|first|second|third|last|of|my|v)(?![^\W\d_])",
     re.IGNORECASE,
 )
-"""In the name of a folder, or before an exercise's: it is no student's."""
+"""Words that are no student's name."""
+PACKED = re.compile(r"\.(?:zip|tar|t?gz|t?bz2|t?xz)$", re.IGNORECASE)
 CONFLICT = re.compile(r"conflict", re.IGNORECASE)
 """In the name of a copy that a synchronising program has made."""
+NO_TIME = 1e9 / 3
+"""Seconds since 1970: an archive without times says 1970 or 1980."""
 CLOSE = 3
 """Seconds: who unpacks an archive makes files one after another, and an archive knows every other second."""
 LONGEST = 255
@@ -79,7 +84,7 @@ class Copy:
     @property
     def numbers(self) -> tuple[int, ...]:
         """Of copies: its own, then those of the folders that it lies in."""
-        found = [int(number[1][-9:]) if (number := NUMBER.search(part)) else 0 for part in self.below]
+        found = [int(number[1]) if (number := NUMBER.search(part)) else 0 for part in self.below]
         return tuple(found[next((place for place, number in enumerate(found) if number), len(found)) :][::-1])
 
     @property
@@ -89,7 +94,7 @@ class Copy:
         return bool(self.solved), self.is_notebook, self.saved, len(self.solved), order
 
 
-WHY = ("it is solved", "it is a notebook", "the other was put aside", "it has the most answers", "it is the newest")
+WHY = ("it is solved", "it is no script", "the other was put aside", "it has the most answers", "it is the newest")
 
 
 def best_of(copies: Sequence[Copy], stem: str) -> tuple[Copy, str, bool]:
@@ -115,24 +120,43 @@ def _doubt(best: Copy, other: Copy, stem: str) -> str:
     one, two = best.file, other.file
     if other.solved - best.solved:
         return f"{two.shown} answers what the other does not"
-    if one.whose.attempt != two.whose.attempt or best.saved != other.saved:
+    later = one.whose.attempt != two.whose.attempt
+    if (later and one.whose.platform != "Canvas") or best.saved != other.saved:
         return ""
-    if _may_be_of_two(one.path, two.path, stem):
+    if _may_be_of_two(one, two, stem):
         return "they may be of several students"
     if best.rank[:-1] != other.rank[:-1]:
         return ""
     if any(CONFLICT.search(each.path[-1]) for each in (one, two)):
         return "two devices had one each"
-    known = best.numbers > other.numbers if abs(one.when - two.when) < CLOSE else one.packed == two.packed
+    known = later or (best.numbers > other.numbers if _close(one, two) else _one_clock(one, two))
     return "" if known else "nothing says which is the newest"
 
 
-def _may_be_of_two(one: Sequence[str], other: Sequence[str], stem: str) -> bool:
+def _close(one: File, other: File) -> bool:
+    return abs(one.when - other.when) < CLOSE
+
+
+def _one_clock(one: File, other: File) -> bool:
+    """Whether the times of both are known, and of one kind: those of an archive are its maker's."""
+    archives = [
+        [each.path[: place + 1] for place, part in enumerate(each.path[:-1]) if PACKED.search(part)]
+        for each in (one, other)
+    ]
+    return archives[0] == archives[1] and min(one.when, other.when) > NO_TIME
+
+
+def _may_be_of_two(one: File, other: File, stem: str) -> bool:
     """Whether two paths are alike but for a name that may be a student's: a folder's, or one before the exercise's."""
-    apart = [pair for pair in zip(one[1:-1], other[1:-1], strict=False) if pair[0] != pair[1]]
-    if len(one) != len(other) or len(apart) > 1:
+    apart = [pair for pair in zip(one.path[1:-1], other.path[1:-1], strict=False) if pair[0] != pair[1]]
+    if len(one.path) != len(other.path) or len(apart) > 1:
         return False
-    if not apart:
-        names = [name.partition(stem)[0].strip(" _-.") for name in (one[-1], other[-1]) if stem in name]
-        apart = [(names[0], names[1])] if len(one) > 1 and len(names) == 2 and names[0] != names[1] else []
-    return any(all(name and not NOBODY.search(name[:LONGEST]) for name in pair) for pair in apart)
+    if not apart and len(one.path) > 1 and not one.whose.platform:
+        names = [each.path[-1].partition(stem)[0] for each in (one, other) if stem in each.path[-1]]
+        apart = [(names[0], names[1])] if len(names) == 2 and names[0] != names[1] else []
+    return any(all(map(_may_be_somebody, pair)) for pair in apart)
+
+
+def _may_be_somebody(name: str) -> bool:
+    """Whether letters are left of a name without the words that are nobody's."""
+    return any(char.isalpha() for char in GENERIC.sub("", name[:LONGEST]))
