@@ -17,7 +17,8 @@ from labkit.grading.judge.criteria import Exercise, exercises, find
 from labkit.grading.judge.judge import Sitting, Status, judge, judge_notebook
 from labkit.grading.judge.rebuild import rebuild
 from labkit.grading.notebook.cells import Cell, read_notebook
-from labkit.grading.notebook.submission import Submission, names_defined, submission_from
+from labkit.grading.notebook.names import names_defined
+from labkit.grading.notebook.submission import Submission, submission_from
 from labkit.repository import UsageError, root
 
 EXERCISE, CASES = find("01")

@@ -6,28 +6,13 @@ import zipfile
 
 import pytest
 from attacked import deep
-from own_class import RIGHT, WRONG, cell, find_handed, hand_in, make_criteria, notebook
+from own_class import RIGHT, WRONG, cell, find_handed, hand_in, notebook
 
 from labkit.grading.gradebook.handed_in import MOST_LOOKED_AT, Reading
-from labkit.grading.judge.criteria import exercises
 from labkit.grading.reader.copies import ASIDE
 from labkit.isolation.removal import remove
 from labkit.repository import UsageError
 from labkit.update import KEPT
-
-
-@pytest.fixture
-def known(tmp_path):
-    """The exercises of the class."""
-    return exercises(make_criteria(tmp_path / "criteria"))
-
-
-@pytest.fixture
-def handed(tmp_path):
-    """The class's folder."""
-    folder = tmp_path / "class"
-    folder.mkdir()
-    return folder
 
 
 def test_a_folder_for_each_student(known, handed):

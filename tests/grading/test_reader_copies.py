@@ -4,25 +4,11 @@ import os
 import zipfile
 
 import pytest
-from own_class import RIGHT, WRONG, find_handed, hand_in, make_criteria
+from own_class import RIGHT, WRONG, find_handed, hand_in
 
 from labkit.grading.judge.criteria import exercises
 
 NAME = "90_double.ipynb"
-
-
-@pytest.fixture
-def known(tmp_path):
-    """The exercises of the class."""
-    return exercises(make_criteria(tmp_path / "criteria"))
-
-
-@pytest.fixture
-def handed(tmp_path):
-    """The class's folder."""
-    folder = tmp_path / "class"
-    folder.mkdir()
-    return folder
 
 
 def put(handed, old, new, *, later=0):

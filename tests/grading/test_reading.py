@@ -4,24 +4,12 @@ import json
 import os
 
 import pytest
-from own_class import RIGHT, cell, cells, hand_in, make_criteria, notebook
+from own_class import RIGHT, cell, cells, hand_in, notebook
 
-from labkit.grading.judge.criteria import exercises, read_submission
+from labkit.grading.judge.criteria import read_submission
 from labkit.grading.notebook.cells import Cell, read_notebook
 from labkit.grading.notebook.submission import Submission, submission_from
 from labkit.repository import UsageError
-
-
-@pytest.fixture
-def known(tmp_path):
-    """The exercises of the class."""
-    return exercises(make_criteria(tmp_path / "criteria"))
-
-
-@pytest.fixture
-def handed(tmp_path):
-    """The class's folder."""
-    return tmp_path / "class"
 
 
 def read(known, path):

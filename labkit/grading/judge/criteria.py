@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labkit.grading.judge.program import Program
 from labkit.grading.notebook.cells import Cell, read_cells, read_notebook
-from labkit.grading.notebook.submission import Submission, labkit_imports, submission_from
+from labkit.grading.notebook.names import labkit_imports
+from labkit.grading.notebook.submission import Submission, submission_from
 from labkit.repository import UsageError, root
 
 Judge = Callable[[Program, Random], None]

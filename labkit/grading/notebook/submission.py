@@ -1,17 +1,15 @@
-"""The answers among a student's cells, and what names and imports a cell has, by Python's parser. Nothing is run.
+"""The answers among a student's cells. Nothing is run.
 
 An answer is found by its first line, else by the id of its cell, else by what its cell defines. The unsolved cell
 counts only if there is nothing else.
 """
 
-import ast
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labkit.grading.notebook.cells import Cell
 from labkit.grading.notebook.language import (
-    NOT_PARSED,
     as_python,
     is_python,
     shape,
@@ -20,6 +18,7 @@ from labkit.grading.notebook.language import (
     without_stub,
 )
 from labkit.grading.notebook.markers import alike, defines, has_function, parts
+from labkit.grading.notebook.names import names_defined
 
 MARKED, WRITTEN, BY_ID, BY_NAME = range(4)
 """How an answer was found: by its first line, in a text cell, by its cell's id, by what it defines."""
@@ -171,31 +170,3 @@ def _cleaned(name: str, source: str, stub: str, notes: list[str]) -> str:
     source, kept = without_stub(source, name, stub) if stub else (source, [])
     notes += [f"in the answer {name}: {note}" for note in dict.fromkeys([*repaired, *asked, *kept])]
     return source
-
-
-def names_defined(source: str) -> set[str]:
-    """The names that a cell defines at its top level; none if it does not parse."""
-    try:
-        tree = ast.parse(source)
-    except NOT_PARSED:
-        return set()
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.alias):
-            names.add(node.asname or node.name.partition(".")[0])
-    return names
-
-
-def labkit_imports(source: str) -> set[str]:
-    """What a cell imports of labkit, such as "labkit.clock.Clock"; nothing if it does not parse."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except NOT_PARSED:
-        return set()
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names |= {f"{n.module}.{alias.name}" for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names}
-    return {name for name in names if name.partition(".")[0] == "labkit"}

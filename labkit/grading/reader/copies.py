@@ -30,6 +30,7 @@ GENERIC = re.compile(
 )
 """Words that are no student's name."""
 PACKED = re.compile(r"\.(?:zip|tar|t?gz|t?bz2|t?xz)$", re.IGNORECASE)
+"""In the name of an archive."""
 CONFLICT = re.compile(r"conflict", re.IGNORECASE)
 """In the name of a copy that a synchronising program has made."""
 NO_TIME = 1e9 / 3
@@ -83,9 +84,9 @@ class Copy:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Of copies: its own, then those of the folders that it lies in."""
-        found = [int(number[1]) if (number := NUMBER.search(part)) else 0 for part in self.below]
-        return tuple(found[next((place for place, number in enumerate(found) if number), len(found)) :][::-1])
+        """Of copies: its own, then that of the folder that it lies in."""
+        names = reversed(("", *self.below)[-2:])
+        return tuple(int(number[1]) if (number := NUMBER.search(name)) else 0 for name in names)
 
     @property
     def rank(self) -> tuple[object, ...]:
@@ -129,12 +130,9 @@ def _doubt(best: Copy, other: Copy, stem: str) -> str:
         return ""
     if any(CONFLICT.search(each.path[-1]) for each in (one, two)):
         return "two devices had one each"
-    known = later or (best.numbers > other.numbers if _close(one, two) else _one_clock(one, two))
+    close = abs(one.when - two.when) < CLOSE
+    known = later or (best.numbers > other.numbers if close else _one_clock(one, two))
     return "" if known else "nothing says which is the newest"
-
-
-def _close(one: File, other: File) -> bool:
-    return abs(one.when - other.when) < CLOSE
 
 
 def _one_clock(one: File, other: File) -> bool:
