@@ -126,6 +126,7 @@ def test_a_platform_says_when(where):
     names = [
         "HW_ada_attempt_2026-10-13-13-00-00_90_double.ipynb",
         "7-9 - Bob Boole - October 13, 2026 815 AM - x.ipynb",
+        "8-9 - Cy Twombly - Oct 12, 2026 1201 PM - x.ipynb",
     ]
     for name in names:
         hand_in(where / "downloaded", ".", RIGHT, name)
@@ -133,6 +134,7 @@ def test_a_platform_says_when(where):
     assert {name: row["decided"] for name, row in rows.items() if row["decided"]} == {
         "HW_ada": "90: 2 days late, -20%",
         "Bob Boole_7": "90: 1 day late, -10%",
+        "Cy Twombly_8": "90: 1 day late, -10%",
     }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from labkit.grading.reader.whose import whose
 
-FORMS = {"Blackboard": "%Y-%m-%d-%H-%M-%S", "Brightspace": "%B %d, %Y %I%M %p"}
-"""Platform → how it writes a time."""
+FORMS = {"Blackboard": "%Y-%m-%d-%H-%M-%S", "Brightspace": "%Y-%m-%d-%H-%M"}
+"""Platform → how `whose` gives its times."""
 
 
 def handed_in(file: str) -> dict[str, Any]:
@@ -16,16 +16,8 @@ def handed_in(file: str) -> dict[str, Any]:
         found = whose(name)
         if form := FORMS.get(found.platform):
             with suppress(ValueError):  # it only looks like a time
-                when = datetime.strptime(_spaced(found.attempt.lstrip("0 ")), form)  # noqa: DTZ007 - no name has a zone
+                when = datetime.strptime(found.attempt.lstrip("0"), form)  # noqa: DTZ007 - no name has a zone
                 return {"handed_in": when}
         if found.platform == "Canvas" and "_LATE_" in name:
             return {"late": True}
     return {}
-
-
-def _spaced(time: str) -> str:
-    """Brightspace's with a blank before AM or PM, and four digits."""
-    if not time.endswith(("AM", "PM")):
-        return time
-    *date, clock = time[:-2].split()
-    return f"{' '.join(date)} {clock.rjust(4, '0')} {time[-2:]}"
