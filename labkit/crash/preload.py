@@ -58,9 +58,14 @@ def shipped() -> list[str]:
 
 def imported(before: int) -> list[str]:
     """In a child: what it has imported behind so many modules, as far as that may be worth while for the next."""
-    new = [*sys.modules][before:] if len(sys.modules) > before else []  # a copy touches, and so copies, many pages
+    new = loaded_behind(before)
     known = {*filter(is_shipped, new), *(name for name in new if is_installed(sys.modules[name]))}
     return [*filter(known.__contains__, new), *(TRACERS if "psycopg" in known else [])]
+
+
+def loaded_behind(before: int) -> list[str]:
+    """The names of the modules that were loaded behind so many."""
+    return [*sys.modules][before:] if len(sys.modules) > before else []  # a copy touches, and so copies, many pages
 
 
 def is_installed(module: Any) -> bool:
@@ -88,7 +93,7 @@ def preload(modules: Iterable[str]) -> bool:
     for module in new:
         with suppress(Exception, SystemExit):  # some are programs
             importlib.import_module(module)
-    if new:
+    if new or not gc.get_freeze_count():
         LOADED.update(
             name.partition(".")[0] for name in sys.modules if name not in before and not name.startswith(SHIPPED)
         )

@@ -27,6 +27,6 @@ def check_scenery(
                 raise ToolError(f"{tool} can be {', '.join(known)}, not {words[tool]!r}")
     for tool, answer in tools.items():
         if tool in TOOLS:
-            raise ToolError(f"the world has a tool {tool} already")
+            raise ToolError(f"the world has a tool {tool} already: give yours another name")
         if not isinstance(answer, str):
             raise ToolError(f"what {tool} answers is a text, not {answer!r}")

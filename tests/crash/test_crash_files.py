@@ -314,6 +314,31 @@ def test_what_setup_makes_of_a_file_it_is_in_every_life():
     sweep(lambda: Path("other").write_text("x"), look, unchanged, setup).assert_survives()
 
 
+@pytest.mark.parametrize(
+    "beat",
+    [lambda: Path("lock").touch(), lambda: os.utime("lock"), lambda: os.utime("lock", None, follow_symlinks=False)],
+    ids=["touch", "utime", "of a link"],
+)
+def test_a_sign_of_life_has_the_virtual_time(beat):
+    """Who sets a file's times to now, as heartbeats and leases do, sets them to the lab's now."""
+
+    def age():
+        return time.time() - os.stat("lock").st_mtime
+
+    def run():
+        time.sleep(600)
+        beat()
+        ack(f"{age():g}")
+
+    def old(o):
+        assert o.acknowledged in ([], ["0"])
+        assert o.state in {60.0, 660.0}
+
+    report = sweep(run, age, old, lambda: Path("lock").write_text("x"))
+    assert report.problem is None
+    report.assert_survives()
+
+
 def test_an_age_follows_the_virtual_clock():
     """A file made ten minutes ago is ten minutes old, before a restart and after it."""
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 
+from labkit.crash.preload import loaded_behind
 from labkit.crash.under_test import LIBRARY
 
 HASHING = {"hash", "__hash__", "set", "frozenset", "union", "intersection", "difference", "symmetric_difference"}
@@ -16,12 +17,13 @@ OURS = (*LIBRARY, __file__.removesuffix("crash/child/hashing.py"), "<string>")
 """How the file names of code begin that is not looked at: Python's, packages', labkit's, what dataclasses generate."""
 
 
-def hashes() -> bool:
+def hashes(before: int) -> bool:
     """Whether what this child has loaded of the program uses hashes, or sets for more than to look something up.
 
-    Sets in libraries are not looked for. Modules of the program's own count as if they did: their code may be gone.
+    Of modules, those behind so many. Sets in libraries are not looked for. Modules of the program's own count as if
+    they did: their code may be gone.
     """
-    return any(map(uses_hashes, _codes())) or any(map(_is_own, list(sys.modules.values())))
+    return any(map(uses_hashes, _codes())) or any(_is_own(sys.modules[name]) for name in loaded_behind(before))
 
 
 def _codes() -> Iterator[CodeType]:

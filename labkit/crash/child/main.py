@@ -68,7 +68,8 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
         if not job.bare:
             _live_in(place, elapsed, job, trace)
         sys.path[:] = job.path or sys.path
-        trace.loaded = partial(imported, forget_namesakes(job.path))
+        before = forget_namesakes(job.path)
+        trace.loaded = partial(imported, before)
         if not job.bare:
             seen = share(trace, tmp, job) if job.among else files.Files(trace, tmp, job.ignore)
             stand_ins.activate(seen, tmp)
@@ -86,7 +87,7 @@ def main(  # noqa: PLR0917 - each is handed on by `process.start`
             trace.end()
         first = not job.among.known if job.among else job.role in {"setup", "run"} and not job.expected
         plain = None if job.role == "run" else as_plain_data(value, job.role)
-        trace.note(Returned(value=plain, loaded=trace.loaded(), hashes=first and hashes()))
+        trace.note(Returned(value=plain, loaded=trace.loaded(), hashes=first and hashes(before)))
     except BaseException as error:  # noqa: BLE001 - whatever it raised is the result
         frames = reversed(list(traceback.walk_tb(error.__traceback__)))
         text = text_of(error).replace(f"{sandbox}{os.sep}", "").replace(str(tmp), TMP)

@@ -5,6 +5,7 @@ Each shim gets the Files, the name it stands for and the real function, then tha
 """
 
 import os
+import time
 from collections.abc import Callable
 from fcntl import F_DUPFD, F_DUPFD_CLOEXEC
 from functools import partial
@@ -149,7 +150,14 @@ def _mkdir(files: Files, name: str, real: Real, path: Any, mode: int = 0o777, *,
     files.on_names(name, [(path, dir_fd)], partial(real, path, mode, dir_fd=dir_fd))
 
 
-@shim("chmod", "lchmod", "fchmod", "chown", "lchown", "fchown", "utime", "setxattr", "removexattr")
+@shim("utime")
+def _utime(files: Files, name: str, real: Real, where: Any, times: Any = None, **options: Any) -> None:
+    if times is None and "ns" not in options:  # or the kernel would take its own clock
+        options["ns"] = (time.time_ns(),) * 2
+    _metadata(files, name, real, where, times, **options)
+
+
+@shim("chmod", "lchmod", "fchmod", "chown", "lchown", "fchown", "setxattr", "removexattr")
 def _metadata(files: Files, name: str, real: Real, where: Any, *args: Any, **options: Any) -> None:
     follow = options.get("follow_symlinks", not name.startswith("l"))
     op = name.removeprefix("l").removeprefix("f")
