@@ -23,6 +23,7 @@ from labkit.database import programs
 from labkit.database.errors import DatabaseError
 from labkit.database.postmaster import Postmaster
 from labkit.database.server import Server
+from labkit.database.snapshots import ALONE
 
 PATIENCE = 10.0
 """Seconds for which a start is tried again: after a kill, the old server's processes need a moment to go."""
@@ -178,6 +179,10 @@ class Cluster(Server):
             if not self.running and time.monotonic() > deadline:
                 reason = programs.last_words(self._log.read_text(errors="replace"))
                 raise DatabaseError(f"PostgreSQL does not start: {reason}; its log is {self._log}")
+
+    def _furnish(self, name: str) -> None:
+        with self.connect(**self.conninfo(name)) as connection:
+            connection.execute(ALONE)
 
     def _close_to_public(self) -> None:
         with self.connect(**self.conninfo()) as connection:

@@ -84,6 +84,10 @@ class Server(ABC):
                 raise DatabaseError(f"{reason(error)}: the role in LABKIT_DSN needs the right CREATEDB") from None
             except errors.DiskFull as error:
                 raise DatabaseError(f"{reason(error)}: make room on the disk") from None
+            self._furnish(name)
+
+    def _furnish(self, name: str) -> None:  # noqa: B027 - most servers are not ours
+        """Change in a new database what only its server's superuser may."""
 
     def lend(self, name: str) -> str:
         """Databases for a process that may reach no others; the address for its LABKIT_LENT."""
