@@ -25,7 +25,7 @@ from labkit import Deadline, SystemClock, database, race, sweep, world
 from labkit.crash.child import driver
 from labkit.grading.judge.calls import called, shown
 from labkit.grading.judge.differences import quoted, quoted_apart
-from labkit.grading.judge.orders import assert_no_order_breaks
+from labkit.grading.judge.orders import ENOUGH, assert_no_order_breaks
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.scenes import play
 from labkit.grading.judge.stage import Stage, ends, outcome
@@ -650,7 +650,7 @@ def _race(
                 return type(error).__name__
 
     workers = {name: partial(submit, *call) for name, call in zip("AB", calls, strict=True)}
-    assert_no_order_breaks(race(workers, invariant, setup, name="submit"))
+    assert_no_order_breaks(race(workers, invariant, setup, enough=ENOUGH, name="submit"))
 
 
 def _ended(got: Any) -> str:

@@ -26,7 +26,7 @@ from labkit import database, race, sweep, tool, trial
 from labkit.grading.judge.calls import called, shown, told, until_endless
 from labkit.grading.judge.differences import quoted, quoted_apart
 from labkit.grading.judge.numbered import MINE, Seen, assert_numbered, assert_same
-from labkit.grading.judge.orders import assert_no_order_breaks
+from labkit.grading.judge.orders import ENOUGH, assert_no_order_breaks
 from labkit.grading.judge.program import Program
 from labkit.grading.judge.scenes import play
 from labkit.grading.judge.stage import THROUGH, WAITED, Stage, ends, outcome
@@ -573,7 +573,7 @@ def _relay_is_killed(program: Program, rng: Random) -> None:
             ((count,),) = connection.execute("SELECT count(*) FROM outbox WHERE NOT sent").fetchall()
         assert not count, f"all was sent, and {count} {'event is' if count == 1 else 'events are'} not marked"
 
-    assert_survives(sweep(run, run, invariant, stored.create, name="relay"), effects=3)
+    assert_survives(sweep(run, run, invariant, stored.create, enough=ENOUGH, name="relay"), effects=3)
 
 
 def _check_received(seen: Seen) -> None:
@@ -610,7 +610,7 @@ def _receiver_is_killed(program: Program, rng: Random) -> None:
         assert count, "after the restart, the event came again, and its effect is still not there"
         assert count == 1, f"the event has had its effect {_times(count)}"
 
-    assert_survives(sweep(run, run, invariant, Stored().create, name="receive"), effects=3)
+    assert_survives(sweep(run, run, invariant, Stored().create, enough=ENOUGH, name="receive"), effects=3)
 
 
 def _note(name: str) -> Callable[[sa.Connection], None]:
@@ -644,7 +644,7 @@ def _two_receive(program: Program, rng: Random, *, fails: bool) -> None:
         )
 
     workers = {"A": partial(receive, failing if fails else _note(name)), "B": partial(receive, _note(name))}
-    assert_no_order_breaks(race(workers, invariant, Stored().create, name="receive"))
+    assert_no_order_breaks(race(workers, invariant, Stored().create, enough=ENOUGH, name="receive"))
 
 
 def _notes() -> int:
@@ -683,7 +683,9 @@ def _two_record(program: Program, rng: Random) -> None:
             f"expected {last + 1} and {last + 2}"
         )
 
-    assert_no_order_breaks(race({"A": record, "B": record, "look": look}, invariant, stored.create, name="record"))
+    assert_no_order_breaks(
+        race({"A": record, "B": record, "look": look}, invariant, stored.create, enough=ENOUGH, name="record")
+    )
 
 
 def _ended(end: Any) -> str:

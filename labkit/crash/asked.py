@@ -59,6 +59,8 @@ class Race:
     """Kill one worker as well, in every way."""
     limit: int = 2000
     """Orders."""
+    enough: int | None = None
+    """Orders that are enough, once one of them is broken."""
     only: tuple[str, ...] | None = None
     """One order: who takes each step."""
     timed: bool = False

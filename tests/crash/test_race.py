@@ -317,6 +317,13 @@ def test_more_orders_than_the_limit_are_told():
         report.assert_survives()
 
 
+def test_a_broken_order_is_enough():
+    """For who asks for no more: a race that no order breaks is explored to its end."""
+    report = race([count, count], both_counted, counter, enough=1)
+    assert report.verdict == "count 1 and count 2: 1 of 2 orders (there are more) breaks it"
+    assert race([count, count], nothing, counter, enough=1) == race([count, count], nothing, counter)
+
+
 def test_an_invariant_that_always_fails_is_no_race():
     """What breaks where nothing overlaps is told as such."""
     report = race([count, count], lambda _: 1 / 0, counter)
@@ -347,6 +354,7 @@ def generator():
         ({"": count, "b": count}, nothing, {}, "a worker needs a name that can be read: '' is none"),
         ([count, count], None, {}, "invariant is to be a function: None is none"),
         ([count, count], nothing, {"setup": 1}, "setup is to be a function: 1 is none"),
+        ([count, count], nothing, {"enough": 0}, "enough=0: at least one order has to be run"),
         ([count, count], nothing, {"limit": 0}, "limit=0: at least one order has to be run"),
     ],
 )

@@ -28,7 +28,7 @@ class after:  # noqa: N801 - it is written where a function is expected
             raise ValueError(f"after({self.seconds}): time that passes is more than 0 seconds, and it ends")
 
 
-def race(
+def race(  # noqa: PLR0913 - each is an option of its own
     workers: Sequence[Worker | after] | Mapping[str, Worker | after],
     invariant: Callable[[Observation], None],
     setup: Callable[[], Any] | None = None,
@@ -36,6 +36,7 @@ def race(
     crash: bool = False,
     recover: Callable[[], Any] | None = None,
     limit: int = LIMIT,
+    enough: int | None = None,
     ignore: Sequence[str] = (),
     name: str = "",
 ) -> RaceReport:
@@ -45,7 +46,8 @@ def race(
     process of its own; all work in one folder, in which `setup` has run, and against one world. `invariant` gets an
     Observation, with `workers`, and fails by raising. With `crash`, one worker is killed as well, at each of its steps;
     then `recover` runs in a fresh process, before the invariant. `recover` runs only after a kill. More than `limit`
-    orders are not run, and the report says so. What the lab cannot put back is refused, as in a sweep.
+    orders are not run, and the report says so; nor more than `enough`, if it is given, once one of them is broken.
+    What the lab cannot put back is refused, as in a sweep.
     ValueError if there are fewer than two participants, or no worker among them; TypeError if something is no function
     that can be run.
     """
@@ -55,8 +57,9 @@ def race(
     for what, each in {"invariant": invariant, "setup": setup or _named, "recover": recover or _named}.items():
         if not callable(each):
             raise TypeError(f"{what} is to be a function: {each!r} is none")
-    if limit < 1:
-        raise ValueError(f"limit={limit}: at least one order has to be run")
+    for option, orders in {"limit": limit, "enough": enough}.items():
+        if orders is not None and orders < 1:
+            raise ValueError(f"{option}={orders}: at least one order has to be run")
     codes = {key: float(each.seconds) if isinstance(each, after) else pickled(each) for key, each in named.items()}
     if len(codes) < 2 or all(isinstance(code, float) for code in codes.values()):
         raise ValueError("a race needs at least two participants, and one of them a function: race([work, work], …)")
@@ -69,6 +72,7 @@ def race(
         tuple(ignore),
         crash,
         limit,
+        enough,
     )
     limits = Limits(CLIENT.seconds)
     raced = CLIENT.ask(asked, Raced, limits)

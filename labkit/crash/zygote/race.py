@@ -68,7 +68,7 @@ class RaceExplorer:
     def _run_all(self, raced: Raced) -> bool:
         orders = self._orders()
         while orders.more():
-            if len(raced.orders) == self.race.limit:
+            if len(raced.orders) == self.race.limit or self._enough(raced):
                 return False
             left = self._run(orders)
             if self.looked and self.moved and not self.among.timed:
@@ -81,6 +81,10 @@ class RaceExplorer:
             if left and left.how == Walked.ENDLESS:
                 return False
         return True
+
+    def _enough(self, raced: Raced) -> bool:
+        least = self.race.enough
+        return least is not None and len(raced.orders) >= least and any(order.failure for order in raced.orders)
 
     def _orders(self) -> Orders:
         killers = [f"kill {name}" for name, code in self.race.workers.items() if not isinstance(code, float)]
