@@ -38,7 +38,8 @@ def history(
     """What a server has recorded of a run: each activity, with what it returned, one after another.
 
     An activity named "patch:…" stands for the mark of that patch. `result` is what the run returned; without one the
-    run has not come to its end. Arguments and results are what JSON can hold. `began` is when, to the second, in UTC.
+    run has not come to its end. What returned `...` has not returned yet: with it the history ends. Arguments and
+    results are what JSON can hold. `began` is when, to the second, in UTC.
     """
     return WorkflowHistory.from_json("run", events_of(workflow, argument, steps, result, began))
 
@@ -68,6 +69,8 @@ def events_of(
             events.mark(turn, name.removeprefix(PATCH))
         else:
             events.activity(turn, name, argument, returned)
+            if returned is ...:
+                return {"events": events.all}
             turn = events.turn()
     if result is None:
         events.begun()
@@ -165,12 +168,14 @@ class _Events:
         return self.add("workflow_task_completed", **attributes, sdkMetadata={"coreUsedFlags": FLAGS})
 
     def activity(self, turn: int, name: str, argument: Any, returned: Any) -> None:
-        """The code has asked for an activity, which a worker has done."""
+        """The code has asked for an activity, which a worker has done, unless it returned `...`."""
         self._activities += 1
         asked = {"activityId": str(self._activities), "activityType": {"name": name}, "taskQueue": QUEUE}
         scheduled = self.add(
             "activity_task_scheduled", **asked, input=_payloads(argument), workflowTaskCompletedEventId=turn
         )
+        if returned is ...:
+            return
         started = self.add("activity_task_started", scheduledEventId=scheduled, attempt=1)
         attributes = {"scheduledEventId": scheduled, "startedEventId": started}
         self.add("activity_task_completed", **attributes, result=_payloads(returned))

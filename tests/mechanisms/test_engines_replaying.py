@@ -13,6 +13,7 @@ DONE = [(step, "done") for step in STEPS]
 TOLD = [("patch:tell", None), ("notify", "done")]
 ENDED = history("Deploy", "shop", DONE, "shop is live")
 HALF_WAY = history("Deploy", "shop", DONE[:2])
+UNDER_WAY = history("Deploy", "shop", [*DONE[:2], (STEPS[2], ...)])
 NEW = history("Deploy", "shop", [*DONE[:2], *TOLD, *DONE[2:]], "shop is live")
 
 
@@ -21,9 +22,11 @@ NEW = history("Deploy", "shop", [*DONE[:2], *TOLD, *DONE[2:]], "shop is live")
     [
         (Deploy, ENDED, ""),
         (Deploy, HALF_WAY, ""),
+        (Deploy, UNDER_WAY, ""),
         (Deploy, NEW, "patch marker encountered for change tell"),
         (LeavesOut, ENDED, "'issue_certificate' does not match activity type of activity command 'deploy_container'"),
         (LeavesOut, HALF_WAY, "'issue_certificate' does not match"),
+        (LeavesOut, UNDER_WAY, "'deploy_container'"),
         (Patched, ENDED, ""),
         (Patched, HALF_WAY, ""),
         (Patched, NEW, ""),

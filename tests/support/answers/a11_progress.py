@@ -1852,3 +1852,43 @@ RIGHT = {
     "may_command by an escaped pattern": [MAY_PATTERN_ESCAPED],
     "may_command without the usual port": [MAY_WITHOUT_THE_USUAL_PORT],
 }
+
+WRONG += [
+    ("colon split of an address", "foreign_origin_refused", r"may_command\('https://\[2001:db8::7\]', .* returned False; expected True: it is ours",
+     ['''\
+# answer: may_command
+def may_command(origin, ours) -> bool:
+    """Whether this origin is ours: the same scheme, host and port."""
+
+    def parts(value):
+        scheme, separator, rest = value.partition("://")
+        if not separator or not rest:
+            raise ValueError("no origin")
+        scheme = scheme.lower()
+        host, colon, port = rest.partition(":")
+        if not host:
+            raise ValueError("no host")
+        if colon and not (port.isascii() and port.isdigit()):
+            raise ValueError("no port")
+        return scheme, host.lower(), int(port) if colon else PORTS[scheme]
+
+    try:
+        return parts(origin) == parts(ours)
+    except (AttributeError, KeyError, ValueError):
+        return False
+''']),
+    ("advisory lock released at return", "gapless", r"A and B: two published at the same moment",
+     ['''\
+# answer: publish
+def publish(conn, run, update) -> int:
+    """Store an update in the caller's transaction; its number within the run."""
+    conn.execute(text("SELECT pg_advisory_lock(hashtextextended(:run, 0))"), {"run": run})
+    try:
+        number = conn.execute(text(LAST), {"run": run}).scalar_one() + 1
+        conn.execute(text(INSERT), {"run": run, "number": number, "body": json.dumps(update)})
+        conn.execute(text(SET_LAST), {"run": run, "number": number})
+        return number
+    finally:
+        conn.execute(text("SELECT pg_advisory_unlock(hashtextextended(:run, 0))"), {"run": run})
+''']),
+]  # fmt: skip

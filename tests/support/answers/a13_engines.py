@@ -596,3 +596,70 @@ class Deploy:
         return {"region": region, "host": host, "certificate": not friday}
 """],
 }  # fmt: skip
+
+WRONG += [
+    ("notify alongside", "replays_old_history", r"ends in notify\. Deploy asked for notify and deploy_container at once",
+     ['''\
+# answer: Deploy
+from datetime import timedelta
+
+from temporalio import workflow
+
+
+@workflow.defn
+class Deploy:
+    """Deploy an app, by activities."""
+
+    @workflow.run
+    async def run(self, app: str) -> dict:
+        limit = timedelta(minutes=5)
+        region = await workflow.execute_activity("read_region", args=[app], start_to_close_timeout=limit)
+        await workflow.execute_activity("create_dns", args=[app, region], start_to_close_timeout=limit)
+
+        telling = None
+        if workflow.patched("tell the team"):
+            telling = workflow.start_activity("notify", args=[app, region], start_to_close_timeout=limit)
+
+        host = f"{app}-{workflow.random().randrange(10**9)}"
+        await workflow.execute_activity("deploy_container", args=[app, host], start_to_close_timeout=limit)
+        friday = workflow.now().weekday() == 4
+        if not friday:
+            await workflow.execute_activity("issue_certificate", args=[app, host], start_to_close_timeout=limit)
+        if telling is not None:
+            await telling
+        return {"region": region, "host": host, "certificate": not friday}
+''']),
+    ("keys by hash", "same_key_after_kill", r"called under '\w+' first, and then under '\w+'\. Another key lets it act twice",
+     ['''\
+# answer: deploy
+def key_of(name):
+    return format(hash((DBOS.workflow_id, name)) & 0xFFFFFFFFFFFFFFFF, "016x")
+
+
+def use(name, **what):
+    return DBOS.run_step({"name": name}, tool, name, key=key_of(name), **what)
+
+
+def body(app, tell):
+    region = DBOS.run_step({"name": "read_region"}, read_region, app)
+    use("create_dns", service=app, region=region)
+    if tell():
+        use("notify", service=app, region=region)
+    host = DBOS.run_step({"name": "draw_host"}, draw_host, app)
+    use("deploy_container", service=app, host=host)
+    friday = DBOS.run_step({"name": "is_friday"}, is_friday)
+    if not friday:
+        use("issue_certificate", service=app, host=host)
+    return {"region": region, "host": host, "certificate": not friday}
+
+
+def deploy(app):
+    """Deploy an app, by steps: its region, its host, and whether it has a certificate."""
+    return body(app, lambda: False)
+''', '''\
+# answer: deploy_and_tell
+def deploy_and_tell(app):
+    """Deploy an app, and tell the team in between; go on with runs that `deploy` has begun."""
+    return body(app, lambda: DBOS.patch(PATCH))
+''']),
+]  # fmt: skip
