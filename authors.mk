@@ -10,13 +10,13 @@ WIDE := --numprocesses auto --dist worksteal
 .PHONY: test system long examples lint bench measured tried exercises notebooks docs environment lock
 
 test: lint
-	$(BIN)/python -m pytest $(WIDE) --durations 25 $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) --durations 25 -m "not long" $(ARGS)
 
 system: $(VENV)/test
 	$(BIN)/python -m pytest $(WIDE) tests/system $(ARGS)
 
 long: $(VENV)/test
-	$(BIN)/python -m pytest $(WIDE) tests/long $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) -o "norecursedirs=.* system" -m long $(ARGS)
 
 examples: $(VENV)/test
 	$(BIN)/python -m pytest $(WIDE) -m hypothesis --hypothesis-profile many --timeout 1200 $(ARGS)

@@ -2,6 +2,7 @@
 
 import pytest
 from gauntlet_corpus import with_answers, wrong_answers
+from rest import rest_is_long
 
 from labkit.crash import trial
 from labkit.gauntlet.checklist import Checklist
@@ -145,7 +146,7 @@ def test_culprits_are_those_without_whom_a_run_survives(gauntlet, monkeypatch):
 
 
 @pytest.mark.slow(seconds=20)
-@pytest.mark.parametrize(("criterion", "stem", "cell", "says"), ALONE, ids=[row[1] for row in ALONE])
+@pytest.mark.parametrize(("criterion", "stem", "cell", "says"), rest_is_long(ALONE, 2), ids=[row[1] for row in ALONE])
 def test_a_run_alone_finds_a_wrong_answer(gauntlet, criterion, stem, cell, says):
     """Without the cases of the exercise, the run of the row fails, and says what has happened."""
     row = gauntlet.but(stem, cell).run(criterion)
@@ -154,7 +155,7 @@ def test_a_run_alone_finds_a_wrong_answer(gauntlet, criterion, stem, cell, says)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("criterion", "number"), ROWS_OF.items())
+@pytest.mark.parametrize(("criterion", "number"), rest_is_long(ROWS_OF.items(), 2))
 def test_a_wrong_answer_fails_its_row_by_a_case(gauntlet, criterion, number):
     """The row names the exercise and the case; no run is needed for that."""
     stem, _, case, cells = next(each for each in wrong_answers() if each[0].startswith(number))

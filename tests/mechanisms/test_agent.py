@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import whole_agent
+from rest import rest_is_long
 
 from labkit import (
     FileStateStore,
@@ -389,7 +390,9 @@ def test_an_agent_with_a_window_survives_every_crash_point():
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("name", "new_store"), [("DISK", whole_agent.in_postgres), ("DEPLOY", whole_agent.in_files)])
+@pytest.mark.parametrize(
+    ("name", "new_store"), rest_is_long([("DISK", whole_agent.in_postgres), ("DEPLOY", whole_agent.in_files)], 1)
+)
 def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name, new_store):
     """Killed at every crash point: see `whole_agent.invariant`. `make long` kills twice."""
     whole_agent.assert_survives(name, 1, new_store)

@@ -5,10 +5,13 @@ from itertools import cycle
 import pytest
 import saga_grid
 import swept
+from rest import rest_is_long
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "faults"), [*zip(cycle(saga_grid.STORES), saga_grid.FAULTS, strict=False)])
+@pytest.mark.parametrize(
+    ("place", "faults"), rest_is_long(zip(cycle(saga_grid.STORES), saga_grid.FAULTS, strict=False), 4)
+)
 def test_a_crash_leaves_all_of_a_saga_or_nothing(place, faults):
     """Whichever step or compensation fails, or whose answer is lost; see `saga_grid.all_or_nothing`."""
     saga_grid.assert_survives(place, faults, depth=1)
