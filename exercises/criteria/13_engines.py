@@ -144,7 +144,7 @@ def _watched(program: Program, who: str, life: int) -> Callable[..., Any]:
     function, module = program[who], sys.modules[program.name]
     for name in ASKS:
         setattr(module, name, _telling(name, getattr(module, name)))
-    module.hash = lambda value: hash(value) if isinstance(value, int | float) else hash((life, value))
+    vars(module).setdefault("hash", lambda value: hash(value if isinstance(value, int | float) else (life, value)))
     return function
 
 

@@ -663,3 +663,44 @@ def deploy_and_tell(app):
     return body(app, lambda: DBOS.patch(PATCH))
 ''']),
 ]  # fmt: skip
+
+RIGHT |= {
+    "a hash of its own, called hash": ['''\
+# answer: deploy
+import hashlib
+
+def hash(*parts):
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def key_of(name):
+    return hash(DBOS.workflow_id, name)
+
+
+def use(name, **what):
+    return DBOS.run_step({"name": name}, tool, name, key=key_of(name), **what)
+
+
+def body(app, tell):
+    region = DBOS.run_step({"name": "read_region"}, read_region, app)
+    use("create_dns", service=app, region=region)
+    if tell():
+        use("notify", service=app, region=region)
+    host = DBOS.run_step({"name": "draw_host"}, draw_host, app)
+    use("deploy_container", service=app, host=host)
+    friday = DBOS.run_step({"name": "is_friday"}, is_friday)
+    if not friday:
+        use("issue_certificate", service=app, host=host)
+    return {"region": region, "host": host, "certificate": not friday}
+
+
+def deploy(app):
+    """Deploy an app, by steps: its region, its host, and whether it has a certificate."""
+    return body(app, lambda: False)
+''', '''\
+# answer: deploy_and_tell
+def deploy_and_tell(app):
+    """Deploy an app, and tell the team in between; go on with runs that `deploy` has begun."""
+    return body(app, lambda: DBOS.patch(PATCH))
+'''],
+}  # fmt: skip
