@@ -573,7 +573,7 @@ def _relay_is_killed(program: Program, rng: Random) -> None:
             ((count,),) = connection.execute("SELECT count(*) FROM outbox WHERE NOT sent").fetchall()
         assert not count, f"all was sent, and {count} {'event is' if count == 1 else 'events are'} not marked"
 
-    assert_survives(sweep(run, run, invariant, stored.create, enough=ENOUGH, name="relay"), effects=3)
+    assert_survives(sweep(run, run, invariant, stored.create, name="relay"), effects=3)
 
 
 def _check_received(seen: Seen) -> None:
@@ -610,7 +610,7 @@ def _receiver_is_killed(program: Program, rng: Random) -> None:
         assert count, "after the restart, the event came again, and its effect is still not there"
         assert count == 1, f"the event has had its effect {_times(count)}"
 
-    assert_survives(sweep(run, run, invariant, Stored().create, enough=ENOUGH, name="receive"), effects=3)
+    assert_survives(sweep(run, run, invariant, Stored().create, name="receive"), effects=3)
 
 
 def _note(name: str) -> Callable[[sa.Connection], None]:

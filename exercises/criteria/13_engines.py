@@ -136,15 +136,11 @@ def _write(places: dict[str, str]) -> None:
     Path("regions.json").write_text(json.dumps(places), encoding="utf-8")
 
 
-def _watched(program: Program, who: str, life: int) -> Callable[..., Any]:
-    """In a life's process: the function, where each of ASKS tells the world that it is called.
-
-    All lives are forks of one process. So that a text hashes otherwise in each, as it would, `hash` is another one.
-    """
+def _watched(program: Program, who: str) -> Callable[..., Any]:
+    """In a life's process: the function, where each of ASKS tells the world that it is called."""
     function, module = program[who], sys.modules[program.name]
     for name in ASKS:
         setattr(module, name, _telling(name, getattr(module, name)))
-    vars(module).setdefault("hash", lambda value: hash(value if isinstance(value, int | float) else (life, value)))
     return function
 
 
@@ -189,9 +185,9 @@ def _played(program: Program, parts: Sequence[Part]) -> Seen:
 
     def run() -> list[dict[str, Run]]:
         found = []
-        for life, part in enumerate(parts):
+        for part in parts:
             runs = ({run: [app] for run, app in each.items()} for each in (part.whole, part.stopped))
-            code, before = partial(_watched, program, part.who, life), partial(_write, part.places)
+            code, before = partial(_watched, program, part.who), partial(_write, part.places)
             found.append(Life(code, *runs, days=part.day, dice=part.dice, before=before))
         return lives(found)
 

@@ -23,7 +23,7 @@ from labkit.database import programs
 from labkit.database.errors import DatabaseError
 from labkit.database.postmaster import Postmaster
 from labkit.database.server import Server
-from labkit.database.snapshots import ALONE
+from labkit.database.snapshots import ALONE, FURNISHED
 
 PATIENCE = 10.0
 """Seconds for which a start is tried again: after a kill, the old server's processes need a moment to go."""
@@ -182,7 +182,8 @@ class Cluster(Server):
 
     def _furnish(self, name: str) -> None:
         with self.connect(**self.conninfo(name)) as connection:
-            connection.execute(ALONE)
+            if connection.execute(FURNISHED).fetchone()[0] is None:
+                connection.execute(ALONE)
 
     def _close_to_public(self) -> None:
         with self.connect(**self.conninfo()) as connection:

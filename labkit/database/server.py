@@ -70,24 +70,26 @@ class Server(ABC):
         """
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name for a database: small letters, digits and _ are")
-        owner, created = self.owner(owner_of or name), sql.Identifier(name)
-        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
         with self.connect(**self.conninfo()) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # one at a time; it ends with the connection
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                return
-            try:
-                self._make_role(connection, owner)
-                connection.execute(create.format(created, sql.Identifier(owner["user"])))
-                connection.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(created))
-            except errors.InsufficientPrivilege as error:
-                raise DatabaseError(f"{reason(error)}: the role in LABKIT_DSN needs the right CREATEDB") from None
-            except errors.DiskFull as error:
-                raise DatabaseError(f"{reason(error)}: make room on the disk") from None
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                self._create(connection, name, self.owner(owner_of or name))
             self._furnish(name)
 
+    def _create(self, connection: psycopg.Connection, name: str, owner: dict[str, str]) -> None:
+        created = sql.Identifier(name)
+        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
+        try:
+            self._make_role(connection, owner)
+            connection.execute(create.format(created, sql.Identifier(owner["user"])))
+            connection.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(created))
+        except errors.InsufficientPrivilege as error:
+            raise DatabaseError(f"{reason(error)}: the role in LABKIT_DSN needs the right CREATEDB") from None
+        except errors.DiskFull as error:
+            raise DatabaseError(f"{reason(error)}: make room on the disk") from None
+
     def _furnish(self, name: str) -> None:  # noqa: B027 - most servers are not ours
-        """Change in a new database what only its server's superuser may."""
+        """Change in a database what only its server's superuser may, unless that is done."""
 
     def lend(self, name: str) -> str:
         """Databases for a process that may reach no others; the address for its LABKIT_LENT."""

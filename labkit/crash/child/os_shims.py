@@ -152,9 +152,11 @@ def _mkdir(files: Files, name: str, real: Real, path: Any, mode: int = 0o777, *,
 
 @shim("utime")
 def _utime(files: Files, name: str, real: Real, where: Any, times: Any = None, **options: Any) -> None:
-    if times is None and "ns" not in options:  # or the kernel would take its own clock
-        options["ns"] = (time.time_ns(),) * 2
-    _metadata(files, name, real, where, times, **options)
+    def now(*args: Any, **rest: Any) -> None:  # as the kernel would, by its own clock: in the same step
+        real(*args, ns=(time.time_ns(),) * 2, **rest)
+
+    takes_now = times is None and "ns" not in options
+    _metadata(files, name, now if takes_now else real, where, times, **options)
 
 
 @shim("chmod", "lchmod", "fchmod", "chown", "lchown", "fchown", "setxattr", "removexattr")

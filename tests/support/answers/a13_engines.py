@@ -629,39 +629,6 @@ class Deploy:
             await telling
         return {"region": region, "host": host, "certificate": not friday}
 ''']),
-    ("keys by hash", "same_key_after_kill", r"called under '\w+' first, and then under '\w+'\. Another key lets it act twice",
-     ['''\
-# answer: deploy
-def key_of(name):
-    return format(hash((DBOS.workflow_id, name)) & 0xFFFFFFFFFFFFFFFF, "016x")
-
-
-def use(name, **what):
-    return DBOS.run_step({"name": name}, tool, name, key=key_of(name), **what)
-
-
-def body(app, tell):
-    region = DBOS.run_step({"name": "read_region"}, read_region, app)
-    use("create_dns", service=app, region=region)
-    if tell():
-        use("notify", service=app, region=region)
-    host = DBOS.run_step({"name": "draw_host"}, draw_host, app)
-    use("deploy_container", service=app, host=host)
-    friday = DBOS.run_step({"name": "is_friday"}, is_friday)
-    if not friday:
-        use("issue_certificate", service=app, host=host)
-    return {"region": region, "host": host, "certificate": not friday}
-
-
-def deploy(app):
-    """Deploy an app, by steps: its region, its host, and whether it has a certificate."""
-    return body(app, lambda: False)
-''', '''\
-# answer: deploy_and_tell
-def deploy_and_tell(app):
-    """Deploy an app, and tell the team in between; go on with runs that `deploy` has begun."""
-    return body(app, lambda: DBOS.patch(PATCH))
-''']),
 ]  # fmt: skip
 
 RIGHT |= {
