@@ -39,8 +39,6 @@ REHEARSED: dict[str, bool] = {}
 """Of the other modules that children have imported: whether the zygote may import them, too."""
 LOADED: set[str] = set()
 """Packages that were loaded here, with those that they have loaded, apart from what the lab ships."""
-FROZEN: list[bool] = []
-"""True once what is loaded here is kept apart by gc.freeze."""
 TRACERS = ("labkit.crash.child.sql", "labkit.crash.child.shared_sql")
 """Who has the driver of PostgreSQL traces it."""
 MOST = 5000
@@ -95,13 +93,12 @@ def preload(modules: Iterable[str]) -> bool:
     for module in new:
         with suppress(Exception, SystemExit):  # some are programs
             importlib.import_module(module)
-    if new or not FROZEN:
+    if new:
         LOADED.update(
             name.partition(".")[0] for name in sys.modules if name not in before and not name.startswith(SHIPPED)
         )
         gc.collect()
         gc.freeze()
-        FROZEN.append(True)
     return bool(new)
 
 

@@ -317,6 +317,17 @@ def test_more_orders_than_the_limit_are_told():
         report.assert_survives()
 
 
+def test_a_touch_is_one_step():
+    """Its look at the clock is the kernel's own: no time passes between that and the file's new time."""
+
+    def touch():
+        os.utime("count")
+
+    report = race([touch, touch, after(60)], nothing, counter)
+    assert {step.op for order in report.orders for step in order.steps if step.worker != "time"} <= {"utime", "RETURN"}
+    assert report.problem is None
+
+
 def test_a_broken_order_is_enough():
     """For who asks for no more: a race that no order breaks is explored to its end."""
     report = race([count, count], both_counted, counter, enough=1)

@@ -59,7 +59,6 @@ def test_the_table_holds_in_a_kernel(notebook):
     assert "".join(output.text for output in ran.cells[0].outputs) == EXPECTED
 
 
-@pytest.mark.long
 def test_the_table_holds_under_nbval(notebook):
     """Strict comparison with the stored output."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "--nbval"]

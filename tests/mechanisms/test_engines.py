@@ -78,7 +78,6 @@ def test_a_step_is_called_at_least_once_and_acts_once_under_its_key(how, broken)
     ]
 
 
-@pytest.mark.long
 @pytest.mark.slow(seconds=60)
 @pytest.mark.timeout(400)
 def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
@@ -99,7 +98,6 @@ def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
     assert not report.broken
 
 
-@pytest.mark.long
 @pytest.mark.slow(seconds=60)
 @pytest.mark.timeout(400)
 def test_changed_code_needs_a_version_of_its_own_or_a_patch():

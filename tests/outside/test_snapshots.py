@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from labkit import database
+from labkit.database.snapshots import FURNISHED
 
 pytestmark = pytest.mark.skipif(
     "LABKIT_DSN" in os.environ, reason="NOT CHECKED with LABKIT_DSN: a server that is not ours stays as it is"
@@ -20,6 +21,21 @@ def other():
     with database.throwaway() as url, psycopg.connect(url) as connection:
         connection.execute(ASSIGNED)
         yield connection
+
+
+def test_a_database_that_was_made_before_is_changed_when_it_is_next_asked_for():
+    """As one whose making was interrupted."""
+    server, name = database.server(), "labkit_made_before"
+    server.drop_database(name)
+    with server.connect(**server.conninfo()) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    try:
+        for _ in range(2):
+            server.make_database(name)
+            with server.connect(**server.conninfo(name)) as connection:
+                assert connection.execute(FURNISHED).fetchone()[0]
+    finally:
+        server.drop_database(name)
 
 
 @pytest.fixture

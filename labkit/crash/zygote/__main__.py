@@ -1,6 +1,7 @@
 """The zygote's process: answers the requests of the process that started it, until that one is gone."""
 
 import fcntl
+import gc
 import os
 import pickle
 import shutil
@@ -37,6 +38,8 @@ def serve(channel: Connection, folder: Path) -> None:
     if confinement:
         hide()
         supports()  # asked for once, or each child would ask anew
+    gc.collect()
+    gc.freeze()  # or each child would copy the pages of what it looks through; preload does the same
     zygote = None
     while True:
         try:
