@@ -20,6 +20,7 @@ In several of them:
     under_test      which frames are the code under test
     lines           a line of the program under test, and its text
     preload         modules that the zygote imports so that each child has them
+    first_uses      what libraries do at their first use, done there as well
 """
 
 import sys

@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
+from labkit.crash import first_uses
 from labkit.crash.under_test import LIBRARY
 
 SHIPPED = (
@@ -97,6 +98,7 @@ def preload(modules: Iterable[str]) -> bool:
         LOADED.update(
             name.partition(".")[0] for name in sys.modules if name not in before and not name.startswith(SHIPPED)
         )
+        first_uses.use()
         gc.collect()
         gc.freeze()
     return bool(new)
