@@ -1,7 +1,7 @@
 # What only authors of the course need; students' copies of the lab are without it.
 #
-# make test    set up and run every test        make test ARGS="-k crash"
-# make system  what needs Chromium and strace, or takes minutes; make long: what takes many; make examples: with many more
+# make test    set up, and run what a change must pass        make test ARGS="-k crash"
+# make long    all that takes longer; make system: what needs Chromium and strace; make examples: with many more of them
 # make bench   measure side by side, and write bench/RESULTS.md; make bench ONLY=sweep: what has this in its name
 # make lint, exercises, notebooks, docs, environment, lock: CONTRIBUTING.md says when
 

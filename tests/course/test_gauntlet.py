@@ -43,6 +43,7 @@ def gauntlet(tmp_path, monkeypatch):
     return Gauntlet()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_wrong_answer_fails_the_criterion_it_breaks():
     """With one wrong answer among the solutions the checklist fails there first, and judges no more.
@@ -69,6 +70,7 @@ def test_a_run_has_the_answers_of_the_chapters_so_far(gauntlet):
         assert entered == [*RUNS][[*RUNS].index(own) :]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_run_alone_says_which_point_of_which_run_broke(gauntlet):
     """Real kills find a save in place, with no case to help."""
@@ -97,6 +99,7 @@ def test_what_was_judged_is_not_judged_again(gauntlet):
     assert gauntlet.but("04_deadlines", LIMIT_ALWAYS).run("step_deadline").status is Status.FAIL
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=15)
 def test_two_workers_come_in_every_order(gauntlet):
     """A second worker that is lost in one order alone fails its row, which names the statements and who came when."""

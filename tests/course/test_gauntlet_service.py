@@ -145,6 +145,7 @@ def test_culprits_are_those_without_whom_a_run_survives(gauntlet, monkeypatch):
     assert wrong.row("everything").next.startswith("With labkit's own answers to exercise 10, it survives.")
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize(("criterion", "stem", "cell", "says"), rest_is_long(ALONE, 2), ids=[row[1] for row in ALONE])
 def test_a_run_alone_finds_a_wrong_answer(gauntlet, criterion, stem, cell, says):

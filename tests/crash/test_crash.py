@@ -554,6 +554,7 @@ def test_what_a_program_leaves_running_is_ended():
     assert not Path(f"/proc/{int(seen.files['pid'])}/cwd").exists()
 
 
+@pytest.mark.long
 def test_a_zygote_that_does_not_run_yet_is_ended_without_ado():
     """Whoever watches the crash lab may be sooner than its first request, which then works as ever."""
     client = Client()
@@ -586,6 +587,7 @@ def test_a_trial_runs_once_and_tells_everything():
     assert seen.effects == ["open note", "write note", "tool notify", "RETURN"]
 
 
+@pytest.mark.long
 def test_fresh_interpreters_come_to_the_same_verdict():
     """Where fork is not safe, each process is spawned; the report says so, and says the same."""
     program = (
@@ -680,6 +682,7 @@ import pytest, dateutil
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.long
 def test_a_folder_that_somebody_has_tidied_away_is_made_again():
     """A cleaner of shared memory costs no sweep after it."""
     client = Client()
@@ -714,6 +717,7 @@ def test_no_name_in_its_folder_leads_the_client_to_another_file(tmp_path):
     assert secret.read_text() == "SECRET"
 
 
+@pytest.mark.long
 def test_a_fork_of_the_kernel_ends_and_removes_nothing():
     """It has the client, and neither its zygote nor its folder."""
     client = Client()

@@ -73,6 +73,7 @@ def perform(call: tuple) -> None:
             os.truncate(path, size)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @given(st.lists(CALLS, max_size=5))
 def test_the_model_is_what_the_directory_is(calls):

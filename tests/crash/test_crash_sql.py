@@ -261,6 +261,7 @@ def test_a_failed_statement_has_had_no_effect():
     assert [str(effect) for effect in report.effects] == ["INSERT account", "RETURN"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_report_is_the_same_at_every_run():
     """Verdict, points and text, through both drivers."""

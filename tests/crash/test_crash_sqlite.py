@@ -313,6 +313,7 @@ def one_after_another(made, moved=""):
         synced(".")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", [("new.db",), ("folder/new.db", "moved")])
 def test_a_power_cut_brings_back_the_database_that_was_replaced(place):
     """What SQLite had written into it, not an empty file: of that the model of the disk knows by its last name."""

@@ -23,6 +23,7 @@ def test_more_than_was_recorded_is_no_news(count):
         parse([plain(Repeated(count=count))], RECORDED)
 
 
+@pytest.mark.long
 def test_content_that_differs_between_runs_is_what_the_kill_left():
     """Effects of the same names are the same run; the model of the disk has the bytes of the run that was killed."""
 

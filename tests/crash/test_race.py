@@ -165,6 +165,7 @@ def the_owner_has_written(_):
         raise AssertionError(f"{owner} owns it, and {written} has written last")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("now", [time.time, lambda: WorldClock().now().timestamp()], ids=["time", "WorldClock"])
 def test_time_that_passes_lets_the_zombie_write(now):
     """A lease expires under a worker that is only slow, whichever clock is asked; without `after`, it does not."""
@@ -395,6 +396,7 @@ def test_the_report_as_plain_data():
     assert (told["complete"], told["crowded"], told["problem"]) == (True, False, None)
 
 
+@pytest.mark.long
 def test_the_picture_stands_for_every_order_also_when_it_is_folded():
     """No row is left out without its number."""
     report = race([count, count], both_counted, counter, crash=True)

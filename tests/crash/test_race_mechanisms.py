@@ -116,6 +116,7 @@ def store_with_another_key():
     run_once(files(), "other", lambda: "done")
 
 
+@pytest.mark.long
 def test_what_is_done_under_one_key_is_done_once():
     """Whoever comes second gets the result, or is told that somebody works."""
     race(
@@ -164,6 +165,7 @@ def each_has_its_number(seen):
     assert {*taken} <= {*found}, f"{taken} were taken, and {found} are there"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("crash", [False, True])
 def test_two_checkpoints_of_one_task_have_two_numbers(crash):
     """Neither overwrites the other, also where one of the two is killed."""

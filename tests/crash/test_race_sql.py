@@ -7,6 +7,7 @@ from functools import partial
 import psycopg
 import pytest
 from psycopg import IsolationLevel
+from rest import rest_is_long
 
 from labkit import after, database, race, tool
 from labkit.crash.child.statements import Statement
@@ -205,7 +206,7 @@ RACES = {
 }
 
 
-@pytest.mark.parametrize("name", RACES)
+@pytest.mark.parametrize("name", rest_is_long(RACES, 5))
 def test_each_race_breaks_in_as_many_orders_as_counted(name):
     """Each order once; none breaks the fix."""
     workers, invariant, broken, orders = RACES[name]
@@ -339,6 +340,7 @@ def test_a_statement_that_waits_goes_on_with_what_it_saw_before(statement, invar
     assert report.replay(report.broken[0].names).reason == report.broken[0].reason
 
 
+@pytest.mark.long
 def test_of_three_statements_that_wait_for_one_row_the_report_says_that_the_server_chooses():
     """One at a time is let wait for it, and nobody says that every order survives."""
     take_all = partial(at_once, "UPDATE task SET holder = 'me' WHERE holder IS NULL")

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from rest import rest_is_long
 
 from labkit import sweep
 
@@ -154,7 +155,7 @@ def awaited() -> None:
 ORDERED = [joined, one_future_after_the_other, a_pool_that_is_shut_down, a_writer_behind_a_queue, an_event, awaited]
 
 
-@pytest.mark.parametrize("run", ORDERED)
+@pytest.mark.parametrize("run", rest_is_long(ORDERED, 3))
 def test_effects_in_one_order_are_explored(run):
     """A thread that is waited for is as good as none; each effect has a line of the program."""
     report = sweep(run, lambda: None, lambda seen: None)

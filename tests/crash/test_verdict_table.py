@@ -47,11 +47,13 @@ def test_the_table_holds_in_a_script(tmp_path):
     assert subprocess.check_output([sys.executable, script], text=True) == EXPECTED
 
 
+@pytest.mark.long
 def test_the_table_holds_on_standard_input():
     """No file at all."""
     assert subprocess.check_output([sys.executable, "-"], input=PROGRAM, text=True) == EXPECTED
 
 
+@pytest.mark.long
 def test_the_table_holds_in_a_kernel(notebook):
     """A cell of a live kernel."""
     ran = nbformat.read(notebook, as_version=4)
@@ -59,6 +61,7 @@ def test_the_table_holds_in_a_kernel(notebook):
     assert "".join(output.text for output in ran.cells[0].outputs) == EXPECTED
 
 
+@pytest.mark.long
 def test_the_table_holds_under_nbval(notebook):
     """Strict comparison with the stored output."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "--nbval"]

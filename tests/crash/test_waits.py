@@ -341,6 +341,7 @@ def test_whoever_hangs_is_asked_for_its_line(hangs, monkeypatch):
     assert caught.value.where.startswith(f"{hangs.__name__}, line ")
 
 
+@pytest.mark.long
 def test_a_recovery_that_hangs_at_each_point_costs_its_limit_once(monkeypatch):
     """The verdict is known after the first: the others get half a second."""
     monkeypatch.setattr(CLIENT, "seconds", 4.0)

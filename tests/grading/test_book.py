@@ -77,6 +77,7 @@ def test_a_grader_that_is_killed_goes_on_and_writes_the_same_book(class_of_three
         assert everything(class_of_three / f"out {moment}") == expected
 
 
+@pytest.mark.long
 def test_who_interrupts_a_grading_can_go_on(class_of_three):
     """Ctrl+C says so, shows no traceback, and leaves no verdict that is none."""
     for number in range(5):
@@ -95,6 +96,7 @@ def test_who_interrupts_a_grading_can_go_on(class_of_three):
     assert everything(class_of_three / "out") == everything(class_of_three / "whole")
 
 
+@pytest.mark.long
 def test_only_what_changed_is_graded_again(class_of_three, monkeypatch):
     """Another answer, another seed; a second run with nothing new judges nobody."""
     judged = []

@@ -57,6 +57,7 @@ def wait_until(true, seconds=120):
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_who_kills_workers_is_looked_at_after_two_and_costs_no_neighbour(tmp_path, database_url):
     """One submission kills two workers and no third one. All others are judged once, or twice if they were at hand."""
     students = submissions(tmp_path / "criteria", 5, deadly=1)
@@ -76,6 +77,7 @@ def test_who_kills_workers_is_looked_at_after_two_and_costs_no_neighbour(tmp_pat
     assert f"{TWICE}: student 00" in grading.said
 
 
+@pytest.mark.long
 def test_an_asker_that_is_killed_goes_on_where_it_was(tmp_path, database_url):
     """What was handed out is found again, what was judged is not judged again."""
     students = submissions(tmp_path / "criteria", 4)
@@ -125,6 +127,7 @@ def grade(url, where, name, students):
     return Grading(url, where / name, where / "criteria").grade(students)
 
 
+@pytest.mark.long
 def test_a_worker_of_another_version_refuses_and_one_that_is_told_to_stop_ends_its_job(tmp_path, database_url):
     """In one line that names both; status 2 of the command. The other ends with 0, and nothing is begun twice."""
     students = submissions(tmp_path / "criteria", 3)

@@ -72,6 +72,7 @@ def wait_until(true, seconds=120):
         time.sleep(0.05)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.slow(seconds=20)
 def test_what_others_wait_for_and_what_happens_to_its_connections_takes_no_job_from_a_worker(

@@ -131,6 +131,7 @@ def blocks():
     return re.findall(r"^```\w+ (\S+)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_examples_of_the_page_judge(tmp_path, capsys):

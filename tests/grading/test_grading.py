@@ -77,6 +77,7 @@ def test_of_two_answers_the_last_counts_and_the_report_says_so(tmp_path):
     assert "there are two cells `# answer: load_task`; the last one counts" in as_text(result)
 
 
+@pytest.mark.long
 def test_a_missing_answer_cell_is_named(tmp_path):
     """It costs the cases that need it, and no others."""
     path = edited(tmp_path, lambda cells: cells.remove(cell_of(cells, "resume")))

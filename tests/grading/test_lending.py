@@ -47,6 +47,7 @@ def test_a_borrower_finds_databases_and_reaches_no_others(lender):
     assert names(lender) == set()
 
 
+@pytest.mark.long
 def test_what_a_killed_grader_lent_is_taken_back(lender):
     """The next one on the same server begins by that."""
     with lender.lent():
@@ -66,6 +67,7 @@ EXHAUSTING = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", EXHAUSTING)
 def test_what_a_borrower_does_to_its_server_costs_no_other(lender, what):
     """Two slots have two servers; and whatever it was, its databases are taken back."""

@@ -8,6 +8,7 @@ from itertools import cycle
 import pytest
 from failing_steps import ERRORS, STEPS, assert_costs_one_submission, class_of_two, rows
 from own_class import RIGHT
+from rest import rest_is_long
 
 from labkit.grading.gradebook.book import Book
 from labkit.grading.gradebook.student import Student
@@ -21,7 +22,7 @@ def where(tmp_path):
     return class_of_two(tmp_path)
 
 
-@pytest.mark.parametrize(("step", "error"), list(zip(STEPS, cycle(ERRORS))))
+@pytest.mark.parametrize(("step", "error"), rest_is_long(zip(STEPS, cycle(ERRORS)), 8))
 def test_an_exception_at_any_step_costs_one_submission(where, monkeypatch, step, error):
     """Every step, and every error somewhere; `make long` has each error at each step."""
     assert_costs_one_submission(where, monkeypatch, step, error)

@@ -78,6 +78,7 @@ def test_a_cell_that_fails_is_named_with_its_reason(run, code, told):
     assert run(RIGHT.replace("\n", f"\n{code}\n", 1), PASS, PASS) == told
 
 
+@pytest.mark.long
 def test_a_cell_that_never_ends_is_interrupted_and_one_that_does_not_mind_is_ended(run, monkeypatch):
     """What follows the second is told as not run."""
     monkeypatch.setattr(attempt, "TIMEOUT", 2)
@@ -90,6 +91,7 @@ def test_a_cell_that_never_ends_is_interrupted_and_one_that_does_not_mind_is_end
     assert told[1:] == [f"{CELL} 5: {NOT_RUN}"]
 
 
+@pytest.mark.long
 def test_notebooks_that_together_take_too_long_are_stopped(run, monkeypatch):
     """The reason is told."""
     monkeypatch.setattr(attempt, "SECONDS", 12)

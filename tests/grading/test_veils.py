@@ -30,6 +30,7 @@ NAMES = re.compile(r"lovelace|\bada|alove|4711|s0815|boole|bob|twombly|922|\beve
 LONG = RIGHT + "".join(f"\n\ndef step_{n}(x):\n    return [x + {n}, x * {n}]\n" for n in range(9))
 
 
+@pytest.mark.long
 def test_no_page_gives_a_name_away(tmp_path, monkeypatch):
     """Not by notes, names of files, alike answers, comments or links; nor by what the pages are called."""
     quickly(monkeypatch)

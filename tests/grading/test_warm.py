@@ -55,6 +55,7 @@ def test_each_submission_is_judged_by_a_judge_that_has_judged_no_other(judge):
     assert [judge(answer) for answer in (spoiling, asking, WRONG)] == [(0, 2), (0, 2), (0, 0)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("below", ["", RIGHT], ids=["alone", "below a function"])
 def test_a_text_of_which_the_compiler_makes_gigabytes_costs_its_answer(judge, below):
@@ -76,6 +77,7 @@ def test_a_judge_has_limits_of_its_own(judge, criteria):
     assert judge(RIGHT) == (0, 2)
 
 
+@pytest.mark.long
 def test_what_is_half_said_where_it_is_tried_out_makes_nobody_wait(judge):
     """The lines below a function are run for a note alone; that too is a child's, which may say anything."""
     assert judge(f"{RIGHT}{SAYS_HALF}") == (0, 0)

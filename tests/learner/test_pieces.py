@@ -151,6 +151,7 @@ def make_both():
             tool("delete_dns", service="shop", key=step_key("shop", "delete_dns"))
 
 
+@pytest.mark.long
 def test_the_board_shows_what_each_crash_leaves(monkeypatch):
     """At death, and after the restart: the world's ledger, not what the program believes."""
     views = []

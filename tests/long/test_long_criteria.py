@@ -12,6 +12,12 @@ def test_a_wrong_answer_fails_the_case_it_breaks(number, case, message, cells):
     assert_fails(number, case, message, cells)
 
 
+@pytest.mark.parametrize(**wrong("CHEATS"))
+def test_who_goes_for_the_judge_fails(number, case, message, cells):
+    """The world has the clock and the calls, and the parent compares."""
+    assert_fails(number, case, message, cells)
+
+
 @pytest.mark.parametrize(**right())
 @pytest.mark.parametrize("seed", [0, 7])
 def test_a_right_answer_of_another_shape_passes(number, cells, seed):

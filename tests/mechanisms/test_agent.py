@@ -365,6 +365,7 @@ def test_a_window_that_is_too_small_fails_the_run_and_says_so(agent, world):
 # Under the crash lab
 
 
+@pytest.mark.long
 def test_an_agent_with_a_window_survives_every_crash_point():
     """What it shows is made of what is stored, so a new process shows the same."""
 
@@ -398,6 +399,7 @@ def test_a_crash_loses_and_repeats_no_effect_and_no_saved_reply(name, new_store)
     whole_agent.assert_survives(name, 1, new_store)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_tool_without_a_key_survives_crashes_by_being_asked():
     """A restart waits until the lease of the dead attempt is over, and asks the tool before it is used again."""

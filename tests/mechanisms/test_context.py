@@ -247,6 +247,7 @@ def test_a_count_of_the_whole_that_is_more_than_its_lines_is_kept_to(count):
 # What it costs
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_facts_are_looked_at_in_linear_time_and_bounded_memory():
     """Every fact is counted once at most, the whole only at the beginning and the end; memory is that of the slice."""
     everything = state(*[f"key {n}=value {n}" for n in range(100_000)])

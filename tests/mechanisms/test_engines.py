@@ -78,6 +78,7 @@ def test_a_step_is_called_at_least_once_and_acts_once_under_its_key(how, broken)
     ]
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=60)
 @pytest.mark.timeout(400)
 def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
@@ -98,6 +99,7 @@ def test_a_body_that_goes_by_the_clock_takes_another_way_after_the_crash():
     assert not report.broken
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=60)
 @pytest.mark.timeout(400)
 def test_changed_code_needs_a_version_of_its_own_or_a_patch():
@@ -131,6 +133,7 @@ def test_changed_code_needs_a_version_of_its_own_or_a_patch():
     assert [point.k for point in by_number.broken] == [7, 8]  # the mark of the patch moves the numbers
 
 
+@pytest.mark.long
 def test_a_dead_executors_run_waits_for_somebody_with_its_name(lab):
     """Others leave it alone, and have work of their own."""
     live = deploys(keyed)

@@ -383,6 +383,7 @@ def damaged(data):
         yield f"cut off at {position}", data[:position]
 
 
+@pytest.mark.long
 def test_damage_to_any_byte_is_reported_by_name_and_nothing_is_overwritten(store, root):
     """Not one bit flips and not one byte is cut off without CorruptState; the damaged file stays for whoever looks."""
     task = store.save(store.insert(Task(id="a", user_input="deploy")).to("running").finished("dns", "192.0.2.7"))

@@ -523,6 +523,7 @@ def test_agent_a_is_killed_at_every_point_and_b_goes_on(where):
     shared_states.goes_on(store=where).assert_survives()
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=15)
 @pytest.mark.parametrize("wrong", [shared_states.with_ones_own_key, shared_states.saved_first])
 def test_a_key_of_ones_own_or_a_save_before_the_tool_does_not_pass(wrong):
@@ -542,6 +543,7 @@ def test_of_two_that_read_think_and_save_none_is_overwritten():
     shared_states.two_learn(store=shared_states.in_postgres).assert_survives()
 
 
+@pytest.mark.long
 def test_without_the_version_that_was_read_one_is_overwritten():
     """Whether there is no version, or the newest one is taken: the race notices."""
     assert shared_states.two_learn(shared_states.by_the_newest_version, shared_states.in_postgres).broken

@@ -10,7 +10,7 @@ from rest import rest_is_long
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("place", "faults"), rest_is_long(zip(cycle(saga_grid.STORES), saga_grid.FAULTS, strict=False), 4)
+    ("place", "faults"), rest_is_long(zip(cycle(saga_grid.STORES), saga_grid.FAULTS, strict=False), 2)
 )
 def test_a_crash_leaves_all_of_a_saga_or_nothing(place, faults):
     """Whichever step or compensation fails, or whose answer is lost; see `saga_grid.all_or_nothing`."""

@@ -319,6 +319,7 @@ def test_pages_are_complete_although_others_write(store, other):
 # The tables
 
 
+@pytest.mark.long
 def test_eight_processes_make_the_tables_at_once(database_url):
     """All of them come to an empty database, and none sees it half made."""
     code = (

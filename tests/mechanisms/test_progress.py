@@ -462,6 +462,7 @@ def test_no_kill_makes_a_gap_or_loses_an_update():
     assert updates.published_through(updates.counted_in_the_process).broken
 
 
+@pytest.mark.long
 def test_a_command_is_there_when_it_is_acknowledged_and_once():
     """At each point, also when it is sent again; one that a process remembers is not."""
     updates.saved_through().assert_survives(effects=2)
@@ -486,6 +487,7 @@ def test_no_order_makes_a_gap_or_takes_one_for_two(proof):
     proof().assert_survives()
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=20)
 def test_no_order_lets_a_reader_skip_an_update():
     """One that commits late is waited for; over a sequence it is skipped."""
@@ -493,6 +495,7 @@ def test_no_order_lets_a_reader_skip_an_update():
     assert "skipped" in str(updates.publish_and_read(updates.numbered_by_a_sequence, "by_sequence"))
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=20)
 def test_no_order_applies_a_command_twice():
     """Also if one is killed; two that look first, and mark later, do."""
@@ -501,6 +504,7 @@ def test_no_order_applies_a_command_twice():
     assert updates.two_apply(updates.effect_first).broken
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=90)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
@@ -513,6 +517,7 @@ def test_no_kill_makes_an_agent_tell_or_obey_twice_or_never(proof):
     proof().assert_survives(effects=30)
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=60)
 @pytest.mark.timeout(300)
 def test_a_cancel_that_a_process_remembers_is_forgotten():

@@ -508,6 +508,7 @@ def test_without_tables_the_error_says_what_to_do(database_url):
     engine.dispose()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_of_two_that_submit_at_the_limit_one_is_refused():
     """In every order; who looks first and inserts later is caught."""

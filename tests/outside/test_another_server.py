@@ -77,6 +77,7 @@ def printed(notebook):
     return ["".join(output.get("text", "") for output in cell.get("outputs", [])) for cell in notebook.cells]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_notebook_runs_against_it(another):

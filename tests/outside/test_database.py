@@ -262,6 +262,7 @@ def test_a_user_without_a_name_gets_a_database(folder, allowed):
         cluster.kill()
 
 
+@pytest.mark.long
 def test_programs_that_the_servers_user_cannot_reach_are_copied(folder, new_cluster, monkeypatch):
     """Root's home is closed to nobody, as whom the server runs: a clone there works all the same."""
     if os.geteuid() != 0:
@@ -273,6 +274,7 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(folder, new_clus
     assert answer(cluster) == 42
 
 
+@pytest.mark.long
 def test_a_server_whose_programs_are_gone_is_started_anew(folder, new_cluster, monkeypatch):
     """Its environment was made anew or removed while it ran: it could load nothing any more."""
     cluster = new_cluster()
@@ -490,6 +492,7 @@ def test_a_server_that_does_not_start_says_why(home, monkeypatch, capfd):
     assert str(home / "postgres" / "log") in said
 
 
+@pytest.mark.long
 def test_reset_asks_before_it_drops(home, monkeypatch, capfd):
     """Only "yes" drops, or --yes; anything else keeps everything."""
     assert cli.main(["db", "start"]) == 0

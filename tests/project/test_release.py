@@ -66,6 +66,7 @@ def test_the_lab_and_the_judge_work_in_it(released):
     assert "1 of 1 cases met" in judged.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_student_checks_an_exercise_in_it(released):
     """The lab makes their copies there, and in a kernel of one, `check` judges the answers that they have written."""

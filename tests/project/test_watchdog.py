@@ -57,6 +57,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_whoever_hangs_fails_and_the_others_run(folder):
     """In processes for the tests alone, as with `make test`: another takes the place of one that is ended."""
     done = run(folder, "-n", "1")

@@ -15,23 +15,19 @@ CORPORA = {exercise.number: import_module(f"answers.a{stem}") for stem, exercise
 
 
 def wrong(kind, most=None):
-    """Parameters: the exercise, the case that is broken, what must be said, and the cells; `most` for each case."""
+    """Parameters: the exercise, the case that is broken, what must be said, and the cells; `most` of each exercise."""
     rows, seen = {}, Counter()
     for number, corpus in CORPORA.items():
         for what, case, message, cells in getattr(corpus, kind, ()):
-            seen[number, case] += 1
-            if most is None or seen[number, case] <= most:
+            seen[number] += 1
+            if most is None or seen[number] <= most:
                 rows[f"{number}-{what}-{case}"] = number, case, message, cells
     return {"argnames": ("number", "case", "message", "cells"), "argvalues": rows.values(), "ids": rows}
 
 
-def right(most=None):
-    """Parameters: the exercise, and the cells; `most` for each exercise."""
-    rows = {
-        f"{number}-{what}": (number, cells)
-        for number in CORPORA
-        for what, cells in [*CORPORA[number].RIGHT.items()][:most]
-    }
+def right():
+    """Parameters: the exercise, and the cells."""
+    rows = {f"{number}-{what}": (number, cells) for number in CORPORA for what, cells in CORPORA[number].RIGHT.items()}
     return {"argnames": ("number", "cells"), "argvalues": rows.values(), "ids": rows}
 
 
