@@ -13,10 +13,10 @@ test: lint
 	$(BIN)/python -m pytest $(WIDE) --durations 25 -m "not long" $(ARGS)
 
 system: $(VENV)/test
-	$(BIN)/python -m pytest $(WIDE) tests/system $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) -m "not long" tests/system $(ARGS)
 
 long: $(VENV)/test
-	$(BIN)/python -m pytest $(WIDE) -o "norecursedirs=.* system" -m long $(ARGS)
+	$(BIN)/python -m pytest $(WIDE) -o "norecursedirs=.*" -m long $(ARGS)
 
 examples: $(VENV)/test
 	$(BIN)/python -m pytest $(WIDE) -m hypothesis --hypothesis-profile many --timeout 1200 $(ARGS)

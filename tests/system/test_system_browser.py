@@ -11,6 +11,7 @@ import shutil
 
 import pytest
 from playwright.sync_api import sync_playwright
+from rest import rest_is_long
 from running_lab import address_of, clone, lab  # noqa: F401 - fixtures
 
 from labkit.repository import WORK
@@ -338,7 +339,7 @@ PIECES = {
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", PIECES)
+@pytest.mark.parametrize("name", rest_is_long(PIECES, 1))
 def test_a_piece_is_played_with_by_keyboard(page, clone, name):  # noqa: F811
     """A control has its label; moved by a key, it shows something else; readable in both themes, wide and narrow."""
     source, label, first, then = PIECES[name]

@@ -46,12 +46,14 @@ def test_a_full_disk_is_one_line_and_loses_nothing():
         shutil.rmtree(folder)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_killed_server_loses_no_acknowledged_save():
     """SIGKILL to every process of it, at random moments; `make long` does it fifty times."""
     killed_server.assert_no_acknowledged_save_is_lost(kills=8)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_suite_passes_against_a_given_server():
     """LABKIT_DSN: the same tests; what is about the embedded server is left out by name."""

@@ -205,6 +205,7 @@ def test_two_machines_that_share_a_dsn_make_the_book_of_one(where, machines):
         assert password not in text
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
 @pytest.mark.timeout(3600)
 def test_a_machine_that_keeps_less_is_told_in_the_book(where):
@@ -229,6 +230,7 @@ def test_a_machine_that_keeps_less_is_told_in_the_book(where):
     assert marks == {**dict.fromkeys((*PRYING, "wrong"), 0), "right": 3}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
 def test_a_machine_that_keeps_less_works_over_no_unix_socket(where):
     """There students' code could reach it, and be let in by who it is: status 2, and what to do."""
@@ -243,6 +245,7 @@ def test_a_machine_that_keeps_less_works_over_no_unix_socket(where):
     assert "must be reached over TCP" in (where / "home" / "log").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_who_attacks_reaches_no_more_through_a_worker(where, subtests):
     """The class of attackers: no more marks than for an honest wrong answer, nothing read, and the worker lives."""

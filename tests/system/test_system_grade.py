@@ -61,6 +61,7 @@ def test_the_machine_can_isolate():
     assert guarantees.missing() == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_who_attacks_gets_no_more_than_an_honest_wrong_answer_and_reaches_nothing(where, monkeypatch, subtests):
     """A class of attackers: their marks, what they read and wrote, whom they reached, what they left running."""
@@ -250,6 +251,7 @@ def test_who_interrupts_a_grading_waits_for_nobody(own):
     assert json.loads(task.read_text())["record"]["journal"] == {}
 
 
+@pytest.mark.long
 def test_check_cells_say_what_plain_nbval_says(own):
     """On an honest notebook: a student can run what the instructor runs."""
     submission_cells = cells(RIGHT.replace("2 * number", "2 * number + (number == 0)"))
