@@ -5,7 +5,7 @@ A trial is one process that carries out several tasks, as workers do: what leaks
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -396,6 +396,7 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
     assert not told or {*told} - {*names}, (
         f"{what}, and the error of the failed task is {quoted(stored.error)}: {told[0]} was done, and has not failed"
     )
+    assert told, f"{what}, and the error of the failed task is {quoted(stored.error)}: say which step could not start"
     assert list(stored.journal) == names, (
         f"{what}. {', '.join(names) or 'No step'} had been done; "
         f"the journal in the store has {', '.join(stored.journal) or 'nothing'}"
@@ -544,7 +545,7 @@ def _task(run: Run) -> Task:
 def _call(program: Program, run: Run) -> dict[str, Any]:
     """In a child: call run_steps with what is stored; what it returned, or how it failed."""
     store = FileStateStore(STORE, run.clock)
-    steps = {name: partial(_step, run, name) for name in run.plan}
+    steps = {name: _unnamed(partial(_step, run, name)) for name in run.plan}
     run_steps = program["run_steps"]
 
     def call() -> Any:
@@ -552,6 +553,15 @@ def _call(program: Program, run: Run) -> dict[str, Any]:
         return returned.model_dump(mode="json") if isinstance(returned, Task) else shown(returned)
 
     return called(call)
+
+
+def _unnamed(do: Callable[[Any], str]) -> Callable[[Any], str]:
+    """The same, as a function that says nowhere what it does: the name of a step is in the dict."""
+
+    def step(timeout: Any) -> str:
+        return do(timeout)
+
+    return step
 
 
 def _step(run: Run, name: str, timeout: Any) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from labkit.agent.replies import completion
 from labkit.agent.run import AgentRun, Budget
 from labkit.agent.telling import Telling
 from labkit.agent.tools import AgentTool, Risk, chosen
@@ -23,10 +24,6 @@ from labkit.store import NotFoundError, StateStore, StoreError, paged
 from labkit.task import TaskState
 
 T = TypeVar("T")
-
-
-class ModelReplyError(ConnectionError):
-    """The model server answered with something that is no chat completion. It may do better next time."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class _Work:
                 if agent.clock.monotonic() > end:  # `timeout` holds for each part: a reply in drips outlives it
                     raise TimeoutError(f"the reply came in drips and was not whole after {timeout:g} s")
                 body += part
-        return _parse(body)
+        return completion(body)
 
     def _use_tool(self, step: str, function: dict[str, str]) -> None:
         run, agent = self.run, self.agent
@@ -191,15 +188,3 @@ class _Work:
         return agent.run_once(
             agent.store, key, work, arguments=arguments, clock=agent.clock, unknown=unknown, lease=timeout
         )
-
-
-def _parse(body: bytes) -> Any:
-    from openai.types.chat import ChatCompletion  # noqa: PLC0415 - heavy, and loaded already by whoever made the client
-
-    try:
-        answer = ChatCompletion.model_validate_json(body)
-    except ValueError as error:
-        raise ModelReplyError(f"the model's reply is not a chat completion: {body[:60]!r}") from error
-    if not answer.choices:
-        raise ModelReplyError("the model's reply holds no choice")
-    return answer

@@ -63,7 +63,7 @@ class World:
     faults: dict[str, list[str]] = field(default_factory=dict)
     """Tool → the Faults of its next calls. A permanent one stays."""
     tools: dict[str, str] = field(default_factory=dict)
-    """Tools beside those of the course → what they answer: "sent to {to}" has an argument in it."""
+    """Tools beside or in place of the course's → what they answer: "sent to {to}" has an argument in it."""
     model: dict[str, Any] = field(default_factory=dict)
     """What the model provider remembers (labkit.llm): plain data."""
     clock: FakeClock = field(default_factory=FakeClock)

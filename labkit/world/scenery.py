@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from labkit.world.tools import TOOLS, Fault, Kind, ToolError
+from labkit.world.tools import Fault, Kind, ToolError
 
 SCENERY = ("kinds", "faults", "tools", "model")
 """What can be arranged."""
@@ -26,7 +26,5 @@ def check_scenery(
             if not {*words[tool]} <= {*known}:
                 raise ToolError(f"{tool} can be {', '.join(known)}, not {words[tool]!r}")
     for tool, answer in tools.items():
-        if tool in TOOLS:
-            raise ToolError(f"the world has a tool {tool} already: give yours another name")
         if not isinstance(answer, str):
             raise ToolError(f"what {tool} answers is a text, not {answer!r}")

@@ -408,7 +408,7 @@ def test_what_sqlite_calls_back_has_no_effects_of_its_own(way, what):
 
 def test_a_power_cut_inside_sqlite_is_said_to_be_unexplored():
     """What is beside the database is cut all the same; without a power cut there is nothing to say."""
-    said = "Not explored: a power cut while SQLite writes bank.db"
+    said = "Not explored: what a power cut takes from bank.db, which SQLite writes"
     assert said in str(sweep(in_one_transaction, amounts, kept, setup, power=True))
     assert said not in str(sweep(in_one_transaction, amounts, kept, setup))
 

@@ -281,6 +281,14 @@ def test_a_tool_of_ones_own_is_a_tool_like_the_others():
         world.call("post", {})
 
 
+def test_a_tool_of_ones_own_stands_in_for_one_of_the_course():
+    """Who sweeps a program of theirs does not know the course's names: `charge` is one that many would take."""
+    world = World()
+    world.arrange(tools={"charge": "charged for {item}"})
+    assert world.call("charge", {"item": "a lamp"}, "k") == "charged for a lamp"
+    assert [call.arguments for call in world.ledger] == [{"item": "a lamp"}]
+
+
 def test_what_is_arranged_is_a_copy():
     """Who goes on changing what it gave does not change the world, nor does the world use up what it was given."""
     faults, model = {"charge": ["transient", "transient"]}, {"turns": [1]}

@@ -4,7 +4,6 @@ import pytest
 from killed_queue import assert_each_is_done_once
 
 
-@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_no_accepted_task_is_lost_stuck_or_done_twice(tmp_path):
     """Workers die at random moments, the server twice."""

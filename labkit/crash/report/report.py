@@ -79,7 +79,7 @@ class Report(Findings):
 
     def unexplored(self) -> str:
         """What the verdict says nothing about; empty if there is no such thing."""
-        writing = f"Not explored: a power cut while SQLite writes {', '.join(self.native)}"
+        writing = f"Not explored: what a power cut takes from {', '.join(self.native)}, which SQLite writes"
         ignored = f"Ignored, as asked: {', '.join(self.ignored)}"
         return "\n".join([*[writing] * bool(self.power and self.native), *[ignored] * bool(self.ignored)])
 
