@@ -56,6 +56,13 @@ def end_children(but: Collection[int]) -> None:
             os.waitpid(pid, 0)
 
 
+def forget_ended() -> None:
+    """Let the system forget our children that have ended: each would count as a process as long as we live."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _children() -> set[int]:
     """By /proc. None where that is not to be had, or closed to us, who are confined: whoever confined us ends them."""
     try:

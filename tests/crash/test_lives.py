@@ -1,13 +1,16 @@
 """Numbers of a life: hashes of texts and numbers of threads are the same all through a life, and others in the next."""
 
+import os
 import threading
 from pathlib import Path
 from unittest.mock import Mock
 
+import psutil
 import pytest
 
 from labkit.crash import sweep
 from labkit.crash.child.hashing import uses_hashes
+from labkit.crash.client import CLIENT
 
 STEPS = ["check", "clean", "build", "ship", "tell"]
 
@@ -103,6 +106,22 @@ def test_setup_is_a_life_of_its_own():
 
     report = sweep(run, recover, never, setup)
     assert (report.problem, report.broken) == (None, [])
+
+
+def test_an_interpreter_with_other_hashes_is_kept_for_the_next_sweep():
+    """It is forked for each zygote that explores, and no dead copy stays. To start one takes longer than a sweep."""
+
+    def fresh() -> set[int]:
+        return {each.pid for each in psutil.Process(CLIENT.pid).children() if "spawned" in " ".join(each.cmdline())}
+
+    sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
+    kept = fresh()
+    for _ in range(3):
+        sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
+    assert kept
+    assert fresh() == kept
+    dead = [each for pid in kept for each in psutil.Process(pid).children() if each.status() == psutil.STATUS_ZOMBIE]
+    assert len(dead) <= len(kept) * os.cpu_count()
 
 
 def test_only_who_hashes_pays_for_another_interpreter():

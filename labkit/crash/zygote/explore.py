@@ -62,6 +62,11 @@ class Explorer:
         check_requests(self.recording, self.memory)
         self.hashes = self.hashes or self.recording.returned.hashes
 
+    @property
+    def seeds(self) -> range:
+        """By which texts are hashed in the restarts."""
+        return range(SEEDS["recover"], SEEDS["recover"] + self.programs.depth if self.hashes else 0)
+
     def points(self, part: range, zygote: Zygote) -> Explored:
         """Explore some crash points by this zygote, up to the first that cannot be explored."""
         self.zygote, self.sandbox, self.tmp, self.lies = zygote, zygote.folder / "sandbox", zygote.tmp, None

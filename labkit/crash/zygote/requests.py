@@ -45,7 +45,7 @@ def _sweep(zygote: Zygote, request: Sweep) -> Swept:
     swept.native = sorted({news.path for news in explorer.recording.news if isinstance(news, Native)})
     swept.processes = zygote.processes - before
     parts = shares(len(swept.effects) + 1, zygote.width)
-    for explored in zygote.in_parallel([partial(explorer.points, part) for part in parts]):
+    for explored in zygote.in_parallel([partial(explorer.points, part) for part in parts], explorer.seeds):
         swept.points += explored.points
         swept.processes += explored.processes
         if swept.problem is None:

@@ -42,10 +42,10 @@ class Twin:
         theirs.close()
         return cls(ours, pid)
 
-    def copy(self) -> Connection:
-        """The socket of a fork of it, for another zygote."""
+    def copy(self, modules: Sequence[str]) -> Connection:
+        """The socket of a fork of it, for another zygote, when it has loaded these modules."""
         ours, theirs = Pipe()
-        self.channel.send(None)
+        self.channel.send(modules)
         send_handle(self.channel, theirs.fileno(), None)
         theirs.close()
         self.channel.recv()
@@ -73,7 +73,8 @@ def _serve(channel: Connection) -> None:
             order = channel.recv()
         except (EOFError, ConnectionResetError):
             return
-        if order is None:
+        if not isinstance(order, Order):
+            preload(order)  # once for all copies
             _copy(channel)
             continue
         preload(order.modules)
@@ -89,6 +90,7 @@ def _serve(channel: Connection) -> None:
 
 
 def _copy(channel: Connection) -> None:
+    process.forget_ended()  # earlier copies, who leave when their zygote has explored its part
     with Connection(recv_handle(channel)) as theirs:
         process.start(_serve, [theirs], ())
     channel.send(True)  # noqa: FBT003

@@ -4,7 +4,7 @@ It forks a world once and a child per job, kills the child where it stopped, and
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -61,10 +61,15 @@ class Zygote:
         """How many processors may be used at once."""
         return 1 if process.SPAWN else process.processors()
 
-    def in_parallel(self, tasks: Sequence[Callable[["Zygote"], Explored]]) -> list[Explored]:
-        """What each task returns, done by a zygote of its own if there are several; this one waits."""
+    def in_parallel(self, tasks: Sequence[Callable[["Zygote"], Explored]], seeds: Iterable[int]) -> list[Explored]:
+        """What each task returns, done by a zygote of its own if there are several; this one waits.
+
+        Of the twins with these `seeds`, each of those zygotes has a copy: to start one takes longer than many tasks.
+        """
         if len(tasks) == 1:
             return [tasks[0](self)]
+        for seed in seeds:
+            self._twin(seed)
         started = [self._start(task, self.folder / str(number)) for number, task in enumerate(tasks)]
         answers = [made(Explored, hear(channel)) for _, channel in started]
         for pid, channel in started:
@@ -74,7 +79,7 @@ class Zygote:
 
     def _start(self, task: Callable[["Zygote"], Explored], folder: Path) -> tuple[int, Connection]:
         ours, theirs = Pipe()
-        channels = [theirs, *(twin.copy() for twin in self.twins.values())]
+        channels = [theirs, *(twin.copy(shipped()) for twin in self.twins.values())]
         pid = process.start(_work, channels, ([*self.twins], task, folder, self.limits, self.confinement))
         for channel in channels:
             channel.close()
@@ -85,10 +90,13 @@ class Zygote:
         if seed == 0:
             return self.perform(job, memory, sandbox)
         self.processes += 1
+        fields = {"folder": self.folder, "limits": self.limits, "confinement": self.confinement}
+        return self._twin(seed).perform(Order(Zygote, fields, shipped(), (job, memory, sandbox)))
+
+    def _twin(self, seed: int) -> Twin:
         if seed not in self.twins:
             self.twins[seed] = Twin.start(seed)
-        fields = {"folder": self.folder, "limits": self.limits, "confinement": self.confinement}
-        return self.twins[seed].perform(Order(Zygote, fields, shipped(), (job, memory, sandbox)))
+        return self.twins[seed]
 
     def hurry(self) -> None:
         """From now on, a child has HURRY: one has hung."""
