@@ -358,7 +358,7 @@ def same_key_once(program: Program, rng: Random) -> None:
             f"the key for one, and KeyReusedError for the other"
         )
 
-    _race(program, [(wish, key), (wish, key)], both, _create, {})
+    _race(program, [(wish, key), (wish, key)], both, _create, {"limit": 1})  # the place is no other task's
     _race(program, [(wish, key), (f"{wish}, please", key)], one, _create, {})
 
 

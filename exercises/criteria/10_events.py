@@ -232,7 +232,7 @@ class Events(Stage):
         conn.execute(sa.text(NOTE), {"text": self.scene.id})
         if self.fail is sa.exc.IntegrityError:
             try:
-                conn.execute(sa.text("INSERT INTO runs VALUES (NULL)"))
+                conn.execute(sa.text("INSERT INTO runs VALUES ('the same'), ('the same')"))
             except sa.exc.IntegrityError as error:
                 self.raised = error
                 raise

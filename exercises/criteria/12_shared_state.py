@@ -70,8 +70,8 @@ CALLS = 150
 """Of the client, after which a call of go_on is ended. Right answers make fewer."""
 ORDERS = 24
 TEXTS = [
-    *("", 'it\'s "paid"', "one line\nand another", "оплачено: 已付 ✓", "100 % of :state, %s and \\n", " paid ", "null"),
-    *("Zu\u0308rich", "paid " * 300, '{"version": 1}', "0", "\u2028", "None"),
+    *("", 'it\'s "paid"', "one line\nand another", "оплачено: 已付 ✓", "100 % of :state, %s, \\n, \\u0000"),
+    *(" paid ", "null", "Zu\u0308rich", "paid " * 300, '{"version": 1}', "0", "\u2028", "None"),
 ]
 PLAIN = [f"charge {name}" for name in ("Ada", "Bob", "Eve", "Zoe", "Tim", "Amy", "Leo")]
 STEPS = [*(each for each in TEXTS if len(each) < 99), "charge Ada", "charge  Ada", "charge Ada ", "оплата", "Zürich"]
@@ -492,6 +492,7 @@ def rereads_after_loss(program: Program, rng: Random) -> None:
     more += [going(faults={("read", n): BROKEN for n in ns}) for ns in ((1, 2, 3), (1, 2))]
     three = [("save", 1), ("save", 2), ("save", 3)]
     more += [going(faults=dict.fromkeys(three, fault)) for fault in (LOST, BROKEN)]
+    more += [going(faults={("save", n): fault for n in (1, 2, 4, 5)}) for fault in (LOST, BROKEN)]
     more += [going(others=dict.fromkeys(three, does)) for does in DEEDS]
     more += [going(others=dict(zip(three, rng.sample(DEEDS, 3), strict=True)))]
     for fault in REFUSALS:

@@ -77,6 +77,7 @@ def test_somebody_must_look_where_it_is_not_known(known, handed, old, new, later
 
 PLATFORMS = {
     "Canvas": ("ada_4711_12_90_double.ipynb", "ada_4711_13_90_double-1.ipynb"),
+    "Blackboard, in Dutch": ("E_ada_poging_2026-11-20-10-00-00_x.ipynb", "E_ada_poging_2026-11-21-10-00-00_x.ipynb"),
     "Blackboard": ("Ex_ada_attempt_2026-11-20-10-00-00_x.ipynb", "Ex_ada_attempt_2026-11-21-10-00-00_x.ipynb"),
     "Brightspace": ("12-34 - Ada - Nov 30, 2026 1159 PM - x.ipynb", "12-34 - Ada - Dec 1, 2026 1201 AM - x.ipynb"),
     "Autolab": ("ada@x.edu_1_x.ipynb", "ada@x.edu_2_x.ipynb"),
@@ -99,6 +100,16 @@ def test_a_platform_says_which_attempt_is_the_last(known, handed, platform, pack
     (found,) = find_handed(place, known)
     assert found.notebooks["90_double"].endswith(new)
     assert not found.look
+    assert not found.in_doubt
+
+
+@pytest.mark.parametrize("folder", ["Ada/Feedback Attachment(s)", "Ada_4711_assignfeedback_file_"])
+def test_what_a_grader_has_given_back_is_not_handed_in(known, handed, folder):
+    """Sakai and Moodle download it beside the student's: a corrected copy would count as theirs."""
+    hand_in(handed, "Ada", WRONG)
+    hand_in(handed, folder, RIGHT)
+    (found,) = find_handed(handed, known)
+    assert found.notebooks["90_double"].startswith("Ada/90")
     assert not found.in_doubt
 
 

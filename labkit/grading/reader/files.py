@@ -26,8 +26,8 @@ NOT_THEIRS = {
 }
 """What systems and tools put among the files; so does what begins with a dot, but for Jupyter's checkpoints."""
 CHECKPOINTS = ".ipynb_checkpoints"
-FEEDBACK = re.compile(r"_\d+_assignfeedback_")
-"""In the names of what Moodle gives back to a student, and downloads with what was handed in."""
+FEEDBACK = re.compile(r"_\d+_assignfeedback_|^Feedback Attachment\(s\)$")
+"""In the names of what Moodle and Sakai give back to a student, and download with what was handed in."""
 MOST_FILES, MOST_TOGETHER = 5000, 200 * 2**20
 """Files of one student that are looked at, and bytes of them that are read."""
 COURSE = ("exercises", "criteria.toml")

@@ -1015,3 +1015,25 @@ def submit(conn, user_input, key, priority=0, limit=100) -> str:
     return key
 ''']),
 ]  # fmt: skip
+
+WRONG += [
+    ("same key loses the last place to itself", "same_key_once", r"two submitted with the same key. They .*QueueFullError",
+     ['''\
+# answer: submit
+def submit(conn, user_input, key, priority=0, limit=100) -> str:
+    """Store a task under its key, commit, and return the key. QueueFullError if limit tasks wait already."""
+    with conn.begin():
+        row = conn.execute(text(READ), {"id": key}).one_or_none()
+        if row is None:
+            # only those that insert have to queue up
+            conn.execute(text(ONE_AT_A_TIME))
+            if conn.execute(text(COUNT)).scalar() >= limit:
+                raise QueueFullError(f"{limit} tasks wait already")
+            wish = json.dumps({"user_input": user_input, "priority": priority})
+            conn.execute(text(INSERT + " ON CONFLICT (id) DO NOTHING"), {"id": key, "wish": wish})
+            row = conn.execute(text(READ), {"id": key}).one()
+        if row.wish["user_input"] != user_input:
+            raise KeyReusedError(key)
+    return key
+''']),
+]  # fmt: skip

@@ -1652,3 +1652,26 @@ def receive(conn, event_id, effect) -> bool:
     return True
 ''']),
 ]  # fmt: skip
+
+WRONG += [
+    ("any unique violation is a duplicate", "received_once", r"The effect raised .*IntegrityError.*, and receive returned False",
+     ['''\
+# answer: receive
+from sqlalchemy.exc import IntegrityError
+
+UNIQUE_VIOLATION = "23505"
+
+
+def receive(conn, event_id, effect) -> bool:
+    """Have the effect of this event, unless it was there before."""
+    try:
+        with conn.begin():
+            conn.execute(text(RECEIVED), {"id": event_id})
+            effect(conn)
+    except IntegrityError as error:
+        if error.orig.sqlstate != UNIQUE_VIOLATION:
+            raise  # a foreign key, a check: not ours
+        return False
+    return True
+''']),
+]  # fmt: skip
