@@ -396,7 +396,9 @@ def _reason_saved(what: str, run: Run, seen: Seen) -> str:
     assert not told or {*told} - {*names}, (
         f"{what}, and the error of the failed task is {quoted(stored.error)}: {told[0]} was done, and has not failed"
     )
-    assert told, f"{what}, and the error of the failed task is {quoted(stored.error)}: say which step could not start"
+    assert told, (
+        f"{what}, and the error of the failed task is {quoted(stored.error)}: say which step failed or could not start"
+    )
     assert list(stored.journal) == names, (
         f"{what}. {', '.join(names) or 'No step'} had been done; "
         f"the journal in the store has {', '.join(stored.journal) or 'nothing'}"

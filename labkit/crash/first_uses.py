@@ -59,7 +59,7 @@ def _name_a_server() -> None:
     dialect = sa.create_engine("postgresql+psycopg://").dialect
     dialect._get_server_version_info(_Version())  # noqa: SLF001 - compiles its pattern
     with suppress(psycopg.OperationalError):
-        psycopg.connect(host=os.devnull)  # a folder of sockets that there cannot be
+        psycopg.connect(host=os.devnull, hostaddr="", connect_timeout=1)  # a folder of sockets that there cannot be
 
 
 class _Version:

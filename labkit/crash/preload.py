@@ -95,10 +95,10 @@ def preload(modules: Iterable[str]) -> bool:
         with suppress(Exception, SystemExit):  # some are programs
             importlib.import_module(module)
     if new:
+        first_uses.use()
         LOADED.update(
             name.partition(".")[0] for name in sys.modules if name not in before and not name.startswith(SHIPPED)
         )
-        first_uses.use()
         gc.collect()
         gc.freeze()
     return bool(new)

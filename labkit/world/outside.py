@@ -116,7 +116,7 @@ class World:
         if name in self.tools:
             return Tool(self.tools[name])
         if name not in TOOLS:
-            raise ToolError(f"the world has no tool {name!r}; it has {', '.join([*TOOLS, *self.tools])}")
+            raise ToolError(f"the world has no tool {name!r}; it has {', '.join({**TOOLS, **self.tools})}")
         return TOOLS[name]
 
     def _kind(self, tool: str) -> Kind:

@@ -34,7 +34,7 @@ def ask_the_database():
 
 @pytest.mark.parametrize("use", [ask_a_model, ask_the_database])
 def test_a_childs_first_use_is_not_its_first(use):
-    """It calls hardly more functions than its second."""
+    """It calls less than twice as many functions as its second."""
     use()  # so all that it imports is loaded here, and in the zygote
     first, second = trial(lambda: [calls(use), calls(use)]).value
-    assert 100 < second <= first < 1.5 * second
+    assert 100 < second <= first < 2 * second  # 3.6 and 2.5 times as many without

@@ -109,7 +109,7 @@ def test_setup_is_a_life_of_its_own():
 
 
 def test_an_interpreter_with_other_hashes_is_kept_for_the_next_sweep():
-    """It is forked for each zygote that explores, and no dead copy stays. To start one takes longer than a sweep."""
+    """It is forked for each zygote that explores, and few dead copies stay. To start one takes longer than a sweep."""
 
     def fresh() -> set[int]:
         living = [each for each in psutil.Process(CLIENT.pid).children() if each.status() != psutil.STATUS_ZOMBIE]

@@ -96,7 +96,6 @@ def test_who_interrupts_a_grading_can_go_on(class_of_three):
     assert everything(class_of_three / "out") == everything(class_of_three / "whole")
 
 
-@pytest.mark.long
 def test_only_what_changed_is_graded_again(class_of_three, monkeypatch):
     """Another answer, another seed; a second run with nothing new judges nobody."""
     judged = []

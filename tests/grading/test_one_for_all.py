@@ -24,7 +24,7 @@ def where(tmp_path):
 
 @pytest.mark.parametrize(("step", "error"), rest_is_long(zip(STEPS, cycle(ERRORS)), 8))
 def test_an_exception_at_any_step_costs_one_submission(where, monkeypatch, step, error):
-    """Every step, and every error somewhere; `make long` has each error at each step."""
+    """The first steps, each by another error; `make long` has each error at each step."""
     assert_costs_one_submission(where, monkeypatch, step, error)
 
 

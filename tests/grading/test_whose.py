@@ -24,7 +24,14 @@ ROWS = {
     "Moodle, Arabic": ("آدا_815_assignsubmission_file_", "آدا_815", "Moodle", "815"),
     "Blackboard": ("Week 3_ada_attempt_2026-11-20-10-00-00_03.ipynb", "Week 3_ada", "Blackboard", "ada"),
     "Blackboard, in German": ("Ü 3_ada_Versuch_2026-11-20-10-00-00_03.ipynb", "Ü 3_ada", "Blackboard", "ada"),
-    "nbgrader, its inbound folder": ("ada+ps3+2026-11-20 10:00:02.000001 UTC", "ada", "nbgrader", ""),
+    "nbgrader, its inbound folder": ("ada+ps3+2026-11-20 10:00:02.000001 UTC+Zk3_x-9aBcDe", "ada", "nbgrader", ""),
+    "nbgrader, without chance": ("ada+ps3+2026-11-20 10:00:02.000001 +03", "ada", "nbgrader", ""),
+    "a student's own name for a copy": (
+        "90_backup_2026-09-01-12-00-00_v2.ipynb",
+        "90_backup_2026-09-01-12-00-00_v2",
+        "",
+        "",
+    ),
     "Blackboard, about it": ("Week 3_ada_attempt_2026-11-20-10-00-00.txt", "Week 3_ada", "Blackboard", "ada"),
     "Autolab": ("ada@example.edu_2_handin.zip", "ada@example.edu", "Autolab", ""),
     "Autolab, a name that begins with a number": (

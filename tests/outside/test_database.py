@@ -492,7 +492,6 @@ def test_a_server_that_does_not_start_says_why(home, monkeypatch, capfd):
     assert str(home / "postgres" / "log") in said
 
 
-@pytest.mark.long
 def test_reset_asks_before_it_drops(home, monkeypatch, capfd):
     """Only "yes" drops, or --yes; anything else keeps everything."""
     assert cli.main(["db", "start"]) == 0

@@ -1,7 +1,7 @@
 """Wrong and right answers to every exercise, how they are judged, and a submission with some of them in it."""
 
 import re
-from collections import Counter
+from collections import defaultdict
 from importlib import import_module
 
 from labkit.grading.judge.criteria import exercises, find, submission_of
@@ -15,12 +15,12 @@ CORPORA = {exercise.number: import_module(f"answers.a{stem}") for stem, exercise
 
 
 def wrong(kind, most=None):
-    """Parameters: the exercise, the case that is broken, what must be said, and the cells; `most` of each exercise."""
-    rows, seen = {}, Counter()
+    """Parameters: the exercise, the case that is broken, what must be said, the cells; of `most` cases one each."""
+    rows, seen = {}, defaultdict(set)
     for number, corpus in CORPORA.items():
         for what, case, message, cells in getattr(corpus, kind, ()):
-            seen[number] += 1
-            if most is None or seen[number] <= most:
+            if most is None or (case not in seen[number] and len(seen[number]) < most):
+                seen[number].add(case)
                 rows[f"{number}-{what}-{case}"] = number, case, message, cells
     return {"argnames": ("number", "case", "message", "cells"), "argvalues": rows.values(), "ids": rows}
 

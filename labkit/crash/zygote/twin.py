@@ -15,7 +15,10 @@ from labkit.crash.child import ends, stand_ins
 from labkit.crash.preload import preload
 from labkit.crash.zygote.endings import Ending, NotExploredError
 from labkit.isolation import process
-from labkit.isolation.confine import hide, supports
+from labkit.isolation.confine import Confinement, hide, supports
+
+GONE = EOFError, BrokenPipeError, ConnectionResetError
+ENDED = "the crash lab's process for other hash seeds ended; ask again"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,21 @@ class Twin:
         theirs.close()
         return cls(ours, pid)
 
-    def copy(self, modules: Sequence[str]) -> Connection:
-        """The socket of a fork of it, for another zygote, when it has loaded these modules."""
+    def has_ended(self) -> bool:
+        """Whether somebody has killed it. A copy is no child of ours: its end is seen when it is asked."""
+        return bool(self.pid) and os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+
+    def copy(self, confinement: Confinement | None, modules: Sequence[str]) -> Connection:
+        """The socket of a fork of it, for another zygote, with these modules loaded. NotExploredError as below."""
         ours, theirs = Pipe()
-        self.channel.send(modules)
-        send_handle(self.channel, theirs.fileno(), None)
-        theirs.close()
-        self.channel.recv()
+        try:
+            self.channel.send((confinement, modules))
+            send_handle(self.channel, theirs.fileno(), None)
+            self.channel.recv()
+        except GONE:
+            raise NotExploredError(ENDED) from None
+        finally:
+            theirs.close()
         return ours
 
     def perform(self, order: Order) -> Ending:
@@ -56,8 +67,8 @@ class Twin:
         try:
             self.channel.send(order)
             told = self.channel.recv()  # a pickle: from a process of ours, which has checked what the child told
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            raise NotExploredError("the crash lab's process for other hash seeds ended") from None
+        except GONE:
+            raise NotExploredError(ENDED) from None
         if isinstance(told, Ending):
             return told
         raise NotExploredError(told)
@@ -73,14 +84,15 @@ def _serve(channel: Connection) -> None:
             order = channel.recv()
         except (EOFError, ConnectionResetError):
             return
-        if not isinstance(order, Order):
-            preload(order)  # once for all copies
-            _copy(channel)
-            continue
-        preload(order.modules)
-        if zygote is None and order.fields["confinement"]:
+        copied = not isinstance(order, Order)
+        confinement, modules = order if copied else (order.fields["confinement"], order.modules)
+        if zygote is None and confinement:
             hide()
             supports()
+        preload(modules)
+        if copied:
+            _copy(channel)
+            continue
         zygote = zygote or order.kind(**order.fields)
         zygote.limits = order.fields["limits"]
         try:

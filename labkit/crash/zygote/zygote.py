@@ -68,19 +68,20 @@ class Zygote:
         """
         if len(tasks) == 1:
             return [tasks[0](self)]
-        for seed in seeds:
-            self._twin(seed)
-        started = [self._start(task, self.folder / str(number)) for number, task in enumerate(tasks)]
+        twins = {seed: self._twin(seed) for seed in seeds}
+        started = [self._start(task, self.folder / str(number), twins) for number, task in enumerate(tasks)]
         answers = [made(Explored, hear(channel)) for _, channel in started]
         for pid, channel in started:
             channel.close()
             os.waitpid(pid, 0)
         return answers
 
-    def _start(self, task: Callable[["Zygote"], Explored], folder: Path) -> tuple[int, Connection]:
+    def _start(
+        self, task: Callable[["Zygote"], Explored], folder: Path, twins: dict[int, Twin]
+    ) -> tuple[int, Connection]:
         ours, theirs = Pipe()
-        channels = [theirs, *(twin.copy(shipped()) for twin in self.twins.values())]
-        pid = process.start(_work, channels, ([*self.twins], task, folder, self.limits, self.confinement))
+        channels = [theirs, *(twin.copy(self.confinement, shipped()) for twin in twins.values())]
+        pid = process.start(_work, channels, ([*twins], task, folder, self.limits, self.confinement))
         for channel in channels:
             channel.close()
         return pid, ours
@@ -94,7 +95,7 @@ class Zygote:
         return self._twin(seed).perform(Order(Zygote, fields, shipped(), (job, memory, sandbox)))
 
     def _twin(self, seed: int) -> Twin:
-        if seed not in self.twins:
+        if seed not in self.twins or self.twins[seed].has_ended():
             self.twins[seed] = Twin.start(seed)
         return self.twins[seed]
 

@@ -35,9 +35,11 @@ PLATFORMS = {
         r"(?P<student>[^_].*?)_(?:LATE_)?(?P<id>\d+)_(?:(?P<attempt>\d+)_.+|(?P<told>(?:text|link)\.html?))"
     ),
     "Moodle": re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:(?P<told>onlinetext)|file|\w+?)(?:_.*)?"),
-    "Blackboard": re.compile(r"(?P<student>.+)_[^\W\d_]+_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.+|(?P<told>\.txt))?"),
+    "Blackboard": re.compile(
+        r"(?P<student>.+)_(?:attempt|Versuch|poging|intento|tentativ[aeo])_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.+|(?P<told>\.txt))?"
+    ),
     "A+": re.compile(r"(?P<student>\d+(?:\+\d+)*)_file\d+_submission(?P<attempt>\d+)(?:\..+)?"),
-    "nbgrader": re.compile(r"(?P<student>[^+]+)\+[^+]+\+(?P<attempt>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) [A-Z]+"),
+    "nbgrader": re.compile(r"(?P<student>[^+]+)\+[^+]+\+(?P<attempt>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) \S+"),
     "Gradescope": re.compile(r"(?P<student>submission_(?P<id>\d+))"),
     "Brightspace": re.compile(
         r"(?P<id>\d+)-\d+ - (?P<student>.+?) - (?P<attempt>[A-Z][a-z]+ \d{1,2}, \d{4} \d{1,4} ?[AP]M)(?: - .+)?"

@@ -1750,7 +1750,7 @@ def run_steps(task, steps, store, clock, limit) -> Task:
         task = store.save(task.finished(name, result))
     return store.save(task.to(TaskState.COMPLETED, result=", ".join(steps)))
 ''']),
-    ("deadline without step name", "saves_failure", r"the error of the failed task is .DeadlineExceeded.*: say which step could not start",
+    ("deadline without step name", "saves_failure", r"the error of the failed task is .DeadlineExceeded.*: say which step failed or could not start",
      ['''\
 # answer: step_timeout
 def step_timeout(deadline: Deadline, limit: float) -> float:
