@@ -1,7 +1,7 @@
 """What a library does at its first use: it builds models, compiles patterns, looks into types, and keeps what it found.
 
 The zygote does it when it has imported the library, so each child has it by fork. In a child it would be paid again at
-every crash point: it was half of the processor time of an agent's run. No server is asked, and nothing is left behind.
+every crash point: it was a third of what an agent's recovery took. No server is asked, and nothing stays behind.
 """
 
 import os

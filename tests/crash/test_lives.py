@@ -125,6 +125,15 @@ def test_an_interpreter_with_other_hashes_is_kept_for_the_next_sweep():
     assert len(dead) <= 2 * len(kept) * os.cpu_count()
 
 
+def test_an_interpreter_with_other_hashes_that_was_killed_is_started_anew():
+    """Nobody has to restart a kernel for it."""
+    sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
+    for each in psutil.Process(CLIENT.pid).children():
+        if each.status() != psutil.STATUS_ZOMBIE and "spawned" in " ".join(each.cmdline()):
+            each.kill()
+    assert sweep(in_order_of_a_set, rest_of_a_set, lambda _: None).problem is None
+
+
 def test_only_who_hashes_pays_for_another_interpreter():
     """To look something up in a set, or to have a table, needs no second seed."""
 
