@@ -100,13 +100,13 @@ class Streams:
         yield "retry: 1000\n\n"
         while True:
             if found:
-                yield "".join(frame(number, update) for number, update in found)
-                last = found[-1][0]
+                text, last = "".join(frame(number, update) for number, update in found), found[-1][0]
+                found.clear()  # they need not be kept while somebody does not read
+                yield text
+            elif not at_end:
+                await self.watch.more(run, last, self.heartbeat)
             if at_end:
                 return
-            if not found:
-                await self.watch.more(run, last, self.heartbeat)
-            found = []
             with suppress(StoreError):  # it may be back before anybody notices
                 found, at_end = await asyncio.to_thread(updates_after, self.engine, run, last)
             if not found and not at_end:

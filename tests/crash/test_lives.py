@@ -2,6 +2,9 @@
 
 import os
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -108,29 +111,48 @@ def test_setup_is_a_life_of_its_own():
     assert (report.problem, report.broken) == (None, [])
 
 
+def fresh_interpreters() -> set[psutil.Process]:
+    """The zygote's living children that are no forks of it. What a copy of one of them leaves is adopted, and dies."""
+    found = set()
+    for each in psutil.Process(CLIENT.pid).children():
+        with suppress(psutil.NoSuchProcess):  # ZombieProcess is one
+            if "spawned" in " ".join(each.cmdline()):
+                found.add(each)
+    return found
+
+
+def kept_interpreters() -> set[psutil.Process]:
+    """Those that are there for more than one sweep."""
+    sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
+    before = fresh_interpreters()
+    sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
+    return before & fresh_interpreters()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """At most 20 seconds."""
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_an_interpreter_with_other_hashes_is_kept_for_the_next_sweep():
     """It is forked for each zygote that explores, and few dead copies stay. To start one takes longer than a sweep."""
-
-    def fresh() -> set[int]:
-        living = [each for each in psutil.Process(CLIENT.pid).children() if each.status() != psutil.STATUS_ZOMBIE]
-        return {each.pid for each in living if "spawned" in " ".join(each.cmdline())}
-
-    sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
-    kept = fresh()
+    kept = kept_interpreters()
     for _ in range(6):
         sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
     assert kept
-    assert fresh() == kept
-    dead = [each for pid in kept for each in psutil.Process(pid).children() if each.status() == psutil.STATUS_ZOMBIE]
+    wait_until(lambda: fresh_interpreters() == kept)
+    dead = [each for kin in kept for each in kin.children() if each.status() == psutil.STATUS_ZOMBIE]
     assert len(dead) <= 2 * len(kept) * os.cpu_count()
 
 
 def test_an_interpreter_with_other_hashes_that_was_killed_is_started_anew():
     """Nobody has to restart a kernel for it."""
-    sweep(in_order_of_a_set, rest_of_a_set, lambda _: None)
-    for each in psutil.Process(CLIENT.pid).children():
-        if each.status() != psutil.STATUS_ZOMBIE and "spawned" in " ".join(each.cmdline()):
-            each.kill()
+    for killed in kept_interpreters():
+        killed.kill()
+        wait_until(lambda it=killed: it.status() == psutil.STATUS_ZOMBIE)  # a signal takes effect when it is delivered
     assert sweep(in_order_of_a_set, rest_of_a_set, lambda _: None).problem is None
 
 
