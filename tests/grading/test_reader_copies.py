@@ -24,6 +24,7 @@ def put(handed, old, new, *, later=0):
         (NAME, "90_double (2).ipynb", 0, "it is the newest"),
         (f"hw3/{NAME}", "hw3/90_double (2).ipynb", 0, "it is the newest"),
         (f"Version 9/{NAME}", f"Version 10/{NAME}", 0, "it is the newest"),
+        (f"Versuch 9/{NAME}", f"Versuch 10/{NAME}", 0, "it is the newest"),
         (f"old/{NAME}", NAME, -60, "the other was put aside"),
         (f"backup/{NAME}", f"work/{NAME}", -60, "the other was put aside"),
         (f".ipynb_checkpoints/{NAME}", f"work/{NAME}", -60, "the other was put aside"),
@@ -35,6 +36,8 @@ def put(handed, old, new, *, later=0):
         (f"Copy of {NAME}", f"Copy of Copy of {NAME}", 60, "it is the newest"),
         ("90_double 30.10.2026.ipynb", "90_double 02.11.2026.ipynb", 60, "it is the newest"),
         (f"2026-10-30/{NAME}", f"2026-11-02/{NAME}", 60, "it is the newest"),
+        ("Version 1/90_double (3).ipynb", f"Version 2/{NAME}", 0, "it is the newest"),
+        ("Version 1/x/90_double (3).ipynb", f"Version 2/x/{NAME}", 0, "it is the newest"),
     ],
 )
 def test_the_newest_counts_if_it_is_known(known, handed, old, new, later, why):
@@ -111,6 +114,22 @@ def test_what_a_grader_has_given_back_is_not_handed_in(known, handed, folder):
     (found,) = find_handed(handed, known)
     assert found.notebooks["90_double"].startswith("Ada/90")
     assert not found.in_doubt
+
+
+def test_what_icloud_leaves_of_a_file_is_said(known, handed):
+    """It holds nothing of what the student wrote: somebody must look, and the student can download it."""
+    hand_in(handed, "Ada", RIGHT, f".{NAME}.icloud")
+    (found,) = find_handed(handed, known)
+    assert (found.look, found.submissions) == (True, {})
+    assert "is in iCloud: download it, hand it in again" in found.notes[0]
+
+
+def test_a_name_is_one_however_its_accents_are_written(known, handed):
+    """As macOS writes them, and as others do."""
+    hand_in(handed, ".", WRONG, f"Zo\xeb_{NAME}")
+    hand_in(handed, "Zoe\u0308", RIGHT)
+    (found,) = find_handed(handed, known)
+    assert found.student == "Zo\xeb"
 
 
 def test_a_checkpoint_in_the_class_folder_is_put_aside(known, handed):

@@ -42,6 +42,7 @@ ROWS = {
     ),
     "Gradescope": ("submission_246", "submission_246", "Gradescope", "246"),
     "Brightspace": ("12-34 - Ada B - Nov 28, 2026 530 PM - 03.ipynb", "Ada B_12", "Brightspace", "12"),
+    "Brightspace, in French": ("12-34 - Ada B - 28 nov., 2026 17 30 - 03.ipynb", "Ada B_12", "Brightspace", "12"),
     "GitHub Classroom": ("backoff-ada-lovelace", "backoff-ada-lovelace", "", ""),
     "people": ("ada_03_backoff.ipynb", "ada", "", ""),
     "people, behind": ("03_backoff-Ada.ipynb", "Ada", "", ""),
@@ -49,6 +50,8 @@ ROWS = {
     "people, Jupyter's copy": ("ada_03_backoff-Copy1.ipynb", "ada", "", ""),
     "people, no name": ("03_backoff (1).ipynb", "03_backoff (1)", "", ""),
     "people, endings": ("ada.03_backoff.ipynb.txt", "ada", "", ""),
+    "people, a stand-in of iCloud's": (".ada_03_backoff.ipynb.icloud", "ada", "", ""),
+    "people, accents as macOS writes them": ("Zoe\u0308.zip", "Zo\xeb", "", ""),
     "people, an archive": ("ada.tar.gz", "ada", "", ""),
 }
 FOLDERS = {"GitHub Classroom", "Gradescope"}
@@ -72,6 +75,12 @@ def test_a_later_attempt_sorts_later():
     """Whatever number of digits it has."""
     names = ["ada_1_9_x.ipynb", "ada_1_10_x.ipynb", "ada_1_900_x.ipynb"]
     assert sorted(names, key=lambda name: whose(name).attempt) == names
+
+
+def test_a_time_in_another_language_sorts_nowhere():
+    """Whose month is not known is not told to be later or earlier than another."""
+    names = [f"12-34 - Ada - {time} - 03.ipynb" for time in ("28 nov., 2026 17 30", "1 déc., 2026 9 00")]
+    assert len({whose(name).attempt for name in names}) == 1
 
 
 def test_bytes_that_are_no_text_are_two_students():

@@ -11,6 +11,7 @@ from labkit.grading.notebook.scripts import cells_of_script
 from labkit.grading.notebook.submission import BY_ID, Submission, find_answers
 from labkit.grading.notebook.text import decoded
 from labkit.grading.reader.copies import Copy, File, best_of
+from labkit.grading.reader.files import STAND_IN
 from labkit.repository import UsageError
 
 NOTEBOOK = re.compile(r"\.ipynb", re.IGNORECASE)
@@ -75,6 +76,8 @@ def _copies(file: File, exercises: Mapping[str, Exercise]) -> dict[str, Copy]:
     """Exercise stem → the file as a copy of it. UsageError if it should be a notebook, and is none."""
     if file.problem:
         raise UsageError(f"{file.shown} {file.problem}")
+    if STAND_IN.match(file.path[-1]):
+        raise UsageError(f"{file.shown} holds nothing of the file, which is in iCloud: download it, hand it in again")
     is_notebook = bool(NOTEBOOK.search(file.path[-1])) or file.data[:200].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(
         b"{"
     )

@@ -23,8 +23,11 @@ NUMBER = re.compile(
     r"(?:(?<!\d)[ _(\[-]|copy|version|attempt|draft|part|submission)(\d{1,3})[)\]]?(?:\.[a-z]\w*)*$", re.IGNORECASE
 )
 """The number of a copy, in the end of its name or of its folder's: none that is part of a date, or a student's."""
+TIMES = "version|versión|versione|versie|wersja|versão|attempt|versuch|intento|tentativ[aeo]|poging"
+VERSION = re.compile(rf"(?:{TIMES})[ _-]?(\d{{1,3}})", re.IGNORECASE)
+"""A platform's folder for one time of handing in. What is in it is called as whoever saved it last liked."""
 GENERIC = re.compile(
-    r"(?<![^\W\d_])(?:versions?|attempts?|(?:re)?submissions?|drafts?|final|late|cop(?:y|ies)|new|old|try|part|work|weeks?"
+    rf"(?<![^\W\d_])(?:{TIMES}|versions|attempts|(?:re)?submissions?|drafts?|final|late|cop(?:y|ies)|new|old|try|part|work|weeks?"
     r"|hw|homework|exercises?|solutions?|one|two|three|first|second|third|last|of|my|v)(?![^\W\d_])",
     re.IGNORECASE,
 )
@@ -84,9 +87,10 @@ class Copy:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Of copies: its own, then that of the folder that it lies in."""
+        """Of copies: that of a version's folder, its own, then that of another folder that it lies in."""
+        version = next(filter(None, map(VERSION.fullmatch, self.below[-2::-1])), None)
         names = reversed(("", *self.below)[-2:])
-        return tuple(int(number[1]) if (number := NUMBER.search(name)) else 0 for name in names)
+        return int(version[1]) if version else 0, *(int(it[1]) if (it := NUMBER.search(name)) else 0 for name in names)
 
     @property
     def rank(self) -> tuple[object, ...]:

@@ -26,6 +26,8 @@ NOT_THEIRS = {
 }
 """What systems and tools put among the files; so does what begins with a dot, but for Jupyter's checkpoints."""
 CHECKPOINTS = ".ipynb_checkpoints"
+STAND_IN = re.compile(r"\.(?P<file>.+)\.icloud$")
+"""What iCloud leaves of a file in place of what is in it."""
 FEEDBACK = re.compile(r"_\d+_assignfeedback_|^Feedback Attachment\(s\)$")
 """In the names of what Moodle and Sakai give back to a student, and download with what was handed in."""
 MOST_FILES, MOST_TOGETHER = 5000, 200 * 2**20
@@ -37,7 +39,8 @@ THEIRS = {"work", "exercises"}
 
 def is_not_theirs(name: str) -> bool:
     """Whether a file or folder of this name is no student's."""
-    return name in NOT_THEIRS or (name.startswith(".") and name != CHECKPOINTS) or bool(FEEDBACK.search(name))
+    hidden = name.startswith(".") and name != CHECKPOINTS and not STAND_IN.match(name)
+    return name in NOT_THEIRS or hidden or bool(FEEDBACK.search(name))
 
 
 def files_at(paths: Mapping[Path, Whose], folder: Path) -> Iterator[File]:

@@ -16,7 +16,7 @@ class Whose:
     """A student, as far as a name says."""
 
     student: str
-    """As it is shown: of two students it is never the same, if the platform keeps them apart."""
+    """As it is shown, composed (NFC): of two students it is never the same, if the platform keeps them apart."""
     platform: str = ""
     id: str = ""
     """What the platform's import knows the student by."""
@@ -42,7 +42,7 @@ PLATFORMS = {
     "nbgrader": re.compile(r"(?P<student>[^+]+)\+[^+]+\+(?P<attempt>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) \S+"),
     "Gradescope": re.compile(r"(?P<student>submission_(?P<id>\d+))"),
     "Brightspace": re.compile(
-        r"(?P<id>\d+)-\d+ - (?P<student>.+?) - (?P<attempt>[A-Z][a-z]+ \d{1,2}, \d{4} \d{1,4} ?[AP]M)(?: - .+)?"
+        r"(?P<id>\d+)-\d+ - (?P<student>.+?) - (?P<attempt>(?=[^-]*(?<!\d)\d{4}(?!\d))[^-]+?)(?: - .+)?"
     ),
 }
 """Platform → the names of its files or folders, whole."""
@@ -55,7 +55,7 @@ COPY = re.compile(
 )
 """What stands behind an exercise's name in a copy's. Possessive: a long name of digits has one reading only."""
 ENDINGS = re.compile(
-    r"(?:\.(?:ipynb|json|txt|zip|tar|t?gz|t?bz2|t?xz|zst|lz|lzma|py|html?|pdf|7z|rar|docx?|md))+(?: ?\(\d+\))?$",
+    r"(?:\.(?:ipynb|json|txt|zip|tar|t?gz|t?bz2|t?xz|zst|lz|lzma|py|html?|pdf|7z|rar|docx?|md|icloud))+(?: ?\(\d+\))?$",
     re.IGNORECASE,
 )
 JOINERS = "\u200c\u200d"
@@ -69,6 +69,7 @@ RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 def whose(name: str, stems: Iterable[str] = (), *, folder: bool = False) -> Whose:
     """Whose a file or a folder of this name is. `stems`: the exercises, whose names are no part of a student's."""
+    name = unicodedata.normalize("NFC", name)  # of macOS, and of others
     for platform, form in PLATFORMS.items():
         if match := form.fullmatch(name):
             found = match.groupdict()
@@ -78,17 +79,22 @@ def whose(name: str, stems: Iterable[str] = (), *, folder: bool = False) -> Whos
                 number = student.rpartition("_")[2]
             elif number and number not in student:
                 student = f"{student}_{number}"
-            attempt = AMERICAN.sub(_sortable, found.get("attempt") or "")
+            attempt = found.get("attempt") or ""
+            attempt = _sortable(attempt) if platform == "Brightspace" else attempt
             return Whose(
                 shown(student), platform.partition(",")[0], number, attempt.rjust(30, "0"), bool(found.get("told"))
             )
     return Whose(shown(name if folder else _of_people(name, stems)))
 
 
-def _sortable(american: re.Match[str]) -> str:
+def _sortable(time: str) -> str:
+    """Nothing if it is in another language: then it is not known which of two is the later one."""
+    american = AMERICAN.fullmatch(time)
+    if not american or american[1] not in MONTHS:
+        return ""
     month, day, year, hour, minute, half = american.groups()
     hours = int(hour) % 12 + 12 * (half == "P")
-    return f"{year}-{MONTHS.index(month) + 1:02}-{int(day):02}-{hours:02}-{minute}" if month in MONTHS else american[0]
+    return f"{year}-{MONTHS.index(month) + 1:02}-{int(day):02}-{hours:02}-{minute}"
 
 
 def _of_people(name: str, stems: Iterable[str]) -> str:
