@@ -497,6 +497,33 @@ def gives_back(program: Program, rng: Random) -> None:
             assert now["state"] in {row["state"], "pending"}, _differs("drain", row, now)
 
     assert_survives(sweep(run, recover, invariant, partial(_create, scene.rows), name="drain"))
+    _race_for_task(program, _drain(rng, 1, mixed=False))
+
+
+def _race_for_task(program: Program, scene: Scene) -> None:
+    """A gives back a task, and B takes it over, in every order."""
+    ((task, token),) = scene.arguments
+
+    def give_back() -> None:
+        with database.engine().connect() as connection:
+            program["drain"](connection, [program["Held"](task, token)])
+
+    def take_over() -> None:
+        with Connection.connect(database.url()) as connection:
+            connection.execute("UPDATE tasks SET state = 'running', token = token + 1 WHERE id = %s", [task])
+
+    def invariant(seen) -> None:
+        end = seen.workers["A"]
+        assert not end.raised, f"drain raised {end.raised}, and B was taking the task over: it is passed over"
+        now = next((row for row in _stored() if row["id"] == task), {"state": "gone", "token": None})
+        assert (now["state"], now["token"]) == ("running", token + 1), (
+            f"B has taken the task over, with token {token + 1}. After A's drain it is {now['state']}, "
+            f"token {now['token']}"
+        )
+
+    workers = {"A": give_back, "B": take_over}
+    report = race(workers, invariant, partial(_create, scene.rows), enough=ENOUGH, name="drain")
+    assert_no_order_breaks(report)
 
 
 def _check_left(seen: Seen) -> None:

@@ -311,6 +311,16 @@ def drain(conn, held):
     with conn.begin():
         conn.execute(text(statement), {"ids": [task.id for task in held], "tokens": [task.token for task in held]})
 """
+ASKED_INSIDE = """
+# answer: drain
+def drain(conn, held):
+    with conn.begin():
+        for each in held:
+            mine = "SELECT id FROM tasks WHERE id = :id AND token = :token AND state = 'running'"
+            conn.execute(
+                text(f"UPDATE tasks SET state = 'pending' WHERE id IN ({mine})"), {"id": each.id, "token": each.token}
+            )
+"""
 PUT_IN_ANEW = """
 # answer: drain
 def drain(conn, held):
@@ -681,6 +691,7 @@ WRONG = [
         r"Right before statement 2, another worker (took the task over|completed the task)",
         [READ_THEN_WRITE],
     ),
+    ("asks what it holds in a query inside", BACK, r"A and B: B has taken the task over", [ASKED_INSIDE]),
     ("two lists", BACK, r"left state 'pending'; expected 'running'", [MIXED_LISTS]),
     ("put in anew", BACK, r"lost their places in the queue", [PUT_IN_ANEW]),
     ("gone in between", BACK, r"Killed .*the task '.*' is gone", [GONE_BETWEEN]),
@@ -688,7 +699,7 @@ WRONG = [
     (
         "all that run",
         BACK,
-        r"and is not held: drain left state 'pending'",
+        r"(and is not held|and is held with token \d): drain left state 'pending'; expected 'running'",
         [
             drain_but(
                 (f"text(GIVE_BACK + {OURS}", "text(\"UPDATE tasks SET state = 'pending' WHERE state = 'running'\")"),
