@@ -45,6 +45,8 @@ FACTS = f"""
     SELECT json_build_object('tasks', ({ROWS}), 'order', (
         SELECT json_agg(id ORDER BY wish -> 'priority' DESC, number) FROM tasks WHERE state = 'pending'))
 """  # noqa: S608 - ours
+TAKE = "UPDATE tasks SET state = 'running', token = token + 1 WHERE id = %s"
+SAVE = "UPDATE tasks SET journal = '{}' WHERE id = %s AND state = 'running'"
 HOLD = "SELECT 1 FROM tasks WHERE id = %s FOR UPDATE NOWAIT"
 COMPLETED, FAILED, TAKEN = "completed the task", "parked the task as failed", "took the task over"
 THEIRS = 'by another worker: it\'s "done"\n完成 ✓'
@@ -56,7 +58,7 @@ CHANGES = {
 """What another worker did → what it sets. Who takes a task over counts its token up, too."""
 MOST, LOOKS = 10, 200
 """Statements before which another worker comes, and after which a call is ended. Right answers send fewer."""
-POLL, SOON = 0.5, 1e-6
+POLL, SOON, OFTEN = 0.5, 1e-6, 10
 TEXTS = [
     *("", 'it\'s "done"', "one line\nand another", "развернуть: 部署 ✓", "100 % of :wish, %s and \\n", " deploy "),
     *("NULL", "Zu\u0308rich", "deploy " * 500, '{"user_input": 1}'),
@@ -130,7 +132,7 @@ class Queue(Stage):
             self.judge.execute(INSERT, [json.dumps(scene.rows)])
         self.scene, self.at, self.sent, self.came, self.came_at = scene, at, 0, None, 0.0
         self.waited, self.waits, self.told, self.open, self.line = 0.0, 0, False, 0, ""
-        self.start = MACHINE.monotonic()
+        self.start, self.looks = MACHINE.monotonic(), []
         connection = self.engine.connect()
         got = called(partial(self._call, connection, *self._arguments(scene)))
         self.listens = False
@@ -141,6 +143,7 @@ class Queue(Stage):
             "came_at": self.came_at,
             "open": self.open,
             "line": self.line,
+            "looks": self.looks,
         }
         if WaitsForEver.__name__ in got.get("failed", ""):
             got["endless"] = True
@@ -203,6 +206,9 @@ class Queue(Stage):
         """The other worker comes, if this is its moment; whoever looks for ever is ended."""
         if self.sent > LOOKS:
             raise WaitsForEver(f"{LOOKS} statements were sent, in {MACHINE.monotonic() - self.start:g} s")
+        now = MACHINE.monotonic() - self.start
+        if not self.looks or now > self.looks[-1]:
+            self.looks.append(now)
         if self.sent == self.at + 1:
             self._come()
 
@@ -497,33 +503,35 @@ def gives_back(program: Program, rng: Random) -> None:
             assert now["state"] in {row["state"], "pending"}, _differs("drain", row, now)
 
     assert_survives(sweep(run, recover, invariant, partial(_create, scene.rows), name="drain"))
-    _race_for_task(program, _drain(rng, 1, mixed=False))
+    scene = _drain(rng, 1, mixed=False)
+    token = scene.arguments[0][1]
+    _race_for_task(program, scene, TAKE, "has taken the task over", ("running", token + 1))
+    _race_for_task(program, scene, SAVE, "has saved what it did of the task", ("pending", token))
 
 
-def _race_for_task(program: Program, scene: Scene) -> None:
-    """A gives back a task, and B takes it over, in every order."""
+def _race_for_task(program: Program, scene: Scene, change: str, did: str, expected: tuple[str, int]) -> None:
+    """A gives back a task, and B changes its row, in every order: the state and the token in the end."""
     ((task, token),) = scene.arguments
 
     def give_back() -> None:
         with database.engine().connect() as connection:
             program["drain"](connection, [program["Held"](task, token)])
 
-    def take_over() -> None:
+    def others() -> None:
         with Connection.connect(database.url()) as connection:
-            connection.execute("UPDATE tasks SET state = 'running', token = token + 1 WHERE id = %s", [task])
+            connection.execute(change, [task])
 
     def invariant(seen) -> None:
         end = seen.workers["A"]
-        assert not end.raised, f"drain raised {end.raised}, and B was taking the task over: it is passed over"
+        assert not end.raised, f"B {did}, and A's drain raised {end.raised}"
         now = next((row for row in _stored() if row["id"] == task), {"state": "gone", "token": None})
-        assert (now["state"], now["token"]) == ("running", token + 1), (
-            f"B has taken the task over, with token {token + 1}. After A's drain it is {now['state']}, "
-            f"token {now['token']}"
+        assert (now["state"], now["token"]) == expected, (
+            f"B {did}, and A drained at the same moment. The task is {now['state']}, token {now['token']}; expected "
+            f"{expected[0]}, token {expected[1]}"
         )
 
-    workers = {"A": give_back, "B": take_over}
-    report = race(workers, invariant, partial(_create, scene.rows), enough=ENOUGH, name="drain")
-    assert_no_order_breaks(report)
+    workers = {"A": give_back, "B": others}
+    assert_no_order_breaks(race(workers, invariant, partial(_create, scene.rows), enough=ENOUGH, name="drain"))
 
 
 def _check_left(seen: Seen) -> None:
@@ -618,6 +626,11 @@ def _check_waited(seen: Seen) -> None:
     end = max(scene.seconds, 0)
     assert got["took"] <= end + SOON, (
         f"{seen.said} ended after {got['took']:g} s, deadline {scene.seconds:g} s: it {seen.did}"
+    )
+    looks = got["looks"][:-1]  # the last one may be soon after another
+    hurried = next((one for one, later in zip(looks, looks[OFTEN:], strict=False) if later - one < POLL - SOON), None)
+    assert hurried is None, (
+        f"{seen.said} looked more than {OFTEN} times in {POLL} s, from {hurried:g} s on: each look costs the database"
     )
     came = bool(got["came"])
     assert (

@@ -321,6 +321,15 @@ def drain(conn, held):
                 text(f"UPDATE tasks SET state = 'pending' WHERE id IN ({mine})"), {"id": each.id, "token": each.token}
             )
 """
+SKIPS_LOCKED = """
+# answer: drain
+def drain(conn, held):
+    ours = text("SELECT id FROM tasks WHERE id = :id AND token = :token AND state = 'running' FOR UPDATE SKIP LOCKED")
+    with conn.begin():
+        for task in held:
+            for found in conn.execute(ours, {"id": task.id, "token": task.token}).scalars().all():
+                conn.execute(text(GIVE_BACK), {"id": found})
+"""
 PUT_IN_ANEW = """
 # answer: drain
 def drain(conn, held):
@@ -606,6 +615,12 @@ WRONG = [
         [wait_but((SLEEPS, "time.sleep(min(POLL, left))"), ("def wait", "import time\n\n\ndef wait"))],
     ),
     ("spins", MISSED, r"did not end: 200 statements were sent, in 0 s", [wait_but((SLEEPS, "pass"))]),
+    (
+        "halves what is left",
+        MISSED,
+        r"looked more than 10 times in 0.5 s, from [\d.]+ s on",
+        [wait_but((SLEEPS, "clock.sleep(min(POLL, left / 2 if left > 0.0001 else left))"))],
+    ),
     ("one transaction", MISSED, r"While wait slept, line \d+ of wait's transaction was open", [ONE_TRANSACTION]),
     (
         "progress is not the end",
@@ -691,7 +706,13 @@ WRONG = [
         r"Right before statement 2, another worker (took the task over|completed the task)",
         [READ_THEN_WRITE],
     ),
-    ("asks what it holds in a query inside", BACK, r"A and B: B has taken the task over", [ASKED_INSIDE]),
+    (
+        "asks what it holds in a query inside",
+        BACK,
+        r"A and B: B has taken the task over.* The task is pending",
+        [ASKED_INSIDE],
+    ),
+    ("skips what is locked", BACK, r"A and B: B has saved what it did .* The task is running", [SKIPS_LOCKED]),
     ("two lists", BACK, r"left state 'pending'; expected 'running'", [MIXED_LISTS]),
     ("put in anew", BACK, r"lost their places in the queue", [PUT_IN_ANEW]),
     ("gone in between", BACK, r"Killed .*the task '.*' is gone", [GONE_BETWEEN]),
