@@ -465,9 +465,11 @@ def execute_task_if_not_done(task_id, store, do_work):
         task = store.save(task.to(TaskState.RUNNING))
     done = Path(f"{task_id}.done")
     if not done.exists():
-        done.write_text(do_work(task.user_input, uuid.uuid4().hex))
-    return store.save(task.to(TaskState.COMPLETED, result=done.read_text()))
+        done.write_bytes(do_work(task.user_input, uuid.uuid4().hex).encode())
+    return store.save(task.to(TaskState.COMPLETED, result=done.read_bytes().decode()))
 """
+LINE_ENDS_LOST = CHECK_THEN_ACT.replace("write_bytes", "write_text").replace(".hex).encode()", ".hex)")
+LINE_ENDS_LOST = LINE_ENDS_LOST.replace("read_bytes().decode()", "read_text()")
 
 MARKED_BEFORE = """
 # answer: execute_task_if_not_done
@@ -1128,9 +1130,11 @@ WRONG = [
     ("a key from the wish", "no_duplicates", r"Two tasks with the same wish were executed, and charge ran once",
      [KEY_OF_THE_WISH]),
     ("running taken for done", "no_duplicates", r"before tool charge in line \d+: charge has never", [RUNNING_IS_DONE]),
-    ("completed before the work", "no_duplicates", r"before tool charge in line \d+: charge has never",
+    ("completed before the work", "no_duplicates", r"after the restart, it returned a completed task .* None; expected",
      [COMPLETED_BEFORE]),
     ("check, then act", "no_duplicates", r"charge ran twice, under two keys", [CHECK_THEN_ACT]),
+    ("line ends are lost", "no_duplicates", r"without a kill: it returned a completed task .* 'charged .*\\nand",
+     [LINE_ENDS_LOST]),
     ("marked before the work", "no_duplicates", r"before tool charge in line \d+: charge has never", [MARKED_BEFORE]),
     ("seen keys in memory", "no_duplicates", r"charge ran twice, under two keys", [SEEN_KEYS_IN_MEMORY]),
     ("an unknown outcome tried again as new", "no_duplicates",
@@ -1155,7 +1159,7 @@ WRONG = [
     ("one key by force", "no_duplicates", r"Two tasks with the same wish were executed, and charge ran once",
      [ONE_KEY_BY_FORCE]),
     ("arranges the world", "saves_result", r"raised ToolError: only `setup` may arrange the world", [ARRANGES]),
-    ("looks who calls", "no_duplicates", r"charge has never run", [LOOKS_WHO_CALLS]),
+    ("looks who calls", "no_duplicates", r"charge ran twice, under two keys", [LOOKS_WHO_CALLS]),
     ("looks at all steps", "keys_differ", r"return the same key, '\w+'", [LOOKS_AT_ALL_STEPS]),
     ("chance made the same", "keys_differ", r"return the same key, 'not by chance'", [CHANCE_MADE_THE_SAME]),
     ("an unknown name", "key_survives_restart", r"^step_key raised NameError: name 'Step' is not defined", [RAISES]),

@@ -676,7 +676,7 @@ WRONG = [
     ("begins with the second delay", "grows", r"Delays 2, 4, 8; expected 1, 2, 4: the first delay is 1",
      [STARTS_TOO_LATE]),
     ("constant", "grows", r"Delays 1, 1, 1; expected 1, 2, 4", [CONSTANT]),
-    ("base and factor ignored", "grows", r"delays\(base=.*gave 1, 2, 4, 8, 16, 32.*; expected", [SQUARES]),
+    ("base and factor ignored", "grows", r"delays\(base=.*gave 1, 2, 4, 8, 16.*; expected", [SQUARES]),
     ("delays from the clock", "capped", r"should be the cap", [FROM_THE_CLOCK]),
     ("not Python", "capped", r"delays: line 2 is not Python: expected ':'", [NOT_PYTHON]),
     ("sleeps after the last attempt", "grows",
@@ -706,10 +706,10 @@ WRONG = [
     ("two layers", "gives_up", r"max_attempts is (\d), every attempt failed, and (9|16|25|36) attempts came",
      [TWO_LAYERS]),
     ("swallows the error", "gives_up", r"execute_with_retry returned None; expected the error of attempt", [SWALLOWS]),
-    ("returns the error", "gives_up", r"returned \w+Error\('attempt \d failed'\); expected", [RETURNS_THE_ERROR]),
+    ("returns the error", "gives_up", r"returned \w+Error\('attempt \d failed'.*; expected", [RETURNS_THE_ERROR]),
     ("wraps the error", "gives_up", r"raised RuntimeError: failed after \d attempts at execute_with_retry, line",
      [WRAPS]),
-    ("raises a copy", "gives_up", r"attempt \d failed .*expected the error of attempt \d itself", [COPIES]),
+    ("raises a copy", "gives_up", r"raised \w+Error.*; expected the error of attempt \d itself", [COPIES]),
     ("the first error", "gives_up", r"raised the error of attempt 1; expected the error of attempt", [FIRST_ERROR]),
     ("tries once", "gives_up", r"and 1 attempt came", [ONCE]),
     ("another world", "gives_up", r"and 0 attempts came", [ANOTHER_WORLD]),
@@ -1260,7 +1260,7 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     (
         "a copy of the last error",
         "gives_up",
-        r"raised \w+Error: attempt \d failed at execute_with_retry, line 11: .*; expected the error of attempt \d its",
+        r"raised \w+Error: .* at execute_with_retry, line 11: .*; expected the error of attempt \d itself",
         [
             """
 # answer: execute_with_retry
@@ -1592,7 +1592,7 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     (
         "busy wait",
         "grows",
-        r"execute_with_retry slept 1, 2, 4, 8, .*; delays\(\) gives",
+        r"execute_with_retry slept 1, 2, 4, 8(?:\.1)?, .*; delays\(\) gives",
         [
             """
 # answer: execute_with_retry
@@ -2497,7 +2497,7 @@ STOPS_THE_LOOP = {
     "StopIteration in a generator": ("raised RuntimeError: generator raised StopIteration at ", IN_A_GENERATOR),
     "StopIteration in a coroutine": ("raised RuntimeError: coroutine raised StopIteration at ", IN_A_COROUTINE),
     "StopIteration in a map": ("returned None", NEXT_OF_A_MAP),
-    "StopIteration in a loop over calls": ("returned (None|'done')", LOOP_OVER_CALLS),
+    "StopIteration in a loop over calls": ("(returned (None|'done')|attempts came)", LOOP_OVER_CALLS),
     "StopIteration taken for the last delay": ("returned None", TAKEN_FOR_THE_LAST_DELAY),
 }
 
