@@ -1,6 +1,7 @@
 """A call of an answer in a child: what it returned, or how it failed, at which line of the learner's."""
 
 import asyncio
+import re
 import resource
 import time
 
@@ -38,6 +39,13 @@ def test_a_value_is_told():
 def test_an_error_is_told_with_type_text_and_line(line, said):
     """Those that are no Exception, too; the next call begins as if nothing had been."""
     assert told(call(line)) == f"{said} at answer, line 2: {line}"
+
+
+def test_a_long_error_is_told_in_part():
+    """And how long it was: a message is read by somebody."""
+    said = told(call("raise ValueError('no ' * 400)"))
+    assert re.search(r"no n?o?… \(\d+ characters\) at answer, line 2", said)
+    assert len(said) < 500
 
 
 @pytest.mark.parametrize("body", ["pass", "try: 1 / 0\n        except Exception: pass"])

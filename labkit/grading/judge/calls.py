@@ -15,6 +15,8 @@ from labkit.crash.under_test import text_of
 
 PATIENCE = 1
 """Seconds of processor time after which a call counts as endless."""
+LONGEST = 300
+"""Characters of what an error says that a message shows."""
 
 
 class EndlessError(BaseException):
@@ -67,8 +69,9 @@ def _numbers(thing: object) -> bool:
 
 def told(failure: dict[str, Any]) -> str:
     """How a call failed, as the predicate of a sentence, with the learner's line."""
-    line = Line.first(failure["lines"])
-    return f"{failure['failed']}{f' at {line}' if line else ''}"
+    line, failed = Line.first(failure["lines"]), failure["failed"]
+    failed = failed if len(failed) <= LONGEST else f"{failed[:LONGEST]}… ({len(failed)} characters)"
+    return f"{failed}{f' at {line}' if line else ''}"
 
 
 def shown(value: Any) -> str:
