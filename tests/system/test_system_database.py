@@ -1,4 +1,4 @@
-"""A server that is killed, a full disk, and the same suite against a server that was given: this takes minutes."""
+"""A full disk, and the same suite against a server that was given."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import killed_server
 import pytest
 
 from labkit import database
@@ -44,13 +43,6 @@ def test_a_full_disk_is_one_line_and_loses_nothing():
         cluster.kill()
         subprocess.run(["umount", "--lazy", folder], check=True)
         shutil.rmtree(folder)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(300)
-def test_a_killed_server_loses_no_acknowledged_save():
-    """SIGKILL to every process of it, at random moments; `make long` does it fifty times."""
-    killed_server.assert_no_acknowledged_save_is_lost(kills=8)
 
 
 @pytest.mark.long
