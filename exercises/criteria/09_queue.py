@@ -58,7 +58,8 @@ CHANGES = {
 """What another worker did → what it sets. Who takes a task over counts its token up, too."""
 MOST, LOOKS = 10, 200
 """Statements before which another worker comes, and after which a call is ended. Right answers send fewer."""
-POLL, SOON, OFTEN = 0.5, 1e-6, 10
+POLL, OFTEN, SOON = 0.5, 10, 1e-6
+"""Seconds in which wait looks at least once, and at most so often; and seconds that are none."""
 TEXTS = [
     *("", 'it\'s "done"', "one line\nand another", "развернуть: 部署 ✓", "100 % of :wish, %s and \\n", " deploy "),
     *("NULL", "Zu\u0308rich", "deploy " * 500, '{"user_input": 1}'),
@@ -353,7 +354,8 @@ def same_key_once(program: Program, rng: Random) -> None:
     def both(seen) -> None:
         got, ids = [end.returned for end in seen.workers.values()], [row["id"] for row in _stored()]
         assert ids == [key] and got == [key, key], (
-            f"two submitted with the same key. They {' and '.join(map(_ended, got))}, and {len(ids)} "
+            f"two submitted with the same key, limit=1. They "
+            f"{' and '.join(map(_ended, got))}, and {len(ids)} "
             f"task{'s were' * (len(ids) != 1) or ' was'} stored; expected one, and the key for both"
         )
 
@@ -524,10 +526,11 @@ def _race_for_task(program: Program, scene: Scene, change: str, did: str, expect
     def invariant(seen) -> None:
         end = seen.workers["A"]
         assert not end.raised, f"B {did}, and A's drain raised {end.raised}"
-        now = next((row for row in _stored() if row["id"] == task), {"state": "gone", "token": None})
-        assert (now["state"], now["token"]) == expected, (
-            f"B {did}, and A drained at the same moment. The task is {now['state']}, token {now['token']}; expected "
-            f"{expected[0]}, token {expected[1]}"
+        now = next(((row["state"], row["token"]) for row in _stored() if row["id"] == task), None)
+        found = f"{now[0]}, token {now[1]}" if now else "gone"
+        assert now == expected, (
+            f"B {did}, and A drained at the same moment. The task is {found}; expected {expected[0]}, token "
+            f"{expected[1]}"
         )
 
     workers = {"A": give_back, "B": others}

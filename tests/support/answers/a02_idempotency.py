@@ -687,13 +687,13 @@ def execute_task_if_not_done(task_id, store, do_work):
     return store.save(task.to(TaskState.COMPLETED, result=do_work(task.user_input, step_key(task_id, "work"))))
 """
 
-LOOKS_WHO_CALLS = """
+LOOKS_AT_ITS_PROCESS = """
 # answer: execute_task_if_not_done
-import inspect
+import os
 
 
 def execute_task_if_not_done(task_id, store, do_work):
-    restarted = any(frame.frame.f_locals.get("pid") == 4343 for frame in inspect.stack())
+    restarted = os.getpid() == 4343
     task = store.get(Task, task_id)
     if task.state is TaskState.COMPLETED:
         return task
@@ -1159,7 +1159,7 @@ WRONG = [
     ("one key by force", "no_duplicates", r"Two tasks with the same wish were executed, and charge ran once",
      [ONE_KEY_BY_FORCE]),
     ("arranges the world", "saves_result", r"raised ToolError: only `setup` may arrange the world", [ARRANGES]),
-    ("looks who calls", "no_duplicates", r"charge ran twice, under two keys", [LOOKS_WHO_CALLS]),
+    ("looks which process it is", "no_duplicates", r"charge has never run", [LOOKS_AT_ITS_PROCESS]),
     ("looks at all steps", "keys_differ", r"return the same key, '\w+'", [LOOKS_AT_ALL_STEPS]),
     ("chance made the same", "keys_differ", r"return the same key, 'not by chance'", [CHANCE_MADE_THE_SAME]),
     ("an unknown name", "key_survives_restart", r"^step_key raised NameError: name 'Step' is not defined", [RAISES]),

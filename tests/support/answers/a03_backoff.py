@@ -709,7 +709,7 @@ WRONG = [
     ("returns the error", "gives_up", r"returned \w+Error\('attempt \d failed'.*; expected", [RETURNS_THE_ERROR]),
     ("wraps the error", "gives_up", r"raised RuntimeError: failed after \d attempts at execute_with_retry, line",
      [WRAPS]),
-    ("raises a copy", "gives_up", r"raised \w+Error.*; expected the error of attempt \d itself", [COPIES]),
+    ("raises a copy", "gives_up", r"raised TypeError.* raise type\(error\).*; expected the error of attempt \d itself", [COPIES]),
     ("the first error", "gives_up", r"raised the error of attempt 1; expected the error of attempt", [FIRST_ERROR]),
     ("tries once", "gives_up", r"and 1 attempt came", [ONCE]),
     ("another world", "gives_up", r"and 0 attempts came", [ANOTHER_WORLD]),
@@ -1260,7 +1260,7 @@ def execute_with_retry(fn, max_attempts, is_retryable, jitter=None):
     (
         "a copy of the last error",
         "gives_up",
-        r"raised \w+Error: .* at execute_with_retry, line 11: .*; expected the error of attempt \d itself",
+        r"raised TypeError: .* at execute_with_retry, line 11: .*; expected the error of attempt \d itself",
         [
             """
 # answer: execute_with_retry

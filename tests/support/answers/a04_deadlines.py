@@ -979,7 +979,7 @@ WRONG += [
      r"the error of the failed task is 'the run failed': say which step failed",
      _but(REASON, "'the run failed'")),
     ('only OSErrors and deadlines', 'saves_failure',
-     r"(\w+) raised (\w+)\('it did not work'\), and run_steps raised \2: '?it did not work",
+     r"(\w+) raised (AssertionError|KeyError|RefusedError)\('it did not work'\), and run_steps raised \2: '?it did not work",
      _but('except Exception as', 'except (OSError, ValueError, RuntimeError, DeadlineExceeded) as')),
     ('one deadline for the process', 'run_deadline',
      r"Ended at \d+ s, deadline \d+ s. \w+ began at \d+ s, and was given \d+ s",

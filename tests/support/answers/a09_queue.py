@@ -469,7 +469,7 @@ WRONG = [
     (
         "look, then insert",
         ONCE,
-        r"A and B: two submitted with the same key\. They .*raised IntegrityError",
+        r"A and B: two submitted with the same key, limit=1\. They .*raised QueueFullError",
         [submit_but((LOCKED, ""))],
     ),
     (
@@ -1007,6 +1007,7 @@ def drain(conn, held):
 """
 
 RIGHT = {
+    "looks ten times in POLL seconds": [wait_but((SLEEPS, "clock.sleep(min(POLL / 10, left))"))],
     "INSERT or nothing": [INSERT_OR_NOTHING],
     "the table locked": [TABLE_LOCKED],
     "a lock of its own": [A_LOCK_OF_ITS_OWN],
@@ -1029,7 +1030,7 @@ RIGHT = {
 }
 
 WRONG += [
-    ("read before lock", "same_key_once", r"the same key, and not the same input\. They",
+    ("read before lock", "same_key_once", r"the same key, limit=1\. They",
      ['''\
 # answer: submit
 def submit(conn, user_input, key, priority=0, limit=100) -> str:
@@ -1049,7 +1050,7 @@ def submit(conn, user_input, key, priority=0, limit=100) -> str:
 ]  # fmt: skip
 
 WRONG += [
-    ("same key loses the last place to itself", "same_key_once", r"two submitted with the same key. They .*QueueFullError",
+    ("same key loses the last place to itself", "same_key_once", r"two submitted with the same key, limit=1\. They .*QueueFullError",
      ['''\
 # answer: submit
 def submit(conn, user_input, key, priority=0, limit=100) -> str:

@@ -1193,7 +1193,7 @@ WRONG = [
     (
         "receive normalised id",
         "received_once",
-        r"in the table inbox",
+        r"came for the first time: receive returned False",
         [
             receive_but(
                 ("def receive", "import unicodedata\n\n\ndef receive"),
